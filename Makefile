@@ -1,0 +1,38 @@
+# `make reproduce` and `make test` do all their own set-up in .venv; they need Python >= 3.10, pip and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: reproduce test lint types test-fast test-slow bench clean
+
+reproduce: .venv/.installed
+	$(BIN)/mesa reproduce one-step --out out/one-step
+
+test: lint types test-fast
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.installed-dev
+	$(BIN)/basedpyright --warnings
+
+test-fast: .venv/.installed-dev
+	$(BIN)/pytest
+
+test-slow: .venv/.installed-dev
+	$(BIN)/pytest -m slow
+
+bench: .venv/.installed
+	$(BIN)/mesa bench training
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv out runs build dist *.egg-info

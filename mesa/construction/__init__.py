@@ -1,0 +1,18 @@
+"""Weights written by hand that do exactly one known thing."""
+
+from typing import TYPE_CHECKING
+
+from tasks.lazy import lazily
+
+if TYPE_CHECKING:
+    from mesa.construction.gradient_step import gradient_step
+    from mesa.construction.products import from_products, products
+
+__all__ = ["from_products", "gradient_step", "products"]
+
+_EXPORTS = {
+    "from_products": "mesa.construction.products",
+    "gradient_step": "mesa.construction.gradient_step",
+    "products": "mesa.construction.products",
+}
+__getattr__ = lazily(__name__, _EXPORTS)

@@ -1,0 +1,60 @@
+"""Weights that perform gradient descent on the context's examples: the ground truth of every probe ([VO] Prop. 1).
+
+With rows and A = W_Q W_K^T, V = W_V W_O, a layer of linear self-attention is e_j <- e_j + sum_i (e_j A e_i^T) e_i V.
+For e_i = (x_i, r_i) take A = [[P^T, 0], [0, 0]] and V = [[0, c W0^T], [0, -c I]]: the score is x_j P^T x_i^T, the value
+c (W0 x_i - r_i) in the y channels. So y_j <- y_j - c sum_i (r_i - W0 x_i)(x_i P x_j), which is y_j - dW x_j for
+dW = c sum_i (r_i - W0 x_i)(P^T x_i)^T: with P = I, the step of L(W) = 1/(2N) sum |W x_i - y_i|^2 from W0, eta = c N.
+After it r_i - W0 x_i = y_i - (W0 + dW) x_i, so the same weights do the next step. The query starts at (x_q, -W0 x_q)
+and minus its y channels is (W0 + sum dW) x_q. QED.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mesa.config import ModelConfig
+from mesa.construction.products import from_products
+from mesa.model import InContextTransformer
+
+
+def gradient_step(
+    step_size: float | Sequence[float],
+    *,
+    d_in: int,
+    d_out: int = 1,
+    steps: int = 1,
+    start: Float[Tensor, "d_in d_out"] | None = None,
+    preconditioner: Float[Tensor, "d_in d_in"] | None = None,
+    tied: bool = False,
+    n_heads: int = 1,
+    dtype: torch.dtype = torch.float64,
+) -> InContextTransformer:
+    """A model whose layer k is the k-th step of gradient descent; head 0 works, other heads are zero.
+
+    `step_size` is c = eta/N, one for all steps or one each. `start` is W0, to be given to the reader too. With a
+    `preconditioner` P the update of W is P times the gradient. Raises ValueError for a wrong number of step sizes, and
+    for tied layers with different ones.
+
+    >>> model = gradient_step(0.6, d_in=3, steps=2)
+    >>> model.blocks[1].attn.W_Q.shape
+    torch.Size([1, 4, 4])
+    """
+    sizes = [step_size] * steps if isinstance(step_size, int | float) else list(step_size)
+    if len(sizes) != steps:
+        raise ValueError(f"step_size: {len(sizes)} values for {steps} steps: one for all or one each is needed")
+    if tied and len(set(sizes)) > 1:
+        raise ValueError(f"step_size: tied layers have one step size, got {sizes}")
+    width = d_in + d_out
+    config = ModelConfig(n_layers=steps, n_heads=n_heads, tied=tied)
+    model = InContextTransformer(config, width, dtype=dtype)
+    P = torch.eye(d_in, dtype=dtype) if preconditioner is None else preconditioner.to(dtype)
+    W0 = torch.zeros(d_in, d_out, dtype=dtype) if start is None else start.to(dtype)
+    A = torch.zeros(steps, n_heads, width, width, dtype=dtype)
+    V = torch.zeros_like(A)
+    for layer, size in enumerate(sizes):
+        A[layer, 0, :d_in, :d_in] = P.T
+        V[layer, 0, :d_in, d_in:] = size * W0
+        V[layer, 0, d_in:, d_in:] = -size * torch.eye(d_out, dtype=dtype)
+    return from_products(model, A, V)

@@ -1,0 +1,43 @@
+"""The products A = W_Q W_K^T and V = W_V W_O: all that linear attention depends on, free of the heads' bases."""
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mesa.model import InContextTransformer
+
+Products = Float[Tensor, "layer head d_model d_model"]
+
+
+def products(model: InContextTransformer) -> tuple[Products, Products]:
+    """A (divided by the attention scale) and V of every head of a model, detached."""
+    attns = [block.attn for block in model.blocks]
+    with torch.no_grad():
+        A = torch.stack([attn.W_Q @ attn.W_K.mT / attn.attn_scale for attn in attns])
+        V = torch.stack([attn.W_V @ attn.W_O for attn in attns])
+    return A, V
+
+
+def from_products(model: InContextTransformer, A: Products, V: Products) -> InContextTransformer:
+    """A copy of a model with these products: W_Q = A, W_V = V, W_K = W_O = I; ValueError unless d_head = d_model.
+
+    >>> from mesa.config import ModelConfig
+    >>> model = InContextTransformer(ModelConfig(), d_token=4)
+    >>> A, V = products(model)
+    >>> bool(torch.allclose(products(from_products(model, A, V))[1], V))
+    True
+    """
+    cfg = model.cfg
+    if cfg.d_head != cfg.d_model:
+        raise ValueError(f"d_head: {cfg.d_head} must equal d_model, {cfg.d_model}, for a head to hold any product")
+    twin = copy.deepcopy(model)
+    eye = torch.eye(cfg.d_model, dtype=cfg.dtype)
+    with torch.no_grad():
+        for block, a, v in zip(twin.blocks, A, V, strict=True):
+            block.attn.W_Q.copy_(a * block.attn.attn_scale)
+            block.attn.W_V.copy_(v)
+            block.attn.W_K.copy_(eye.expand_as(block.attn.W_K))
+            block.attn.W_O.copy_(eye.expand_as(block.attn.W_O))
+    return twin

@@ -1,0 +1,52 @@
+"""Writing so that a reader sees the old file or the new one, never half of either."""
+
+import os
+import shutil
+from pathlib import Path
+
+from mesa.errors import UserError
+
+# What a run needs before its first checkpoint: below this, an error now beats a failure hours later.
+ROOM = 64 * 2**20
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a new file and wait until it is on the disk."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until the names in a directory are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Replace a file in one step: a temporary neighbour, flushed, then renamed."""
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    write_synced(temporary, data.encode() if isinstance(data, str) else data)
+    temporary.replace(path)
+    sync_directory(path.parent)
+
+
+def writable(path: Path, room: int = ROOM) -> None:
+    """Make a directory and prove that it can be written; UserError where it cannot, or where the disk is full."""
+    if ".." in path.parts or not path.name or not path.name[0].isalnum():
+        raise UserError(f"{path}: is no name for a directory of results: no '..', and it starts with a letter or digit")
+    trial = path / f".trial-{os.getpid()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_synced(trial, bytes(4096))
+        trial.unlink()
+        free = shutil.disk_usage(path).free
+    except OSError as error:
+        trial.unlink(missing_ok=True) if path.is_dir() else None
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    if free < room:
+        raise UserError(f"{path}: only {free / 2**20:.0f} MiB are free there, {room / 2**20:.0f} MiB are needed")

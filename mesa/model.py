@@ -1,0 +1,158 @@
+"""The transformer that takes float prompts: a HookedTransformer by configuration."""
+
+import math
+import warnings
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformer_lens import ActivationCache, HookedTransformer, HookedTransformerConfig
+from transformer_lens.hook_points import HookPoint
+
+from mesa.attention import KernelAttention
+from mesa.components import ClippedResidual, IdentityUnembed, TokenEmbed
+from mesa.config import ModelConfig
+from mesa.rng import generator
+from tasks.reader import Inputs
+
+# The standard deviation of a unit normal cut at +-2.
+_CUT = 0.87962566103423978
+
+
+class InContextTransformer(HookedTransformer):
+    """A HookedTransformer whose tokens are vectors and whose output is the last residual stream.
+
+    Takes `Inputs`, or tokens (batch pos d_token) with TransformerLens's `attention_mask`; returns
+    (batch pos d_model), which a reader decodes. Hooks, caches and weight shapes are TransformerLens's.
+    Weights are a function of `seed`; the global random state is left alone.
+
+    >>> model = InContextTransformer(ModelConfig(), d_token=4)
+    >>> model(Inputs(torch.ones(2, 6, 4), queries=1)).shape
+    torch.Size([2, 6, 4])
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        d_token: int,
+        *,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        d_model = config.d_model or d_token
+        d_head = config.d_head or d_model
+        cfg = HookedTransformerConfig(
+            n_layers=config.n_layers,
+            d_model=d_model,
+            d_head=d_head,
+            n_heads=config.n_heads,
+            n_ctx=1,  # sizes only a position table, which is removed below
+            d_vocab=d_token,
+            d_vocab_out=d_model,
+            d_mlp=config.d_mlp or 1,
+            attn_only=config.d_mlp is None,
+            act_fn=config.act_fn,
+            normalization_type=config.normalization,
+            attention_dir="causal" if config.causal else "bidirectional",
+            init_weights=False,
+            dtype=dtype,
+            device=str(device),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            super().__init__(cfg, move_to_device=False)
+        self.config = config
+        del self.pos_embed, self.hook_pos_embed
+        self.embed = TokenEmbed(d_token, d_model, config, dtype)
+        self.unembed = IdentityUnembed(d_model, dtype)
+        if not config.final_norm:
+            self.ln_final = nn.Identity()
+        for layer, (block, kernel) in enumerate(zip(self.blocks, config.kernels, strict=True)):
+            block.attn = KernelAttention(cfg, layer, kernel, config.scale(kernel, d_head))
+            if config.clip is not None:
+                block.hook_resid_post = ClippedResidual(config.clip)
+        self._freeze_biases()
+        self._tie()
+        self.initialise(seed)
+        self.to(device, print_details=False)
+        self.setup()
+
+    def initialise(self, seed: int) -> None:
+        """Draw the weights afresh: truncated normal of variance init_variance / (K fan_in), biases zero."""
+        with torch.no_grad():
+            for name, weight in self.named_parameters():
+                leaf = name.rpartition(".")[2]
+                if leaf.startswith("W_"):
+                    fan_in = weight.shape[-2] * (self.cfg.n_heads if leaf == "W_O" else 1)
+                    std = math.sqrt(self.config.init_variance / (self.cfg.n_layers * fan_in)) / _CUT
+                    # Drawn on the CPU, so that a seed means the same weights on every device.
+                    draw = torch.empty(weight.shape, dtype=torch.float32)
+                    nn.init.trunc_normal_(draw, 0.0, std, -2 * std, 2 * std, generator(seed, f"init/{name}"))
+                    weight.copy_(draw)
+                else:
+                    weight.fill_(1.0 if leaf == "w" else 0.0)
+
+    def input_to_embed(self, input: Inputs | Tensor, *_: Any, attention_mask: Tensor | None = None, **__: Any) -> Any:
+        """Embed float tokens; positions that are queries get attention_mask 0 and so are never keys."""
+        tokens = input.values if isinstance(input, Inputs) else input
+        if tokens.ndim != 3 or tokens.shape[-1] != self.cfg.d_vocab:
+            raise ValueError(f"tokens: shape {tuple(tokens.shape)} must be (batch, pos, {self.cfg.d_vocab})")
+        if isinstance(input, Inputs) and attention_mask is None:
+            attention_mask = key_mask(input)
+        return self.hook_embed(self.embed(tokens)), None, None, attention_mask
+
+    def run_with_cache(self, *args: Any, return_cache_object: bool = True, **kwargs: Any) -> Any:
+        """As TransformerLens's; the cache's parts sum to the residual stream also where tokens were clipped."""
+        output, cache = super().run_with_cache(*args, return_cache_object=return_cache_object, **kwargs)
+        if return_cache_object and self.config.clip is not None:
+            cache = ClippedCache(dict(cache.items()), self, has_batch_dim=getattr(cache, "has_batch_dim", True))
+        return output, cache
+
+    def _freeze_biases(self) -> None:
+        # The shapes stay TransformerLens's; an untrained bias is a zero without gradient.
+        if not self.config.bias:
+            for block in self.blocks:
+                for name in ("b_Q", "b_K", "b_V", "b_O"):
+                    getattr(block.attn, name).requires_grad_(False)
+
+    def _tie(self) -> None:
+        # Blocks stay distinct, so that each layer has its own hooks; their Parameters are one.
+        if not self.config.tied:
+            return
+        first = dict(self.blocks[0].named_modules())
+        for block in list(self.blocks)[1:]:
+            for path, module in block.named_modules():
+                for name in list(module._parameters):
+                    setattr(module, name, getattr(first[path], name))
+
+
+class ClippedCache(ActivationCache):
+    """An ActivationCache that counts what clipping removed as a part of the residual stream."""
+
+    def decompose_resid(self, layer: int | None = None, *args: Any, **kwargs: Any) -> Any:
+        """As TransformerLens's, with a component `{l}_clip` for every clipped layer when mode is "all"."""
+        labelled = kwargs.pop("return_labels", False)
+        parts: Any
+        labels: Any
+        parts, labels = super().decompose_resid(layer, *args, return_labels=True, **kwargs)
+        if kwargs.get("mode", "all") == "all" and kwargs.get("pos_slice") is None and not kwargs.get("apply_ln"):
+            n_layers = self.model.cfg.n_layers if layer in (None, -1) else layer
+            names = [f"blocks.{index}.hook_resid_post.hook_clip" for index in range(n_layers)]
+            parts = torch.cat([parts, *(self.cache_dict[name][None] for name in names)])
+            labels = labels + [f"{index}_clip" for index in range(n_layers)]
+        return (parts, labels) if labelled else parts
+
+
+def key_mask(inputs: Inputs) -> Float[Tensor, "1 pos"]:
+    """TransformerLens's attention_mask for a prompt: 1 for context tokens, 0 for queries."""
+    mask = inputs.values.new_ones(1, inputs.values.shape[1])
+    if inputs.queries:
+        mask[:, -inputs.queries :] = 0
+    return mask
+
+
+def hook_points(model: nn.Module) -> list[str]:
+    """The names of a model's hook points, in order."""
+    return [name for name, module in model.named_modules() if isinstance(module, HookPoint)]

@@ -1,0 +1,184 @@
+"""A run directory: its configuration, seeds, checkpoints and metrics."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mesa import config_file
+from mesa.config import RunConfig
+from mesa.errors import DamagedCheckpoint, UserError
+from mesa.files import writable, write_atomic
+
+if TYPE_CHECKING:
+    from mesa.checkpoint import Checkpoint
+    from mesa.model import InContextTransformer
+
+CONFIG = "config.yaml"
+Which = Literal["last", "all"] | int
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run; it reads, and `mesa.train_seed` writes.
+
+    Units: `metrics` has one row an evaluation, losses as the reader defines them.
+    """
+
+    path: Path
+    config: RunConfig
+
+    @classmethod
+    def create(cls, path: Path | str, config: RunConfig) -> "Run":
+        """Make the directory, or open the run that is there if its configuration is the same.
+
+        Only `training.steps` may grow. UserError names every field that differs, and a place that cannot be written.
+        """
+        path = Path(path)
+        writable(path)
+        if not (path / CONFIG).exists():
+            strangers = sorted(item.name for item in path.iterdir())
+            if strangers:
+                raise UserError(f"{path}: is not a run and not empty (it holds {strangers[0]}); choose another --out")
+            return cls(path, config)._written()
+        run = cls.open(path)
+        changed = config_file.differences(run.config, config)
+        grown = changed.pop("training.steps", None)
+        if grown and grown[0] > grown[1]:
+            changed["training.steps (may only grow)"] = grown
+        if changed:
+            listed = "; ".join(f"{name}: {old!r} there, {new!r} asked for" for name, (old, new) in changed.items())
+            raise UserError(f"{path}: holds a run of another configuration: {listed}")
+        return cls(path, config)._written() if grown else run
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Run":
+        """Open a run; UserError where there is none or its configuration is not valid."""
+        path = Path(path)
+        if not (path / CONFIG).is_file():
+            raise UserError(f"{path}: is not a run: it has no {CONFIG}")
+        return cls(path, config_file.load(path / CONFIG))
+
+    @property
+    def name(self) -> str:
+        """The directory's name."""
+        return self.path.resolve().name
+
+    @property
+    def seeds(self) -> range:
+        """All seeds of the configuration, trained or not."""
+        return range(self.config.seeds)
+
+    def seed_path(self, seed: int) -> Path:
+        """The directory of one seed."""
+        return self.path / f"seed-{seed}"
+
+    def checkpoints(self, seed: int, rolling: bool = False) -> dict[int, Path]:
+        """Paths of the seed's kept checkpoints by step; with `rolling`, those kept only for resuming too."""
+        kinds = ("rolling", "step") if rolling else ("step",)
+        found = {}
+        for kind in kinds:
+            for path in (self.seed_path(seed) / "checkpoints").glob(f"{kind}-*"):
+                digits = path.name.partition("-")[2]
+                if digits.isdigit():
+                    found[int(digits)] = path
+        return dict(sorted(found.items()))
+
+    def select(self, seed: int, which: Which) -> dict[int, Path]:
+        """The checkpoints that `last`, `all` or a step means; UserError where there are none."""
+        found = self.checkpoints(seed)
+        if which == "all" and found:
+            return found
+        step = max(found, default=None) if which == "last" else which
+        if step not in found:
+            known = ", ".join(map(str, found)) or "none"
+            raise UserError(f"checkpoint: {which!r} is not there for seed {seed} of {self.path}; steps: {known}")
+        return {step: found[step]}
+
+    def load(self, seed: int, step: Which = "last") -> "InContextTransformer":
+        """The model of one checkpoint; DamagedCheckpoint where it is not what was saved."""
+        ((_, path),) = self.select(seed, step).items()
+        return model_of(checked(path, self, seed))
+
+    def outcome(self, seed: int) -> dict[str, Any]:
+        """How a seed ended: its `status` is finished, diverged (with `step`), interrupted, or not started."""
+        file = self.seed_path(seed) / "outcome.json"
+        if not file.exists():
+            return {"status": "interrupted" if self.checkpoints(seed, rolling=True) else "not started"}
+        outcome = json.loads(file.read_text())
+        if outcome["status"] == "finished" and outcome["step"] < self.config.training.steps:
+            return {"status": "interrupted", "step": outcome["step"]}
+        return outcome
+
+    def metrics(self, seed: int) -> list[dict[str, Any]]:
+        """One entry an evaluation: step, train_loss, held_out_loss, gradient_norm; a torn last line is left out."""
+        file = self.seed_path(seed) / "metrics.jsonl"
+        if not file.exists():
+            return []
+        whole, _, _ = file.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def unfinished(self) -> list[int]:
+        """The seeds that training would still work on."""
+        return [seed for seed in self.seeds if self.outcome(seed)["status"] not in ("finished", "diverged")]
+
+    def verify(self) -> tuple[int, list[DamagedCheckpoint]]:
+        """Read every checkpoint: how many are whole, and what is wrong with the others."""
+        whole, damaged = 0, []
+        for seed in self.seeds:
+            for path in self.checkpoints(seed, rolling=True).values():
+                try:
+                    model_of(checked(path, self, seed))
+                    whole += 1
+                except DamagedCheckpoint as error:
+                    damaged.append(error)
+        return whole, damaged
+
+    def _written(self) -> "Run":
+        from mesa.versions import versions
+
+        text = config_file.dump(self.config, "The resolved configuration of this run.", versions())
+        write_atomic(self.path / CONFIG, text)
+        return self
+
+
+def checked(path: Path, run: Run, seed: int) -> "Checkpoint":
+    """A whole checkpoint that belongs where it lies: to this seed, this step and this configuration."""
+    from mesa.checkpoint import MANIFEST, load
+
+    found = load(path)
+    if found.seed != seed or found.step != int(path.name.partition("-")[2]):
+        raise DamagedCheckpoint(f"{path / MANIFEST}: is of seed {found.seed}, step {found.step}, and lies elsewhere")
+    theirs = config_file.parse(found.config)
+    changed = config_file.differences(theirs, run.config)
+    changed.pop("training.steps", None)
+    if changed:
+        name, (old, new) = next(iter(changed.items()))
+        raise DamagedCheckpoint(f"{path / MANIFEST}: is of another configuration: {name} is {old!r}, the run's {new!r}")
+    return found
+
+
+def model_of(checkpoint: "Checkpoint") -> "InContextTransformer":
+    """The model of a checkpoint; DamagedCheckpoint where the weights are not that model's."""
+    from mesa import build
+    from mesa.checkpoint import fill
+
+    config = config_file.parse(checkpoint.config)
+    training = config.training.model_copy(update={"device": "cpu"})
+    model = build.model(config.model_copy(update={"training": training}), checkpoint.seed)
+    fill(checkpoint.path, dict(model.named_parameters()), checkpoint.model)
+    return model
+
+
+def load_model(path: Path | str) -> "InContextTransformer":
+    """The model of one checkpoint directory, wherever it lies; DamagedCheckpoint where it is not what was saved."""
+    from mesa.checkpoint import load
+
+    return model_of(load(Path(path)))
+
+
+def summary(runs: Sequence[Run]) -> str:
+    """One line that says how the seeds of runs ended."""
+    ends = [run.outcome(seed)["status"] for run in runs for seed in run.seeds]
+    return ", ".join(f"{ends.count(status)} {status}" for status in dict.fromkeys(ends))

@@ -1,0 +1,119 @@
+"""All seeds of runs, mapped through an executor; local processes, one thread each, unless another is passed in."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mesa.errors import UserError
+from mesa.run import Run
+
+# (steps done, steps in all, seeds done, seeds in all)
+Report = Callable[[int, int, int, int], None]
+
+
+def train(run: Run, *, workers: int = 1, executor: Executor | None = None, report: Report | None = None) -> None:
+    """Train every unfinished seed of a run; see `train_all`."""
+    train_all([run], workers=workers, executor=executor, report=report)
+
+
+def train_all(
+    runs: Sequence[Run], *, workers: int = 1, executor: Executor | None = None, report: Report | None = None
+) -> None:
+    """Train every unfinished seed of some runs, in parallel where `workers` > 1 or an `executor` is given.
+
+    Raises KeyboardInterrupt, with everything saved, after SIGINT or SIGTERM, and UserError where a seed cannot be
+    trained or its worker died; the other seeds are finished first. A diverged seed raises nothing: see `Run.outcome`.
+    """
+    from mesa.train_seed import stop_on_signals
+
+    work = [(run, seed) for run in runs for seed in run.unfinished()]
+    if not work:
+        return
+    ours = set(multiprocessing.active_children())
+    with stop_on_signals() as stopped, _pool(workers, len(work), executor) as pool:
+        local = isinstance(pool, ThreadPoolExecutor)
+        jobs = {pool.submit(_job(run.path, seed, stopped, local)): run.seed_path(seed) for run, seed in work}
+        pending, told = set(jobs), False
+        while pending:
+            _, pending = wait(pending, timeout=0.2)
+            if report is not None:
+                report(*_counts(runs))
+            if stopped() and not told:
+                told = True
+                for child in set(multiprocessing.active_children()) - ours:
+                    child.terminate()
+                for job in jobs:
+                    job.cancel()
+        interrupted = stopped()
+    if interrupted:
+        raise KeyboardInterrupt
+    _raise_first(jobs)
+
+
+def default_workers() -> int:
+    """As many as this process may use cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _pool(workers: int, jobs: int, executor: Executor | None) -> Iterator[Executor]:
+    if executor is not None:
+        yield executor
+    elif workers <= 1:
+        with ThreadPoolExecutor(1) as pool:
+            yield pool
+    else:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, jobs), mp_context=context, initializer=_leave_interrupts) as pool:
+            yield pool
+
+
+def _job(path: Path, seed: int, stopped: Callable[[], bool], local: bool) -> Callable[[], dict[str, Any]]:
+    from mesa.train_seed import train_seed, work
+
+    return partial(train_seed, path, seed, stopped) if local else partial(work, path, seed)
+
+
+def _leave_interrupts() -> None:
+    # Ctrl-C reaches every process of the terminal; the parent alone answers it, and tells the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _counts(runs: Sequence[Run]) -> tuple[int, int, int, int]:
+    done = seeds = 0
+    for run in runs:
+        for seed in run.seeds:
+            done += _last_step(run.seed_path(seed) / "metrics.jsonl")
+            seeds += run.outcome(seed)["status"] in ("finished", "diverged")
+    return (
+        done,
+        sum(run.config.training.steps * run.config.seeds for run in runs),
+        seeds,
+        sum(len(r.seeds) for r in runs),
+    )
+
+
+def _last_step(metrics: Path) -> int:
+    if not metrics.exists():
+        return 0
+    with open(metrics, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 512))
+        rows = file.read().decode().split("\n")[:-1]
+    # The first field of a row is its step; only whole rows are looked at.
+    return int(rows[-1].partition(":")[2].partition(",")[0]) if rows else 0
+
+
+def _raise_first(jobs: dict[Future[dict[str, Any]], Path]) -> None:
+    for job, path in jobs.items():
+        error = job.exception()
+        if isinstance(error, BrokenProcessPool):
+            raise UserError(f"{path}: its worker process died (out of memory, or killed); what was saved is kept")
+        if error is not None:
+            raise error

@@ -1,0 +1,99 @@
+"""Noisy or noiseless linear regression in context ([VO] section 3; von Oswald et al. 2023, arXiv 2212.07677)."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tasks.prompt import RegressionPrompt
+
+Law = Literal["uniform", "normal"]
+
+
+@dataclass(frozen=True)
+class LinearRegression:
+    """Each prompt has its own teacher w ~ teacher_scale * N(0, I); labels are w.x plus noise, targets have none.
+
+    Inputs are `input_scale * scales[k] * u` in coordinate k, with u ~ U(-1, 1) or N(0, 1); the teacher's entry
+    k is divided by `scales[k]`, so every coordinate contributes alike to the label. The default is the paper's:
+    d = N = 10 and x ~ U(-0.5, 0.5), where predicting zero costs d_in * input_scale**2 / 6 = 0.4167.
+    Lengths and scales are pure numbers. Raises ValueError, naming the field, for a value outside its range.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> prompt = LinearRegression(d_in=3, context=5).sample(2, generator)
+    >>> prompt.x.shape, prompt.y.shape, prompt.query.shape
+    (torch.Size([2, 5, 3]), torch.Size([2, 5, 1]), torch.Size([2, 1, 3]))
+    """
+
+    d_in: int = field(default=10, metadata={"about": "entries of an input x"})
+    d_out: int = field(default=1, metadata={"about": "entries of a label y"})
+    context: int = field(default=10, metadata={"about": "examples per prompt, N"})
+    law: Law = field(default="uniform", metadata={"about": "uniform or normal inputs"})
+    input_scale: float = field(default=0.5, metadata={"about": "half width, or standard deviation, of the inputs"})
+    scales: tuple[float, ...] | None = field(default=None, metadata={"about": "one factor per coordinate, or null"})
+    teacher_scale: float = field(default=1.0, metadata={"about": "standard deviation of the teacher's entries"})
+    label_noise: float = field(default=0.0, metadata={"about": "standard deviation of the noise on context labels"})
+
+    __pydantic_config__: ClassVar[Any] = {"strict": True, "extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        for name in ("d_in", "d_out", "context"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+        for name in ("input_scale", "teacher_scale"):
+            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
+                raise ValueError(f"{name}: {getattr(self, name)} must be a positive, finite number")
+        if not (self.label_noise >= 0 and math.isfinite(self.label_noise)):
+            raise ValueError(f"label_noise: {self.label_noise} must be a finite standard deviation of at least 0")
+        if self.law not in ("uniform", "normal"):
+            raise ValueError(f"law: {self.law!r} must be 'uniform' or 'normal'")
+        if self.scales is not None:
+            if len(self.scales) != self.d_in:
+                raise ValueError(f"scales: {len(self.scales)} entries, but d_in is {self.d_in}: one each is needed")
+            if not all(scale > 0 and math.isfinite(scale) for scale in self.scales):
+                raise ValueError(f"scales: {self.scales} must be positive, finite numbers")
+
+    def inputs(self, batch: int, count: int, generator: torch.Generator) -> Float[Tensor, "batch count d_in"]:
+        """Draw only inputs, `count` of them for each of `batch` prompts."""
+        x = torch.empty(batch, count, self.d_in, device=generator.device)
+        if self.law == "uniform":
+            x.uniform_(-self.input_scale, self.input_scale, generator=generator)
+        else:
+            x.normal_(0.0, self.input_scale, generator=generator)
+        return x if self.scales is None else x.mul_(x.new_tensor(self.scales))
+
+    def teachers(self, batch: int, generator: torch.Generator) -> Float[Tensor, "batch d_in d_out"]:
+        """Draw only teachers, one for each prompt."""
+        w = torch.empty(batch, self.d_in, self.d_out, device=generator.device)
+        w.normal_(0.0, self.teacher_scale, generator=generator)
+        return w if self.scales is None else w.div_(w.new_tensor(self.scales)[:, None])
+
+    def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
+        """Draw `batch` prompts with `queries` queries each, on the generator's device, in float32."""
+        x = self.inputs(batch, self.context + queries, generator)
+        return self.labelled(x, self.teachers(batch, generator), generator)
+
+    def labelled(self, x: Tensor, teacher: Tensor, generator: torch.Generator) -> RegressionPrompt:
+        """Make prompts of given inputs (batch context+queries d_in), the context's first, and teachers."""
+        y = torch.bmm(x, teacher)
+        labels, target = y[:, : self.context], y[:, self.context :]
+        if self.label_noise > 0:
+            labels = labels + torch.empty_like(labels).normal_(0.0, self.label_noise, generator=generator)
+        return RegressionPrompt(x[:, : self.context], labels, x[:, self.context :], target, teacher)
+
+    def best(self, prompt: RegressionPrompt) -> Tensor:
+        """The Bayes-optimal prediction: ridge regression with the true noise, minimum-norm least squares without.
+
+        The prior of teacher entry k has standard deviation tau_k = teacher_scale / scales[k], so with z = x * tau
+        the posterior mean is Z^T (Z Z^T + sigma^2 I)^-1 y, whose limit for sigma -> 0 is the pseudo-inverse.
+        """
+        scales = self.scales or (1.0,) * self.d_in
+        tau = prompt.x.new_tensor([self.teacher_scale / scale for scale in scales])
+        z = (prompt.x * tau).double()
+        gram = z @ z.mT
+        gram.diagonal(dim1=-2, dim2=-1).add_(self.label_noise**2)
+        weights = z.mT @ (torch.linalg.pinv(gram, hermitian=True) @ prompt.y.double())
+        return ((prompt.query * tau).double() @ weights).to(prompt.y.dtype)
