@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from tasks.lazy import lazily
 
 if TYPE_CHECKING:
-    from mesa.construction.gradient_step import gradient_step
-    from mesa.construction.products import from_products, products
+    from mesa.construction.gradient_step import gradient_step_model
+    from mesa.construction.products import from_products, weight_products
 
-__all__ = ["from_products", "gradient_step", "products"]
+__all__ = ["from_products", "gradient_step_model", "weight_products"]
 
 _EXPORTS = {
     "from_products": "mesa.construction.products",
-    "gradient_step": "mesa.construction.gradient_step",
-    "products": "mesa.construction.products",
+    "gradient_step_model": "mesa.construction.gradient_step",
+    "weight_products": "mesa.construction.products",
 }
 __getattr__ = lazily(__name__, _EXPORTS)

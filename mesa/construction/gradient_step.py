@@ -19,7 +19,7 @@ from mesa.construction.products import from_products
 from mesa.model import InContextTransformer
 
 
-def gradient_step(
+def gradient_step_model(
     step_size: float | Sequence[float],
     *,
     d_in: int,
@@ -37,7 +37,7 @@ def gradient_step(
     `preconditioner` P the update of W is P times the gradient. Raises ValueError for a wrong number of step sizes, and
     for tied layers with different ones.
 
-    >>> model = gradient_step(0.6, d_in=3, steps=2)
+    >>> model = gradient_step_model(0.6, d_in=3, steps=2)
     >>> model.blocks[1].attn.W_Q.shape
     torch.Size([1, 4, 4])
     """

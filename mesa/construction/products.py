@@ -11,7 +11,7 @@ from mesa.model import InContextTransformer
 Products = Float[Tensor, "layer head d_model d_model"]
 
 
-def products(model: InContextTransformer) -> tuple[Products, Products]:
+def weight_products(model: InContextTransformer) -> tuple[Products, Products]:
     """A (divided by the attention scale) and V of every head of a model, detached."""
     attns = [block.attn for block in model.blocks]
     with torch.no_grad():
@@ -25,8 +25,8 @@ def from_products(model: InContextTransformer, A: Products, V: Products) -> InCo
 
     >>> from mesa.config import ModelConfig
     >>> model = InContextTransformer(ModelConfig(), d_token=4)
-    >>> A, V = products(model)
-    >>> bool(torch.allclose(products(from_products(model, A, V))[1], V))
+    >>> A, V = weight_products(model)
+    >>> bool(torch.allclose(weight_products(from_products(model, A, V))[1], V))
     True
     """
     cfg = model.cfg

@@ -16,7 +16,10 @@ class Learner(Protocol):
     other prompts than those the learner is scored on; predictions are differentiable in the query.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name in tables."""
+        ...
 
     def tuned(self, prompt: RegressionPrompt) -> "Learner":
         """The same algorithm with its free parameters fitted to least loss on these prompts."""

@@ -1,0 +1,48 @@
+"""The questions: what is measured on a model, beside explicit algorithms and controls."""
+
+from typing import TYPE_CHECKING
+
+from tasks.lazy import lazily
+
+if TYPE_CHECKING:
+    from probes.controls import CONTROLS
+    from probes.gd_alignment import GDAlignment
+    from probes.interpolation import Interpolation
+    from probes.out_of_distribution import OutOfDistribution
+    from probes.probe import Comparison, Probe
+    from probes.reading import COLUMNS, Reading
+    from probes.rollout import Rollout
+    from probes.subject import Subject
+    from probes.suite import Plan, probe_run, probe_subjects
+    from probes.weight_products import WeightProducts
+
+__all__ = [
+    "COLUMNS",
+    "CONTROLS",
+    "Comparison",
+    "GDAlignment",
+    "Interpolation",
+    "OutOfDistribution",
+    "Plan",
+    "Probe",
+    "Reading",
+    "Rollout",
+    "Subject",
+    "WeightProducts",
+    "probe_run",
+    "probe_subjects",
+]
+
+_EXPORTS = {
+    "CONTROLS": "probes.controls",
+    "GDAlignment": "probes.gd_alignment",
+    "Interpolation": "probes.interpolation",
+    "OutOfDistribution": "probes.out_of_distribution",
+    **dict.fromkeys(("Comparison", "Probe"), "probes.probe"),
+    **dict.fromkeys(("COLUMNS", "Reading"), "probes.reading"),
+    "Rollout": "probes.rollout",
+    "Subject": "probes.subject",
+    **dict.fromkeys(("Plan", "probe_run", "probe_subjects"), "probes.suite"),
+    "WeightProducts": "probes.weight_products",
+}
+__getattr__ = lazily(__name__, _EXPORTS)

@@ -1,0 +1,119 @@
+"""Subjects that a probe must be able to tell from the model, and one that it must not."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from mesa.construction.gradient_step import gradient_step_model
+from mesa.learners import PreconditionedGradientStep
+from mesa.model import InContextTransformer
+from mesa.rng import generator
+from probes.linear_layers import construction, readable
+from probes.subject import Subject
+from tasks.prompt import RegressionPrompt
+from tasks.reader import Inputs, Reader
+from tasks.task import Task
+
+# A control subject, or the reason in one line why there is none.
+Control = Callable[[Subject], Subject | str]
+# Prompts on which constructed controls are tuned; no probe is scored on them.
+TUNING = 10_000
+
+
+def untrained(subject: Subject) -> Subject | str:
+    """The same model with the weights that its seed started from (negative)."""
+    if not isinstance(subject.model, InContextTransformer):
+        return "this model cannot be initialised afresh: give its step-0 weights as a subject of their own"
+    twin = copy.deepcopy(subject.model)
+    # The weights are a function of the seed, so this is the step-0 checkpoint of a run.
+    twin.initialise(subject.seed)
+    return replace(subject, model=twin, step=0, control="untrained")
+
+
+def shuffled_labels(subject: Subject) -> Subject | str:
+    """The model sees context labels moved to other examples, a learner the clean prompt (negative)."""
+    return replace(subject, reader=ShuffledReader(subject.reader), control="shuffled_labels")
+
+
+def shuffled_labels_both(subject: Subject) -> Subject | str:
+    """Model and learner see the same moved labels: agreement is expected, so this contradicts nothing."""
+    return replace(subject, task=ShuffledTask(subject.task), control="shuffled_labels_both")
+
+
+def constructed(subject: Subject) -> Subject | str:
+    """Weights that perform tuned gradient descent exactly (positive)."""
+    reason = readable(subject)
+    if reason is not None:
+        return reason
+    tuning = subject.prompts(TUNING, generator(subject.seed, "control/constructed"))
+    return replace(subject, model=construction(subject, tuning)[1], control="constructed")
+
+
+def constructed_preconditioned(subject: Subject) -> Subject | str:
+    """Weights that perform one tuned, preconditioned step exactly."""
+    reason = readable(subject)
+    if reason is not None:
+        return reason
+    tuning = subject.prompts(TUNING, generator(subject.seed, "control/constructed"))
+    learner = PreconditionedGradientStep().tuned(tuning)
+    shape = {"d_in": tuning.x.shape[-1], "d_out": tuning.y.shape[-1], "dtype": tuning.x.dtype}
+    model = gradient_step_model(1.0, preconditioner=learner.preconditioner, **shape)
+    model = model.to(tuning.x.device, print_details=False)
+    return replace(subject, model=model, control="constructed_preconditioned")
+
+
+CONTROLS: dict[str, Control] = {
+    "untrained": untrained,
+    "shuffled_labels": shuffled_labels,
+    "shuffled_labels_both": shuffled_labels_both,
+    "constructed": constructed,
+    "constructed_preconditioned": constructed_preconditioned,
+}
+
+
+def shuffled(prompt: RegressionPrompt) -> RegressionPrompt:
+    """Every label moved to the next example: examples are exchangeable, so any derangement shuffles alike.
+
+    >>> x = torch.zeros(1, 3, 2)
+    >>> prompt = RegressionPrompt(x, torch.arange(3.0)[None, :, None], x[:, :1], torch.zeros(1, 1, 1))
+    >>> shuffled(prompt).y.flatten().tolist()
+    [2.0, 0.0, 1.0]
+    """
+    return replace(prompt, y=prompt.y.roll(1, dims=1))
+
+
+@dataclass(frozen=True, eq=False)
+class ShuffledReader:
+    """A reader that shows the model shuffled labels."""
+
+    base: Reader
+
+    def encode(self, prompt: RegressionPrompt) -> Inputs:
+        """Lay out the shuffled prompts."""
+        return self.base.encode(shuffled(prompt))
+
+    def decode(self, resid: Tensor, inputs: Inputs) -> Tensor:
+        """As the base reader."""
+        return self.base.decode(resid, inputs)
+
+    def loss(self, prediction: Tensor, prompt: RegressionPrompt) -> Tensor:
+        """As the base reader."""
+        return self.base.loss(prediction, prompt)
+
+
+@dataclass(frozen=True, eq=False)
+class ShuffledTask:
+    """A task whose prompts have shuffled labels for everyone; targets stay those of the teacher."""
+
+    base: Task
+
+    def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
+        """Draw prompts and shuffle their labels."""
+        return shuffled(self.base.sample(batch, generator, queries))
+
+    def best(self, prompt: RegressionPrompt) -> Tensor | None:
+        """Not known."""
+        return None

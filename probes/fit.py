@@ -1,0 +1,47 @@
+"""How far a model's predictions are from an explicit algorithm's, and how both do on the task."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mesa.learners import GradientDescent, Learner, PreconditionedGradientStep
+from probes.subject import Subject
+from tasks.prompt import RegressionPrompt
+from tasks.reader import half_squared_error
+
+
+def default_learners(subject: Subject) -> tuple[Learner, ...]:
+    """Gradient descent with as many steps as the model has layers, and one preconditioned step."""
+    return (GradientDescent(steps=depth(subject)), PreconditionedGradientStep())
+
+
+def depth(subject: Subject) -> int:
+    """The number of layers of a TransformerLens model; 1 for a model that does not say."""
+    return int(getattr(getattr(subject.model, "cfg", None), "n_layers", 1))
+
+
+def relative_distance(f: Tensor, g: Tensor) -> float:
+    """|f - g| / |g| in L2 over all predictions: unlike a cosine it sees scale.
+
+    >>> relative_distance(torch.tensor([2.0, 2.0]), torch.tensor([1.0, 1.0]))
+    1.0
+    """
+    return float((f - g).norm() / g.norm())
+
+
+def prediction_difference(f: Tensor, g: Tensor) -> float:
+    """Mean |f - g| over prompts and queries, an L2 norm where there are several outputs ([VO] fig. 2)."""
+    return float((f - g).norm(dim=-1).mean())
+
+
+def loss_rows(prediction: Tensor, prompt: RegressionPrompt, learners: tuple[Learner, ...]) -> Iterator[dict[str, Any]]:
+    """The model's `loss` and each learner's `learner_loss` on the same prompts; `zero` always predicts zero."""
+    yield {"metric": "loss", "value": half_squared_error(prediction, prompt.target).item()}
+    for learner in learners:
+        for step, guess in enumerate(learner.predict(prompt), start=1):
+            loss = half_squared_error(guess, prompt.target).item()
+            yield {"metric": "learner_loss", "learner": learner.name, "learner_step": step, "value": loss}
+    zero = half_squared_error(torch.zeros_like(prompt.target), prompt.target).item()
+    yield {"metric": "learner_loss", "learner": "zero", "value": zero}

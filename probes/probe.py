@@ -1,0 +1,39 @@
+"""The protocols of this folder: a question to one subject, and a question to many."""
+
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from probes.reading import Reading
+from probes.subject import Subject
+
+
+@runtime_checkable
+class Probe(Protocol):
+    """A question put to one subject: a frozen dataclass whose fields are its parameters.
+
+    Laws: the model, its hooks, its training mode and the global random state are as before the call; a head's basis and
+    the order of prompts in a batch change nothing; a probe knows nothing of controls.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name in tables and on the command line."""
+        ...
+
+    def applies(self, subject: Subject) -> str | None:
+        """None where the question makes sense, or the reason why not in one line."""
+        ...
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure."""
+        ...
+
+
+@runtime_checkable
+class Comparison(Protocol):
+    """A question that needs the readings of many subjects: over checkpoints, over seeds."""
+
+    def __call__(self, readings: Reading) -> Reading:
+        """Measure."""
+        ...

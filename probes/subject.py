@@ -1,0 +1,67 @@
+"""What is probed: a model, how it is read, and the task whose prompts it is given."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mesa.model import InContextTransformer
+from tasks.prompt import RegressionPrompt
+from tasks.reader import Inputs, Reader
+from tasks.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model with its reader and task; the other fields say in tables where it comes from.
+
+    `model` is an InContextTransformer or any module, with TransformerLens hooks or without, that takes tokens
+    (batch pos d_token), in the reader's layout, and returns a residual stream (batch pos d_model) that it can decode.
+
+    >>> from mesa import InContextTransformer, ModelConfig
+    >>> from tasks import LinearRegression, PairedReader
+    >>> subject = Subject(InContextTransformer(ModelConfig(), d_token=4), PairedReader(), LinearRegression(d_in=3))
+    >>> subject.predict(subject.prompts(5, torch.Generator().manual_seed(0))).shape
+    torch.Size([5, 1, 1])
+    """
+
+    model: nn.Module
+    reader: Reader
+    task: Task
+    run: str = ""
+    seed: int = 0
+    step: int | None = None
+    control: str = "none"
+
+    def prompts(self, count: int, generator: torch.Generator, task: Task | None = None) -> RegressionPrompt:
+        """Fresh prompts of the subject's task, or of another, in the model's dtype and on its device."""
+        weight = next(self.model.parameters())
+        return (task or self.task).sample(count, generator).to(weight.device, weight.dtype)
+
+    def output(self, inputs: Inputs) -> Float[Tensor, "batch pos d_model"]:
+        """The model's output, the last residual stream."""
+        return self.model(inputs if isinstance(self.model, InContextTransformer) else inputs.values)
+
+    def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out"]:
+        """The model's predictions, without a graph."""
+        with torch.no_grad():
+            return self._predict(prompt)
+
+    def sensitivity(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out d_in"]:
+        """The gradient of each prediction with respect to its own query; no parameter's `.grad` is touched."""
+        return sensitivity(self._predict, prompt)
+
+    def _predict(self, prompt: RegressionPrompt) -> Tensor:
+        inputs = self.reader.encode(prompt)
+        return self.reader.decode(self.output(inputs), inputs)
+
+
+def sensitivity(predict: Any, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out d_in"]:
+    """The Jacobian of `predict` in the query. A query is no key, so a sum over prompts and queries separates them."""
+    query = prompt.query.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        prediction = predict(replace(prompt, query=query))
+        rows = [torch.autograd.grad(out.sum(), query, retain_graph=True)[0] for out in prediction.unbind(-1)]
+    return torch.stack(rows, dim=2).detach()

@@ -1,0 +1,140 @@
+"""Many probes over many subjects: controls beside every model, and every row stamped with where it comes from."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from mesa import build
+from mesa.errors import unknown
+from mesa.pool import pool, results
+from mesa.rng import generator
+from mesa.run import Run, Which, checked, model_of
+from mesa.training import one_thread
+from probes.catalogue import PROBES
+from probes.controls import CONTROLS
+from probes.probe import Probe
+from probes.reading import Reading, joined
+from probes.subject import Subject
+
+DEFAULT_CONTROLS = ("untrained", "shuffled_labels", "constructed")
+# Shuffled labels say nothing about a probe that looks at weights, or compares one model's loss with another's.
+WEIGHT_CONTROLS = ("untrained", "constructed")
+WEIGHT_PROBES = ("weight_products", "interpolation")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One probe: at which checkpoints of a run, and beside which controls (None: those that fit) at the last one."""
+
+    probe: Probe
+    checkpoint: Which = "last"
+    controls: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A probe or control that does not apply to a subject, and why, in one line."""
+
+    probe: str
+    subject: str
+    reason: str
+
+
+def probe_of(name: str, prompts: int | None = None) -> Probe:
+    """The probe of this name with its default parameters; UserError, with the nearest name, where there is none."""
+    if name not in PROBES:
+        raise unknown("probe", name, PROBES)
+    module, cls, _ = PROBES[name]
+    return getattr(import_module(module), cls)(**({} if prompts is None else {"prompts": prompts}))
+
+
+def measure(probe: Probe, subject: Subject) -> Reading | Skipped:
+    """One reading, stamped; its randomness is a function of the subject's seed and the probe's name.
+
+    A model and its controls are thus measured on the same prompts.
+    """
+    reason = probe.applies(subject)
+    if reason is not None:
+        return Skipped(probe.name, subject.control, reason)
+    reading = probe(subject, generator(subject.seed, f"probe/{probe.name}"))
+    where = {"run": subject.run, "seed": subject.seed, "step": subject.step, "control": subject.control}
+    prefix = f"{subject.run}/seed-{subject.seed}/step-{subject.step}/{subject.control}/"
+    return reading.stamped(prefix, probe=probe.name, **where)
+
+
+def probe_subjects(
+    probes: Iterable[Probe], subjects: Sequence[Subject], controls: Sequence[str] | None = None
+) -> tuple[Reading, list[Skipped]]:
+    """Every probe on every subject and on its controls: all rows, and what did not apply.
+
+    >>> from mesa.construction import gradient_step_model
+    >>> from probes import GDAlignment
+    >>> from tasks import LinearRegression, PairedReader
+    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> reading, skipped = probe_subjects([GDAlignment(prompts=200)], [subject])
+    >>> reading.table.control.unique().tolist()
+    ['none', 'untrained', 'shuffled_labels', 'constructed']
+    """
+    found = [item for probe in probes for subject in subjects for item in _with_controls(probe, subject, controls)]
+    readings = joined(item for item in found if isinstance(item, Reading))
+    return readings, [item for item in found if isinstance(item, Skipped)]
+
+
+def probe_run(
+    run: Run,
+    plans: Sequence[Plan],
+    *,
+    workers: int = 1,
+    executor: Executor | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, Reading], list[Skipped]]:
+    """Put the plans' probes to every seed of a run that did not diverge; the readings are saved in the run too.
+
+    The unit of work is a seed. Raises DamagedCheckpoint where a checkpoint is not what was saved.
+    """
+    seeds = [seed for seed in run.seeds if run.outcome(seed)["status"] != "diverged"]
+    with pool(workers, len(seeds), executor) as active:
+        jobs = [active.submit(_seed, run.path, seed, tuple(plans)) for seed in seeds]
+        parts = results(jobs, report)
+    readings = {plan.probe.name: joined(part[plan.probe.name] for part, _ in parts) for plan in plans}
+    for name, reading in readings.items():
+        reading.save(run.path / "readings", name)
+    skipped = [item for _, items in parts for item in items]
+    return readings, list(dict.fromkeys(skipped))
+
+
+def subjects_of(run: Run, seed: int, which: Which) -> Iterator[Subject]:
+    """The models of a seed's checkpoints, with the run's reader and task."""
+    task, reader = build.task(run.config.task), build.reader(run.config)
+    for step, path in run.select(seed, which).items():
+        yield Subject(model_of(checked(path, run, seed)), reader, task, run.name, seed, step)
+
+
+def _seed(path: Path, seed: int, plans: tuple[Plan, ...]) -> tuple[dict[str, Reading], list[Skipped]]:
+    run, found, skipped = Run.open(path), {}, []
+    with one_thread():
+        for plan in plans:
+            readings = []
+            for subject in subjects_of(run, seed, plan.checkpoint):
+                last = subject.step == max(run.checkpoints(seed)) or plan.checkpoint != "all"
+                items = list(_with_controls(plan.probe, subject, plan.controls if last else ()))
+                readings += [item for item in items if isinstance(item, Reading)]
+                skipped += [item for item in items if isinstance(item, Skipped)]
+            found[plan.probe.name] = joined(readings)
+    return found, skipped
+
+
+def _with_controls(probe: Probe, subject: Subject, controls: Sequence[str] | None) -> Iterator[Reading | Skipped]:
+    yield measure(probe, subject)
+    if controls is None:
+        controls = WEIGHT_CONTROLS if probe.name in WEIGHT_PROBES else DEFAULT_CONTROLS
+    for name in controls:
+        if name not in CONTROLS:
+            raise unknown("control", name, CONTROLS)
+        control = CONTROLS[name](subject)
+        if isinstance(control, Subject):
+            yield measure(probe, control)
+        else:
+            yield Skipped(probe.name, name, control)
