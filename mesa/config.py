@@ -97,7 +97,7 @@ class TrainingConfig(Strict):
     """steps between evaluations"""
     held_out: Count = 4096
     """prompts of the held-out batch"""
-    checkpoints_per_decade: Count = 12
+    checkpoints_per_decade: Count = 8
     """density of the log-spaced checkpoints from step 10 on"""
     rolling_seconds: Positive = 30.0
     """seconds between the checkpoints kept only for resuming"""

@@ -12,7 +12,7 @@ import pandas as pd
 from mesa.files import write_atomic
 
 # Every table has these columns in this order, empty where they do not apply.
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "run": "string",
     "seed": "Int64",
     "step": "Int64",

@@ -1,34 +1,40 @@
 """Is one trained layer a step that can be repeated? Apply it again and again, as GD would ([VO] section 3)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
+from mesa.construction.gradient_step import gradient_step_model
 from mesa.learners import GradientDescent
 from mesa.model import InContextTransformer
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import Subject, chunks
+from tasks.prompt import RegressionPrompt
 from tasks.reader import Inputs, PairedReader, half_squared_error
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """Repeat a one-layer model on its own output, and gradient descent with the step size tuned for one step.
+    """Repeat a one-layer model on its own output, beside gradient descent with the step size tuned for one step.
 
-    Only the y entries of the tokens are updated, each update times the damping; gradient descent's step size times the
-    same. Metrics `loss` and `learner_loss` for every number of `applications`; `condition` is damping.
+    Only the y entries of the tokens are updated, each update times the damping and, as the paper does for deep models,
+    clipped to +-`clip` after every application; the learner is the constructed layer, treated alike, because a rare
+    prompt makes both diverge. Metrics `loss` and `learner_loss` for every number of `applications`; the `condition` is
+    damping.
 
-    >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression
     >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
     >>> table = Rollout(prompts=100, applications=3)(subject, torch.Generator().manual_seed(0)).table
-    >>> table.applications.max()
-    np.int64(3)
+    >>> table.applications.unique().tolist()
+    [1, 2, 3]
     """
 
-    prompts: int = 10_000
+    prompts: int = 5_000
     applications: int = 50
     dampings: tuple[float, ...] = (1.0, 0.875, 0.75)
+    clip: float = 10.0
     name: str = "rollout"
 
     def applies(self, subject: Subject) -> str | None:
@@ -43,29 +49,39 @@ class Rollout:
 
     def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
         """Measure."""
-        learner = GradientDescent().tuned(subject.prompts(self.prompts, generator))
-        prompt = subject.prompts(self.prompts, generator)
-        d_in, rows = prompt.x.shape[-1], []
+        tuning = subject.prompts(self.prompts, generator)
+        learner = GradientDescent().tuned(tuning)
+        shape = (tuning.x.shape[-1], tuning.y.shape[-1])
+        step = gradient_step_model(learner.step_size, d_in=shape[0], d_out=shape[1], dtype=tuning.x.dtype)
+        twin = replace(subject, model=step.to(tuning.x.device, print_details=False), reader=PairedReader(shape[1]))
+        prompt, rows = subject.prompts(self.prompts, generator), []
         for damping in self.dampings:
-            repeated = replace(learner, step_size=learner.step_size * damping, steps=self.applications)
-            guesses = repeated.predict(prompt)
-            inputs = subject.reader.encode(prompt)
-            described = {"condition": "damping", "condition_value": damping}
-            for count in range(1, self.applications + 1):
-                inputs = _applied(subject, inputs, d_in, damping)
-                prediction = subject.reader.decode(inputs.values, inputs)
-                loss = half_squared_error(prediction, prompt.target).item()
-                learner_loss = half_squared_error(guesses[count - 1], prompt.target).item()
-                place = {**described, "applications": count}
-                rows.append({**place, "metric": "loss", "value": loss})
-                steps = {"learner": learner.name, "learner_step": count}
-                rows.append({**place, **steps, "metric": "learner_loss", "value": learner_loss})
+            rows += self._rows(damping, self._losses(subject, prompt, damping), {"metric": "loss"})
+            described = {"metric": "learner_loss", "learner": learner.name}
+            rows += self._rows(damping, self._losses(twin, prompt, damping), described)
         return Reading.of(rows)
 
+    def _rows(self, damping: float, losses: list[float], described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for count, loss in enumerate(losses, start=1):
+            steps = {"learner_step": count} if "learner" in described else {}
+            place = {"condition": "damping", "condition_value": damping, "applications": count}
+            yield {**described, **steps, **place, "value": loss}
 
-def _applied(subject: Subject, inputs: Inputs, d_in: int, damping: float) -> Inputs:
-    """The tokens after one more application of the layer to their y entries."""
-    with torch.no_grad():
-        change = subject.output(inputs) - inputs.values
-    change[..., :d_in] = 0
-    return Inputs(inputs.values + damping * change, inputs.queries)
+    def _losses(self, subject: Subject, prompt: RegressionPrompt, damping: float) -> list[float]:
+        """The loss after each application."""
+        totals = torch.zeros(self.applications, dtype=torch.float64)
+        for part in chunks(prompt):
+            inputs = subject.reader.encode(part)
+            for index in range(self.applications):
+                inputs = self._applied(subject, inputs, part.x.shape[-1], damping)
+                prediction = subject.reader.decode(inputs.values, inputs)
+                totals[index] += half_squared_error(prediction, part.target).item() * len(part.x)
+        return (totals / len(prompt.x)).tolist()
+
+    def _applied(self, subject: Subject, inputs: Inputs, d_in: int, damping: float) -> Inputs:
+        """The tokens after one more application of the layer to their y entries."""
+        with torch.no_grad():
+            x, y = inputs.values[..., :d_in], inputs.values[..., d_in:]
+            written = subject.output(inputs)[..., d_in:] - y
+            moved = (y + damping * written).clamp(-self.clip, self.clip)
+        return Inputs(torch.cat([x, moved], dim=-1), inputs.queries)

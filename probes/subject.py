@@ -1,5 +1,6 @@
 """What is probed: a model, how it is read, and the task whose prompts it is given."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,9 @@ from mesa.model import InContextTransformer
 from tasks.prompt import RegressionPrompt
 from tasks.reader import Inputs, Reader
 from tasks.task import Task
+
+# Prompts whose activations, for the small models studied here, fit a cache of a megabyte or two.
+CHUNK = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +51,21 @@ class Subject:
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out"]:
         """The model's predictions, without a graph."""
         with torch.no_grad():
-            return self._predict(prompt)
+            return torch.cat([self._predict(part) for part in chunks(prompt)])
 
     def sensitivity(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out d_in"]:
         """The gradient of each prediction with respect to its own query; no parameter's `.grad` is touched."""
-        return sensitivity(self._predict, prompt)
+        return torch.cat([sensitivity(self._predict, part) for part in chunks(prompt)])
 
     def _predict(self, prompt: RegressionPrompt) -> Tensor:
         inputs = self.reader.encode(prompt)
         return self.reader.decode(self.output(inputs), inputs)
+
+
+def chunks(prompt: RegressionPrompt) -> Iterator[RegressionPrompt]:
+    """The same prompts, some at a time: their activations then stay in a processor's cache, which is faster."""
+    for start in range(0, prompt.x.shape[0], CHUNK):
+        yield prompt.batch(start, start + CHUNK)
 
 
 def sensitivity(predict: Any, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out d_in"]:

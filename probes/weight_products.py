@@ -11,6 +11,7 @@ from mesa.model import InContextTransformer
 from probes.linear_layers import construction, identified, readable, scaled
 from probes.reading import Reading
 from probes.subject import Subject
+from tasks.prompt import RegressionPrompt
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class WeightProducts:
     Metrics, per layer, with `readout` A or V: `relative_distance` |M - M*| / |M*| (Frobenius), `off_diagonal_mass`, the
     norm of what the construction has as zero relative to that of its non-zero entries, and, for A, `diagonal_spread`,
     the standard deviation of the d_in diagonal entries relative to their mean; `beta` and `step_size` (-beta V's last
-    entry). Missing (NaN) while beta is near zero. Arrays: A, V, their constructions, and masks of identified entries.
+    entry). Missing (NaN) while beta is near zero. Arrays: A, V, their constructions, and masks of identified entries;
+    `pattern` is the last layer's attention on one prompt, divided by beta.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
@@ -59,7 +61,17 @@ class WeightProducts:
             size = -float(found.V[layer, -1, -1]) if found.defined else float("nan")
             rows += [{"metric": "beta", "layer": layer, "head": 0, "value": float(found.beta[layer])}]
             rows += [{"metric": "step_size", "layer": layer, "head": 0, "value": size}]
+        arrays["pattern"] = self._pattern(subject, tuning) / found.beta[-1]
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
+
+    def _pattern(self, subject: Subject, prompt: RegressionPrompt) -> Tensor:
+        """The last layer's attention on the first prompt, (query_pos key_pos)."""
+        inputs = subject.reader.encode(prompt.batch(0, 1))
+        model = subject.model
+        assert isinstance(model, InContextTransformer)
+        with torch.no_grad():
+            _, cache = model.run_with_cache(inputs, names_filter=lambda name: name.endswith("hook_pattern"))
+        return cache["pattern", model.cfg.n_layers - 1][0, 0]
 
 
 def _compare(M: Tensor, target: Tensor, mask: Tensor, d_in: int, readout: str) -> Iterator[tuple[str, Any]]:

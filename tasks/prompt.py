@@ -37,6 +37,11 @@ class RegressionPrompt:
         """The same prompts with context example `order[i]` at place i; x and y move together."""
         return replace(self, x=self.x[:, order], y=self.y[:, order])
 
+    def batch(self, start: int, stop: int) -> "RegressionPrompt":
+        """Only the prompts from `start` to `stop`."""
+        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: part[start:stop] for name, part in parts.items() if part is not None})
+
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "RegressionPrompt":
         """The same prompts on another device or in another floating-point type."""
         parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}

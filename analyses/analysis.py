@@ -1,0 +1,94 @@
+"""One experiment end to end: what it trains, what it asks, what it claims, and what it shows."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analyses.claim import Claim, Verdict
+from mesa.config import RunConfig
+from mesa.run import Run
+from probes.suite import Plan, Skipped
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of the experiment is run; `quick` is a smoke run that decides nothing."""
+
+    seeds: int = 5
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was measured: rows of readings, arrays, learning curves, and how the seeds ended."""
+
+    runs: Mapping[str, Run]
+    rows: pd.DataFrame
+    arrays: Mapping[str, np.ndarray]
+    curves: pd.DataFrame
+    skipped: Sequence[Skipped] = ()
+    diverged: tuple[str, ...] = ()
+    undertrained: tuple[str, ...] = ()
+
+    @property
+    def last(self) -> pd.DataFrame:
+        """The rows of each seed's last checkpoint, and all rows of controls."""
+        final = self.rows.groupby(["run", "seed"])["step"].transform("max")
+        return self.rows[(self.rows["step"] == final) | (self.rows["control"] != "none")]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure, its numbers, what to look at, and what would have spoken against the claims it belongs to."""
+
+    name: str
+    title: str
+    look: str
+    against: str
+    draw: Callable[[], Figure]
+    data: pd.DataFrame = field(repr=False)
+
+
+@runtime_checkable
+class Analysis(Protocol):
+    """An experiment; it states its claims before it measures.
+
+    Law: `plots` and the verdicts are functions of the evidence alone, so that a report can be made again from its runs.
+    """
+
+    name: str
+    title: str
+    question: str
+
+    def runs(self, size: Size) -> dict[str, RunConfig]:
+        """The runs to train, by name."""
+        ...
+
+    def plans(self, size: Size) -> dict[str, list[Plan]]:
+        """What each run is asked."""
+        ...
+
+    def claims(self) -> tuple[Claim, ...]:
+        """What is claimed, with the rules."""
+        ...
+
+    def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
+        """The figures, in the order of the report."""
+        ...
+
+
+def undertrained(metrics: Sequence[Mapping[str, float]], fall: float = 0.02) -> bool:
+    """Whether the held-out loss still fell by more than `fall` of itself over the last tenth of training.
+
+    >>> undertrained([{"step": step, "held_out_loss": 1.0 - 0.005 * step} for step in range(101)])
+    True
+    """
+    if not metrics:
+        return True
+    final = metrics[-1]
+    before = [row["held_out_loss"] for row in metrics if row["step"] <= 0.9 * final["step"]]
+    return not before or before[-1] - final["held_out_loss"] > fall * before[-1]

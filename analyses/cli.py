@@ -1,0 +1,255 @@
+"""The command line: every verb loads what it needs and no more, so that `mesa --help` answers at once."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from analyses.claim import Verdict
+
+app = typer.Typer(
+    name="mesa",
+    help="Find out which learning algorithm a transformer runs inside its forward pass.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RunPath = Annotated[Path, typer.Argument(help="A run directory.", metavar="RUN")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Seeds in parallel, a process each; default: one per core.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """List tasks, models, probes and analyses, a line each."""
+    from analyses.catalogue import ANALYSES, BENCHES
+    from mesa.presets import ABOUT
+    from probes.catalogue import PROBES
+    from tasks.catalogue import READERS, TASKS
+
+    sections: dict[str, dict[str, Any]] = {
+        "tasks": TASKS,
+        "readers": READERS,
+        "models (mesa config NAME)": ABOUT,
+        "probes": PROBES,
+        "analyses (mesa reproduce NAME)": ANALYSES,
+        "benchmarks (mesa bench NAME)": BENCHES,
+    }
+    for title, entries in sections.items():
+        typer.echo(f"{title}:")
+        for name, entry in entries.items():
+            typer.echo(f"  {name:<24}{entry if isinstance(entry, str) else entry[-1]}")
+
+
+@app.command()
+def config(name: Annotated[str, typer.Argument(help="A model of `mesa list`.")]) -> None:
+    """Print a complete, commented YAML configuration to start from."""
+    from mesa.config_file import dump
+    from mesa.presets import ABOUT, preset
+
+    found = preset(name)
+    typer.echo(dump(found, f"{name}: {ABOUT[name]}\nTrain it with: mesa train FILE --out runs/{name}"), nl=False)
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="A YAML configuration, as `mesa config` prints.")],
+    out: Annotated[Path, typer.Option(help="The run directory to make or to resume.")],
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds; overrides the configuration.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, as in training.steps=2000.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Train a run; into an existing run of the same configuration it resumes."""
+    from mesa.config_file import load
+    from mesa.run import Run
+
+    changes = [*(set_ or []), *([f"seeds={seeds}"] if seeds is not None else [])]
+    _train(Run.create(out, load(config, changes)), workers)
+
+
+@app.command()
+def resume(run: RunPath, workers: Workers = None) -> None:
+    """Continue training a run from its last checkpoints."""
+    from mesa.run import Run
+
+    _train(Run.open(run), workers)
+
+
+@app.command()
+def probe(
+    run: RunPath,
+    probe: Annotated[list[str] | None, typer.Option("--probe", help="A probe of `mesa list`; default: all.")] = None,
+    checkpoint: Annotated[str, typer.Option(help="last, all, or a training step.")] = "last",
+    prompts: Annotated[int | None, typer.Option(min=2, help="Prompts per measurement; default: the probe's.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Put probes to a run's models and their controls; readings are saved in the run."""
+    from analyses.progress import Progress
+    from analyses.run_report import summary
+    from mesa.run import Run
+    from mesa.train_run import default_workers
+    from probes.catalogue import PROBES
+    from probes.reading import joined
+    from probes.suite import Plan, probe_of, probe_run
+
+    names, which = list(dict.fromkeys(probe or PROBES)), _which(checkpoint)
+    plans = [Plan(probe_of(name, prompts), which) for name in names]
+    opened = Run.open(run)
+    for seed in opened.seeds:
+        if opened.outcome(seed)["status"] != "diverged":
+            opened.select(seed, which)
+    with Progress().task("probing", "seeds") as report:
+        found, skipped = probe_run(
+            opened, plans, workers=workers or default_workers(), report=lambda n, of: report(n, of, 0, 0)
+        )
+    for row in summary(joined(found.values()).table):
+        typer.echo("  ".join(f"{row[name]:<{width}}" for name, width in _WIDTHS.items()).rstrip())
+    for item in skipped:
+        typer.echo(f"does not apply: {item.probe} on {item.subject}: {item.reason}")
+    typer.echo(f"readings: {opened.path / 'readings'}")
+
+
+@app.command()
+def report(run: RunPath) -> None:
+    """Write a run's readings, made by `mesa probe`, as an HTML report below RUN/report."""
+    from analyses.progress import Progress
+    from analyses.run_report import write_run
+    from mesa.run import Run
+
+    with Progress().task("report", "figures") as progress:
+        page = write_run(Run.open(run), progress)
+    typer.echo(f"report: {page}")
+
+
+@app.command()
+def verify(run: RunPath) -> None:
+    """Check every byte of a run's checkpoints; exits with 1 where one is damaged."""
+    from mesa.run import Run
+
+    whole, damaged = Run.open(run).verify()
+    for error in damaged:
+        typer.echo(f"damaged: {error}", err=True)
+    typer.echo(f"{whole} of {whole + len(damaged)} checkpoints are whole")
+    if damaged:
+        raise typer.Exit(1)
+
+
+@app.command()
+def reproduce(
+    analysis: Annotated[str, typer.Argument(help="An analysis of `mesa list`.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A smoke run of seconds; it never concludes 'holds'.")] = False,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds; default 5, quick 2.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write; default out/ANALYSIS.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Train, probe, judge and report one analysis; what is there already is not trained again."""
+    from analyses.analysis import Size
+    from analyses.catalogue import analysis_of
+    from analyses.progress import Progress
+    from analyses.reproduce import reproduce as carry_out
+    from mesa.train_run import default_workers
+
+    found = analysis_of(analysis)
+    size = Size(seeds=seeds or (2 if quick else 5), quick=quick)
+    place = out or Path("out") / (f"{analysis}-quick" if quick else analysis)
+    # A smoke run is over before processes of its own would have started.
+    parallel = 1 if quick else default_workers()
+    result = carry_out(found, place, size, workers=workers or parallel, progress=Progress())
+    _verdicts(result.verdicts)
+    typer.echo(f"report: {place / 'index.html'}")
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="A benchmark of `mesa list`.")],
+    json: Annotated[Path | None, typer.Option(help="Also write the rows here, as JSON.")] = None,
+) -> None:
+    """Measure speed as a ratio in one run on one machine."""
+    from analyses.bench import run_bench
+
+    run_bench(name, json)
+
+
+_WIDTHS = {"probe": 20, "metric": 24, "learner": 18, "readout": 10, "control": 22, "value": 32}
+
+
+def _train(run: Any, workers: int | None) -> None:
+    from analyses.progress import Progress
+    from mesa.run import summary
+    from mesa.train_run import default_workers, train
+
+    with Progress().task(f"training {run.name}", "steps") as report:
+        train(run, workers=workers or default_workers(), report=report)
+    for seed in run.seeds:
+        outcome = run.outcome(seed)
+        if outcome["status"] == "diverged":
+            last = outcome["last_good_checkpoint"]
+            typer.echo(f"seed {seed} {outcome['reason']}; last good checkpoint: {last}", err=True)
+    typer.echo(f"{run.path}: {summary([run])}")
+
+
+def _which(checkpoint: str) -> Any:
+    from mesa.errors import UserError
+
+    if checkpoint in ("last", "all"):
+        return checkpoint
+    if checkpoint.isdigit():
+        return int(checkpoint)
+    raise UserError(f"--checkpoint: {checkpoint!r} must be last, all, or a training step")
+
+
+def _verdicts(verdicts: "tuple[Verdict, ...]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from analyses.report import verdict_view
+
+    table = Table(title="claims and verdicts", title_justify="left")
+    for name in ("claim", "verdict", "measured: mean [95 % interval], rule", "seeds", "controls that meet the rule"):
+        table.add_column(name, overflow="fold")
+    for verdict in verdicts:
+        view = verdict_view(verdict)
+        measured = "\n".join(f"{m['mean']}, {m['bound']}  ({m['label']})" for m in view["measures"])
+        controls = ", ".join(f"{c['name']} {c['met']}{'' if c['good'] else ' (!)'}" for c in view["controls"])
+        words = view["status"] + (f": {view['words']}" if view["words"] else "")
+        table.add_row(verdict.claim.id, words, measured.replace("[", r"\["), view["seeds"], controls)
+    wide = sys.stdout.isatty()
+    Console(width=None if wide else 160).print(table)
+    for verdict in verdicts:
+        if verdict.status != "holds":
+            typer.echo(f"{verdict.claim.id}: {verdict.status}: {verdict.reason}")
+
+
+def main() -> None:
+    """The entry point: user errors are one line on stderr and exit code 2."""
+    from mesa.errors import UserError
+
+    def terminate(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        app()
+    except UserError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; what was done is saved: the same command, or `mesa resume RUN`, continues", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        _fail(f"{error.filename or 'operating system'}: {error.strerror or error}")
+
+
+def _fail(message: str) -> None:
+    print(f"mesa: error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

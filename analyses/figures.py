@@ -1,0 +1,389 @@
+"""Every plot: a function of the evidence that gives a figure, its numbers, and what would have spoken against it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analyses.analysis import Evidence, Plot
+from analyses.claim import Verdict, interval
+from analyses.style import COLOURS, LINES, MARKERS, NAMES, grid, legend
+from analyses.tables import losses
+
+HALF = "half squared error"
+
+
+def scores(verdicts: Sequence[Verdict]) -> Plot:
+    """Every claim's rule on the model and on its controls, in units of what the rule allows."""
+    rows = []
+    for verdict in verdicts:
+        subjects = {"model": verdict.outcome, **verdict.controls}
+        for who, outcome in subjects.items():
+            for measure in verdict.claim.measures:
+                for seed, value in outcome.values[measure.label].items():
+                    place = {"claim": verdict.claim.id, "measure": measure.label, "subject": who, "seed": seed}
+                    rows.append({**place, "value": value, "score": measure.score(value)})
+    columns = ["claim", "measure", "subject", "seed", "value", "score"]
+    data = pd.DataFrame(rows, columns=columns)
+
+    def draw() -> Figure:
+        # One point a seed: the measure that uses up most of what is allowed decides a rule.
+        worst = data.groupby(["claim", "subject", "seed"], sort=False)["score"].max().reset_index()
+        names = list(dict.fromkeys(data["claim"]))
+        figure, (axes,) = grid(1, 1, 8.2, 0.45 * len(names) + 1.6)
+        axes.axvspan(0.005, 1, color="0.93", zorder=0)
+        axes.axvline(1, color="0.2", linewidth=1)
+        for who in dict.fromkeys(worst["subject"]):
+            part = worst[worst["subject"] == who]
+            height = part["claim"].map(names.index) + _offset(who)
+            x = part["score"].clip(0.005, 2e3)
+            style: dict[str, Any] = {"color": COLOURS[who], "marker": MARKERS[who], "label": NAMES[who]}
+            if who == "model":
+                style["label"] = "trained model"
+            axes.scatter(x, height, s=26, edgecolor="white", linewidth=0.4, zorder=3, **style)
+        axes.set_xscale("log")
+        axes.set(xlim=(0.004, 3e3), yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
+        axes.set_yticklabels(names)
+        axes.set_xlabel(
+            "measured / allowed: the rule is met left of 1 (ends of the axis hold all beyond; undefined: none)"
+        )
+        legend(figure, axes)
+        return figure
+
+    return Plot(
+        "claims",
+        "Each rule, on the model and on its controls",
+        "Every point is a seed. The trained model's circles should lie in the grey region, where the rule is met; "
+        "so should the constructed weights' diamonds.",
+        "A negative control in the grey region: the rule cannot tell the model from it, and the claim does not hold.",
+        draw,
+        data,
+    )
+
+
+def learning_curves(evidence: Evidence) -> Plot:
+    """Held-out and train loss of every seed of every run, beside the learners."""
+    data = evidence.curves
+    runs = list(evidence.runs)
+    reference = _references(evidence)
+
+    def draw() -> Figure:
+        figure, panels = grid(1, len(runs), 4.1, 3.2)
+        for axes, run in zip(panels, runs, strict=True):
+            for seed, part in data[data["run"] == run].groupby("seed"):
+                part = part[part["step"] > 0]
+                axes.plot(
+                    part["step"], part["train_loss"], color="0.8", linewidth=0.6, label="train, each seed", zorder=1
+                )
+                label = "held out, each seed"
+                axes.plot(
+                    part["step"], part["held_out_loss"], color=COLOURS["model"], alpha=0.8, label=label, gid=f"{seed}"
+                )
+            for who, value in reference[run].items():
+                axes.axhline(value, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+            axes.set(
+                xscale="log", xlabel="training step", ylabel=f"loss ({HALF})", title=f"{run} inputs", ylim=(0, None)
+            )
+        legend(figure, panels[0], 3)
+        return figure
+
+    return Plot(
+        "learning-curves",
+        "Training",
+        "The held-out loss of every seed falls from predicting zero to the dashed line of one tuned step of gradient "
+        "descent; on anisotropic inputs it falls through that line to preconditioned gradient descent.",
+        "A loss that stays above the dashed line (something worse was learnt), or falls below it on isotropic inputs "
+        "(something better), or that is still falling at the end.",
+        draw,
+        data,
+    )
+
+
+def alignment(evidence: Evidence, run: str, learner: str) -> Plot:
+    """Agreement with a learner over training, every seed, beside the controls."""
+    rows = evidence.rows
+    panels_of = {
+        "sensitivity_cosine": "sensitivity cosine",
+        "prediction_difference": "mean |f - g|",
+        "sensitivity_difference": "mean L2 distance\nof the sensitivities",
+    }
+    chosen = (rows["run"] == run) & (rows["learner"] == learner) & rows["metric"].isin(panels_of)
+    data = rows[chosen][["control", "metric", "seed", "step", "value"]]
+
+    def draw() -> Figure:
+        figure, panels = grid(1, 3, 3.2, 3.1)
+        for axes, (metric, label) in zip(panels, panels_of.items(), strict=True):
+            part = data[data["metric"] == metric]
+            _by_seed(axes, part[part["control"] == "none"], "step", "model")
+            for control in ("untrained", "shuffled_labels", "constructed"):
+                values = part[part["control"] == control]["value"]
+                if len(values):
+                    mean = float(values.mean())
+                    axes.axhline(mean, color=COLOURS[control], linestyle=_dash(control), label=NAMES[control])
+            axes.set_xscale("symlog", linthresh=10)
+            axes.set(xlabel="training step", ylabel=label)
+        legend(figure, panels[0])
+        return figure
+
+    return Plot(
+        f"alignment-{run}",
+        f"Alignment with gradient descent over training ({run} inputs)",
+        "Each line is a seed. The cosine rises to 1 and both differences fall to those of the constructed step; cosine "
+        "alone would hide a wrong scale.",
+        "Untrained weights, or a model that is shown shuffled labels, reaching the same level: then the measure would "
+        "see agreement where there is none.",
+        draw,
+        data,
+    )
+
+
+def refutation(evidence: Evidence, run: str) -> Plot:
+    """The trained negative: alignment with plain and with preconditioned gradient descent, and the losses."""
+    rows = evidence.rows
+    mine = rows[(rows["run"] == run) & (rows["control"] == "none") & (rows["probe"] == "gd_alignment")]
+    cosine = mine[mine["metric"] == "sensitivity_cosine"]
+    data = mine[mine["metric"].isin(["sensitivity_cosine", "loss", "learner_loss"])]
+    data = data[["metric", "learner", "seed", "step", "value"]]
+
+    def draw() -> Figure:
+        figure, (left, right) = grid(1, 2, 4.1, 3.1)
+        for learner in ("gd", "preconditioned_gd"):
+            name = f"cosine to {NAMES[learner]}"
+            _by_seed(left, cosine[cosine["learner"] == learner], "step", learner, label=name)
+        left.axhline(0.8, color="0.2", linewidth=0.8)
+        left.text(0, 0.81, "bound of the rule: plain GD below", fontsize=7, va="bottom")
+        left.set(xlabel="training step", ylabel="sensitivity cosine", ylim=(-0.2, 1.05))
+        left.set_xscale("symlog", linthresh=10)
+        left.legend(loc="center left", fontsize=7)
+        _by_seed(right, mine[mine["metric"] == "loss"], "step", "model")
+        for learner in ("gd", "preconditioned_gd", "zero"):
+            value = mine[(mine["metric"] == "learner_loss") & (mine["learner"] == learner)]["value"].mean()
+            right.axhline(value, color=COLOURS[learner], linestyle=LINES[learner], label=NAMES[learner])
+        right.set(xlabel="training step", ylabel=f"loss ({HALF})", ylim=(0, None))
+        right.set_xscale("symlog", linthresh=10)
+        right.legend(loc="lower left", fontsize=7)
+        return figure
+
+    return Plot(
+        f"refutation-{run}",
+        "The trained negative: where plain gradient descent is the wrong answer",
+        "The same layer on inputs of which half the coordinates are four times narrower. The cosine to preconditioned "
+        "gradient descent rises to 1, that to plain gradient descent stays far below, and the loss passes plain GD's.",
+        "A cosine to plain gradient descent near 1 here: it would mean that the measure always finds gradient descent.",
+        draw,
+        data,
+    )
+
+
+def shifts(evidence: Evidence, run: str) -> Plot:
+    """Losses on shifted prompts, model beside gradient descent."""
+    last = evidence.last
+    mine = last[(last["run"] == run) & (last["control"] == "none")]
+    table = losses(mine, "out_of_distribution", "condition", "condition_value", "seed")
+    data = table.reset_index()
+    labels = {
+        "input_scale": "input scale (factor)",
+        "teacher_scale": "teacher scale (factor)",
+        "query_scale": "query scale (factor)",
+        "noisy_labels": "noisy labels (of 10)",
+        "normal": "normal inputs: context norm",
+        "exponential": "exponential inputs: context norm",
+        "laplace": "Laplace inputs: context norm",
+    }
+
+    def draw() -> Figure:
+        figure, panels = grid(2, 4, 2.6, 2.5)
+        for axes, (condition, label) in zip(panels, labels.items(), strict=False):
+            part = data[data["condition"] == condition]
+            axes.scatter(
+                part["condition_value"], part["model"], s=16, color=COLOURS["model"], label=NAMES["model"], zorder=3
+            )
+            for who in ("gd", "zero"):
+                mean = part.groupby("condition_value")[who].mean()
+                axes.plot(mean.index, mean, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+            axes.set(xlabel=label, yscale="log")
+        for axes in (panels[0], panels[4]):
+            axes.set_ylabel(f"loss ({HALF})")
+        panels[7].set_axis_off()
+        legend(figure, panels[0])
+        return figure
+
+    return Plot(
+        "shifts",
+        "Out of distribution",
+        "The model's points, all seeds, lie on the dashed line of gradient descent under every shift, also where "
+        "gradient descent does badly; factor 1 is the training distribution.",
+        "Points off the dashed line, above all where it turns upwards: agreement in distribution would then have been "
+        "two different algorithms with one answer.",
+        draw,
+        data,
+    )
+
+
+def rollout(evidence: Evidence, run: str) -> Plot:
+    """Losses of repeated application, model beside gradient descent."""
+    last = evidence.last
+    mine = last[(last["run"] == run) & (last["control"] == "none")]
+    data = losses(mine, "rollout", "condition_value", "applications", "seed").reset_index()
+
+    def draw() -> Figure:
+        dampings = sorted(data["condition_value"].unique(), reverse=True)
+        figure, panels = grid(1, max(len(dampings), 1), 3.1, 3.0)
+        for axes, damping in zip(panels, dampings, strict=False):
+            part = data[data["condition_value"] == damping]
+            for _, one in part.groupby("seed"):
+                axes.plot(one["applications"], one["model"], color=COLOURS["model"], alpha=0.7, label=NAMES["model"])
+            mean = part.groupby("applications")["gd"].mean()
+            axes.plot(mean.index, mean, color=COLOURS["gd"], linestyle=LINES["gd"], label="gradient descent, mean")
+            axes.set(xlabel="applications of the layer", title=f"damping {damping:g}", yscale="log")
+        panels[0].set_ylabel(f"loss ({HALF})")
+        legend(figure, panels[0])
+        return figure
+
+    return Plot(
+        "rollout",
+        "The layer applied again and again",
+        "Each line is a seed; the dashed line is gradient descent with the step size tuned for one step, damped alike. "
+        "At damping 0.75 both descend together; at 1 the steps are too large for some prompts, for both.",
+        "A model that stops descending, or diverges, where gradient descent does not: its one step would then not be "
+        "a step that can be repeated.",
+        draw,
+        data,
+    )
+
+
+def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
+    """Rescaled weight products of one seed beside the construction's, unidentified entries greyed out."""
+    shown = {run: _products(evidence, run) for run in runs}
+    frames = [_long(run, readout, arrays) for run, found in shown.items() for readout, arrays in found.items()]
+    columns = ["run", "seed", "product", "row", "column", "trained", "constructed", "identified"]
+    data = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+    def draw() -> Figure:
+        figure, panels = grid(len(runs), 4, 2.75, 2.6)
+        for row, run in enumerate(runs):
+            for column, (readout, kind) in enumerate((r, k) for r in "AV" for k in ("trained", "constructed")):
+                axes = panels[4 * row + column]
+                if readout not in shown[run]:
+                    axes.set_axis_off()
+                    continue
+                seed, trained, wanted, seen = shown[run][readout]
+                image = trained if kind == "trained" else wanted
+                _heatmap(axes, image, seen, 1.2 * np.abs(wanted).max())
+                label = "A / beta" if readout == "A" else "V beta"
+                axes.set_title(f"{label}, {kind}" + (f" ({run}, seed {seed})" if kind == "trained" else ""), fontsize=8)
+        return figure
+
+    return Plot(
+        "weights",
+        "Weight products, trained beside constructed",
+        "A = W_Q W_K^T and V = W_V W_O after rescaling; channels 0 to 9 are x, 10 is y. Hatched entries cannot change "
+        "the prediction and are not scored. The first row matches its construction; the trained negative in the second "
+        "row does not: its diagonal of A has two levels (colours end at 1.2 times the construction's largest entry).",
+        "Off-diagonal structure in A, or x entries in V's last column, of the size of the diagonal.",
+        draw,
+        data,
+    )
+
+
+def attention(evidence: Evidence, run: str) -> Plot:
+    """Attention of the trained layer and of the construction on one and the same prompt."""
+    patterns = [name.split("/") for name in evidence.arrays if name.startswith(f"{run}/") and name.endswith("/pattern")]
+    found = {}
+    for parts in patterns:
+        kind = {"none": "trained", "constructed": "constructed"}.get(parts[3])
+        if kind is not None and kind not in found:
+            found[kind] = evidence.arrays["/".join(parts)]
+    rows = [
+        {"model": kind, "query_pos": q, "key_pos": k, "pattern": float(array[q, k])}
+        for kind, array in found.items()
+        for q in range(array.shape[0])
+        for k in range(array.shape[1])
+    ]
+    data = pd.DataFrame(rows, columns=["model", "query_pos", "key_pos", "pattern"])
+
+    def draw() -> Figure:
+        figure, panels = grid(1, 2, 3.8, 3.4)
+        limit = max((float(np.abs(array).max()) for array in found.values()), default=1.0)
+        for axes, (kind, array) in zip(panels, found.items(), strict=False):
+            _heatmap(axes, array, np.ones_like(array, dtype=bool), limit, bar=True)
+            axes.set(title=f"{kind}, scores / beta", xlabel="key position", ylabel="query position")
+        return figure
+
+    return Plot(
+        "attention",
+        "Attention patterns on one prompt",
+        "Linear attention's pattern is its scores; divided by beta they are the inner products of the inputs. Position "
+        "10 is the query: as a key its column is empty, by construction of the model.",
+        "Patterns that differ between trained and constructed, or a query that attends to itself.",
+        draw,
+        data,
+    )
+
+
+def _by_seed(axes: Axes, rows: pd.DataFrame, x: str, who: str, label: str | None = None) -> None:
+    for _, part in rows.groupby("seed"):
+        part = part.sort_values(x)
+        style = {"color": COLOURS[who], "marker": "o", "markersize": 2, "linewidth": 1, "alpha": 0.8}
+        axes.plot(part[x].astype(float), part["value"], label=label or NAMES[who], **style)
+
+
+def _dash(control: str) -> Any:
+    return {"untrained": ":", "shuffled_labels": "-.", "constructed": "--"}[control]
+
+
+def _offset(who: str) -> float:
+    order = ["model", "constructed", "constructed_preconditioned", "untrained", "shuffled_labels", "anisotropic"]
+    return 0.11 * (order.index(who) if who in order else len(order)) - 0.3
+
+
+def _references(evidence: Evidence) -> dict[str, dict[str, float]]:
+    rows = evidence.rows
+    rows = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "learner_loss") & (rows["control"] == "none")]
+    found: dict[str, dict[str, float]] = {run: {} for run in evidence.runs}
+    for (run, learner), part in rows.groupby(["run", "learner"]):
+        found[str(run)][str(learner)] = interval(part["value"].to_numpy())[0]
+    return found
+
+
+def _products(evidence: Evidence, run: str) -> dict[str, tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """The first seed's products of the last layer by name: (seed, trained, constructed, identified)."""
+    found = {}
+    for name in evidence.arrays:
+        parts = name.split("/")
+        if (
+            parts[0] == run
+            and len(parts) == 5
+            and parts[2] == "none"
+            and parts[4] in ("A", "V")
+            and parts[4] not in found
+        ):
+            arrays = (evidence.arrays[f"{name}{suffix}"][-1] for suffix in ("", "_construction", "_identified"))
+            found[parts[4]] = (int(parts[1].removeprefix("seed-")), *arrays)
+    return found
+
+
+def _long(run: str, readout: str, arrays: tuple[int, np.ndarray, np.ndarray, np.ndarray]) -> pd.DataFrame:
+    seed, trained, wanted, seen = arrays
+    row, column = np.indices(trained.shape)
+    values = {"row": row, "column": column, "trained": trained, "constructed": wanted, "identified": seen}
+    flat = {name: array.flatten() for name, array in values.items()}
+    return pd.DataFrame({"run": run, "seed": seed, "product": readout, **flat})
+
+
+def _heatmap(axes: Axes, image: np.ndarray, seen: np.ndarray, limit: float, bar: bool = True) -> None:
+    # Hatching shows through where an entry is masked: it cannot be mistaken for a value.
+    axes.set_facecolor("0.92")
+    axes.patch.set_hatch("////")
+    axes.patch.set_edgecolor("0.7")
+    sns.heatmap(
+        image, mask=~seen, cmap="vlag", center=0, vmin=-limit, vmax=limit, square=True, cbar=bar, ax=axes,
+        cbar_kws={"shrink": 0.75},
+    )  # fmt: skip
+    ticks = [0, image.shape[0] // 2, image.shape[0] - 1]
+    axes.set_xticks([tick + 0.5 for tick in ticks], labels=[str(tick) for tick in ticks], rotation=0)
+    axes.set_yticks([tick + 0.5 for tick in ticks], labels=[str(tick) for tick in ticks], rotation=0)

@@ -1,0 +1,92 @@
+"""Train what an analysis needs, probe it, judge its claims, and write the report; done work is not done again."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analyses.analysis import Analysis, Evidence, Size, undertrained
+from analyses.claim import Circumstances, Verdict, judge
+from analyses.progress import Progress
+from mesa.errors import UserError
+from mesa.files import writable
+from mesa.run import Run
+from mesa.train_run import train_all
+from probes.reading import Reading, joined
+from probes.suite import Skipped, probe_run
+
+
+@dataclass(frozen=True)
+class Result:
+    """An analysis that was carried out: its evidence and its verdicts."""
+
+    analysis: Analysis
+    size: Size
+    evidence: Evidence
+    verdicts: tuple[Verdict, ...]
+
+
+def reproduce(
+    analysis: Analysis, out: Path, size: Size, *, workers: int = 1, executor: Executor | None = None, progress: Progress
+) -> Result:
+    """Carry out an analysis below `out` and write its report there; seeds that are trained already are not again."""
+    from analyses.report import write
+
+    writable(out)
+    runs = {name: Run.create(out / "runs" / name, config) for name, config in analysis.runs(size).items()}
+    with progress.task("training", "steps") as report:
+        train_all(list(runs.values()), workers=workers, executor=executor, report=report)
+    readings, skipped = [], []
+    plans = analysis.plans(size)
+    with progress.task("probing", "seeds") as report:
+        done, total = 0, sum(run.config.seeds for run in runs.values())
+        for name, run in runs.items():
+            base = done
+            found, missed = probe_run(
+                run,
+                plans[name],
+                workers=workers,
+                executor=executor,
+                report=lambda n, _, base=base: report(base + n, total, 0, 0),
+            )
+            done += run.config.seeds
+            readings += found.values()
+            skipped += missed
+    evidence = gather(runs, joined(readings), skipped)
+    result = Result(analysis, size, evidence, verdicts_of(analysis, evidence, size))
+    with progress.task("report", "figures") as report:
+        write(result, out, report)
+    return result
+
+
+def gather(runs: Mapping[str, Run], reading: Reading, skipped: Sequence[Skipped] = ()) -> Evidence:
+    """Everything that claims and figures may look at."""
+    curves, diverged, late = [], [], []
+    for name, run in runs.items():
+        for seed in run.seeds:
+            metrics = run.metrics(seed)
+            curves += [{"run": name, "seed": seed, **row} for row in metrics]
+            outcome = run.outcome(seed)
+            if outcome["status"] == "diverged":
+                diverged.append(f"{name} seed {seed} (step {outcome['step']})")
+            elif undertrained(metrics):
+                late.append(f"{name} seed {seed}")
+    columns = ["run", "seed", "step", "train_loss", "held_out_loss", "gradient_norm"]
+    table = pd.DataFrame(curves, columns=columns).astype({"train_loss": float, "gradient_norm": float})
+    return Evidence(dict(runs), reading.table, reading.arrays, table, tuple(skipped), tuple(diverged), tuple(late))
+
+
+def verdicts_of(analysis: Analysis, evidence: Evidence, size: Size) -> tuple[Verdict, ...]:
+    """The analysis's claims, judged."""
+    given = Circumstances(size.quick, evidence.diverged, evidence.undertrained)
+    return tuple(judge(claim, evidence.last, given) for claim in analysis.claims())
+
+
+def stored(run: Run, names: Sequence[str]) -> Reading:
+    """The readings that lie in a run; UserError where one is not there."""
+    missing = [name for name in names if not (run.path / "readings" / f"{name}.parquet").exists()]
+    if missing:
+        raise UserError(f"{run.path}: has no readings of {', '.join(missing)}; run `mesa probe {run.path}` first")
+    return joined(Reading.load(run.path / "readings", name) for name in names)

@@ -1,0 +1,62 @@
+"""A report of one run: its learning curves and readings, without claims, since none were stated in advance."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analyses import figures
+from analyses.analysis import Evidence, Plot
+from analyses.claim import interval
+from analyses.progress import Report
+from analyses.report import number, write_page
+from analyses.reproduce import gather, stored
+from mesa.errors import UserError
+from mesa.run import Run
+from probes.catalogue import PROBES
+
+
+def write_run(run: Run, report: Report) -> Path:
+    """Write index.html and its data below the run's `report`; UserError where nothing was probed."""
+    names = [name for name in PROBES if (run.path / "readings" / f"{name}.parquet").exists()]
+    if not names:
+        raise UserError(f"{run.path}: has no readings; run `mesa probe {run.path}` first")
+    evidence = gather({run.name: run}, stored(run, names))
+    page = {
+        "title": f"Run {run.name}",
+        "question": "What the probes read off this run's models, beside their controls.",
+        "summary": [row for row in summary(evidence.last) if row["probe"] not in ("out_of_distribution", "rollout")],
+    }
+    out = run.path / "report"
+    write_page(out, page, list(_plots(evidence, run.name, names)), evidence, report)
+    return out / "index.html"
+
+
+def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
+    yield figures.learning_curves(evidence)
+    if "gd_alignment" in names:
+        yield figures.alignment(evidence, run, "gd")
+    if "out_of_distribution" in names:
+        yield figures.shifts(evidence, run)
+    if "rollout" in names:
+        yield figures.rollout(evidence, run)
+    if "weight_products" in names:
+        yield figures.weights(evidence, (run,))
+        yield figures.attention(evidence, run)
+
+
+def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Every metric once: its mean over seeds and 95 % t interval, at each seed's last probed checkpoint."""
+    final = rows.groupby(["run", "seed"])["step"].transform("max")
+    rows = rows[(rows["step"].fillna(-1) == final.fillna(-1)) | (rows["control"] != "none")]
+    keys = ["probe", "metric", "learner", "readout", "control"]
+    # Conditions and applications would be a row each: they are for figures, and stand in the readings.
+    plain = rows[rows["condition"].isna()]
+    found = []
+    for key, part in plain.groupby(keys, dropna=False, sort=False):
+        named = {name: "" if pd.isna(value) else str(value) for name, value in zip(keys, key, strict=True)}
+        mean, low, high = interval(part.groupby("seed")["value"].mean().to_numpy())
+        text = f"{number(mean)} [{number(low)}, {number(high)}]"
+        found.append({**named, "value": text, "seeds": part["seed"].nunique()})
+    return found
