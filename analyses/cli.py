@@ -93,8 +93,7 @@ def probe(
     from mesa.run import Run
     from mesa.train_run import default_workers
     from probes.catalogue import PROBES
-    from probes.reading import joined
-    from probes.suite import Plan, probe_of, probe_run
+    from probes.suite import Plan, probe_of, probe_runs
 
     names, which = list(dict.fromkeys(probe or PROBES)), _which(checkpoint)
     plans = [Plan(probe_of(name, prompts), which) for name in names]
@@ -103,10 +102,10 @@ def probe(
         if opened.outcome(seed)["status"] != "diverged":
             opened.select(seed, which)
     with Progress().task("probing", "seeds") as report:
-        found, skipped = probe_run(
-            opened, plans, workers=workers or default_workers(), report=lambda n, of: report(n, of, 0, 0)
+        found, skipped = probe_runs(
+            [(opened, plans)], workers=workers or default_workers(), report=lambda n, of: report(n, of, 0, 0)
         )
-    for row in summary(joined(found.values()).table):
+    for row in summary(found.table):
         typer.echo("  ".join(f"{row[name]:<{width}}" for name, width in _WIDTHS.items()).rstrip())
     for item in skipped:
         typer.echo(f"does not apply: {item.probe} on {item.subject}: {item.reason}")

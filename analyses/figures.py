@@ -1,7 +1,7 @@
 """Every plot: a function of the evidence that gives a figure, its numbers, and what would have spoken against it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -124,8 +124,8 @@ def alignment(evidence: Evidence, run: str, learner: str) -> Plot:
                 if len(values):
                     mean = float(values.mean())
                     axes.axhline(mean, color=COLOURS[control], linestyle=_dash(control), label=NAMES[control])
-            axes.set_xscale("symlog", linthresh=10)
-            axes.set(xlabel="training step", ylabel=label)
+            _steps(axes)
+            axes.set_ylabel(label)
         legend(figure, panels[0])
         return figure
 
@@ -156,16 +156,16 @@ def refutation(evidence: Evidence, run: str) -> Plot:
             _by_seed(left, cosine[cosine["learner"] == learner], "step", learner, label=name)
         left.axhline(0.8, color="0.2", linewidth=0.8)
         left.text(0, 0.81, "bound of the rule: plain GD below", fontsize=7, va="bottom")
-        left.set(xlabel="training step", ylabel="sensitivity cosine", ylim=(-0.2, 1.05))
-        left.set_xscale("symlog", linthresh=10)
-        left.legend(loc="center left", fontsize=7)
+        left.set(ylabel="sensitivity cosine", ylim=(-0.2, 1.05))
+        _once(left, "center left")
         _by_seed(right, mine[mine["metric"] == "loss"], "step", "model")
         for learner in ("gd", "preconditioned_gd", "zero"):
             value = mine[(mine["metric"] == "learner_loss") & (mine["learner"] == learner)]["value"].mean()
             right.axhline(value, color=COLOURS[learner], linestyle=LINES[learner], label=NAMES[learner])
-        right.set(xlabel="training step", ylabel=f"loss ({HALF})", ylim=(0, None))
-        right.set_xscale("symlog", linthresh=10)
-        right.legend(loc="lower left", fontsize=7)
+        right.set(ylabel=f"loss ({HALF})", ylim=(0, None))
+        _once(right, "lower left")
+        for axes in (left, right):
+            _steps(axes)
         return figure
 
     return Plot(
@@ -332,6 +332,18 @@ def _by_seed(axes: Axes, rows: pd.DataFrame, x: str, who: str, label: str | None
         axes.plot(part[x].astype(float), part["value"], label=label or NAMES[who], **style)
 
 
+def _steps(axes: Axes) -> None:
+    # Step 0 has a place beside the log-spaced ones.
+    axes.set_xscale("symlog", linthresh=10)
+    axes.set(xlabel="training step", xlim=(-1, None), xticks=[0, 10, 100, 1000])
+
+
+def _once(axes: Axes, place: Literal["center left", "lower left"]) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axes.legend(unique.values(), unique.keys(), loc=place, fontsize=7)
+
+
 def _dash(control: str) -> Any:
     return {"untrained": ":", "shuffled_labels": "-.", "constructed": "--"}[control]
 
@@ -358,7 +370,7 @@ def _products(evidence: Evidence, run: str) -> dict[str, tuple[int, np.ndarray, 
         if (
             parts[0] == run
             and len(parts) == 5
-            and parts[2] == "none"
+            and parts[3] == "none"
             and parts[4] in ("A", "V")
             and parts[4] not in found
         ):

@@ -12,10 +12,11 @@ from analyses.claim import Circumstances, Verdict, judge
 from analyses.progress import Progress
 from mesa.errors import UserError
 from mesa.files import writable
+from mesa.pool import pool
 from mesa.run import Run
 from mesa.train_run import train_all
 from probes.reading import Reading, joined
-from probes.suite import Skipped, probe_run
+from probes.suite import Skipped, probe_runs
 
 
 @dataclass(frozen=True)
@@ -36,25 +37,18 @@ def reproduce(
 
     writable(out)
     runs = {name: Run.create(out / "runs" / name, config) for name, config in analysis.runs(size).items()}
-    with progress.task("training", "steps") as report:
-        train_all(list(runs.values()), workers=workers, executor=executor, report=report)
-    readings, skipped = [], []
     plans = analysis.plans(size)
-    with progress.task("probing", "seeds") as report:
-        done, total = 0, sum(run.config.seeds for run in runs.values())
-        for name, run in runs.items():
-            base = done
-            found, missed = probe_run(
-                run,
-                plans[name],
-                workers=workers,
-                executor=executor,
-                report=lambda n, _, base=base: report(base + n, total, 0, 0),
+    # One pool for both, so that its processes load what they need once.
+    with pool(workers, sum(len(run.seeds) for run in runs.values()), executor) as active:
+        with progress.task("training", "steps") as report:
+            train_all(list(runs.values()), executor=active, report=report)
+        with progress.task("probing", "seeds") as report:
+            reading, skipped = probe_runs(
+                [(run, plans[name]) for name, run in runs.items()],
+                executor=active,
+                report=lambda done, total: report(done, total, 0, 0),
             )
-            done += run.config.seeds
-            readings += found.values()
-            skipped += missed
-    evidence = gather(runs, joined(readings), skipped)
+    evidence = gather(runs, reading, skipped)
     result = Result(analysis, size, evidence, verdicts_of(analysis, evidence, size))
     with progress.task("report", "figures") as report:
         write(result, out, report)

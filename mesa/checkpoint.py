@@ -58,9 +58,17 @@ def save(path: Path, *, config: dict[str, Any], seed: int, step: int, model: Ten
     write_synced(temporary / MANIFEST, _sealed({**body, "files": files, "tensors": tensors}))
     sync_directory(temporary)
     if path.exists():
-        shutil.rmtree(path)
+        remove(path)
     temporary.rename(path)
     sync_directory(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Delete a checkpoint directory: first renamed, so that no half-deleted checkpoint is ever seen."""
+    rubbish = path if path.name.startswith(".") else path.with_name(f".{path.name}.tmp-gone-{os.getpid()}")
+    if rubbish != path:
+        path.rename(rubbish)
+    shutil.rmtree(rubbish)
 
 
 def load(path: Path) -> Checkpoint:
@@ -97,6 +105,12 @@ def fill(path: Path, target: Tensors, saved: Tensors, file: str = MODEL) -> None
     with torch.no_grad():
         for name, tensor in saved.items():
             target[name].copy_(tensor)
+
+
+def finite(tensor: Tensor) -> bool:
+    """Is every number finite? Integers are."""
+    # Through float64, which holds every smaller type: isfinite itself knows no 8-bit floats.
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor.double()).all())
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -145,7 +159,7 @@ def _tensors(path: Path, name: str, manifest: dict[str, Any]) -> Tensors:
             raise DamagedCheckpoint(f"{file}: tensor {key!r} is not in {MANIFEST}")
         if _describe(tensors[key]) != expected[key]:
             raise DamagedCheckpoint(f"{file}: tensor {key!r} is not the one that was saved")
-        if tensors[key].is_floating_point() and not bool(torch.isfinite(tensors[key]).all()):
+        if not finite(tensors[key]):
             raise DamagedCheckpoint(f"{file}: tensor {key!r} holds a number that is not finite")
     return tensors
 

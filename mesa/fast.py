@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mesa.model import InContextTransformer
 from tasks.prompt import RegressionPrompt
-from tasks.reader import PairedReader, Reader
+from tasks.reader import Inputs, PairedReader, Reader
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,13 @@ class LinearPath:
         read = V[..., -self.reader.d_out :]
         written = _update(tokens[:, count:], tokens, A, read, count)
         return -(tokens[:, count:, -self.reader.d_out :] + written)
+
+    def written(self, inputs: Inputs) -> Float[Tensor, "batch pos d_out"]:
+        """What a model of one layer writes to the read channels of every token."""
+        (block,) = self.model.blocks
+        A, V = products(block.attn)
+        tokens = inputs.values
+        return _update(tokens, tokens, A, V[..., -self.reader.d_out :], tokens.shape[1] - inputs.queries)
 
     def loss(self, prompt: RegressionPrompt) -> Tensor:
         """The reader's loss of these predictions."""

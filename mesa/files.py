@@ -35,6 +35,11 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     sync_directory(path.parent)
 
 
+def leftover(path: Path) -> bool:
+    """Is this a file that a process was killed over before it could rename or remove it?"""
+    return path.name.startswith(".") and (".tmp-" in path.name or path.name.startswith(".trial-"))
+
+
 def writable(path: Path, room: int = ROOM) -> None:
     """Make a directory and prove that it can be written; UserError where it cannot, or where the disk is full."""
     if ".." in path.parts or not path.name or not path.name[0].isalnum():

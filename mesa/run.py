@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mesa import config_file
 from mesa.config import RunConfig
 from mesa.errors import DamagedCheckpoint, UserError
-from mesa.files import writable, write_atomic
+from mesa.files import leftover, writable, write_atomic
 
 if TYPE_CHECKING:
     from mesa.checkpoint import Checkpoint
@@ -38,7 +38,8 @@ class Run:
         path = Path(path)
         writable(path)
         if not (path / CONFIG).exists():
-            strangers = sorted(item.name for item in path.iterdir())
+            # What a killed process left of its own first write is no stranger.
+            strangers = sorted(item.name for item in path.iterdir() if not leftover(item))
             if strangers:
                 raise UserError(f"{path}: is not a run and not empty (it holds {strangers[0]}); choose another --out")
             return cls(path, config)._written()
@@ -106,7 +107,13 @@ class Run:
         file = self.seed_path(seed) / "outcome.json"
         if not file.exists():
             return {"status": "interrupted" if self.checkpoints(seed, rolling=True) else "not started"}
-        outcome = json.loads(file.read_text())
+        try:
+            outcome = json.loads(file.read_text())
+            known = outcome["status"] in ("finished", "diverged", "interrupted") and isinstance(outcome["step"], int)
+        except (OSError, ValueError, TypeError, KeyError):
+            known = False
+        if not known:
+            raise UserError(f"{file}: is not the outcome that was written; delete it, and training continues")
         if outcome["status"] == "finished" and outcome["step"] < self.config.training.steps:
             return {"status": "interrupted", "step": outcome["step"]}
         return outcome
@@ -116,8 +123,15 @@ class Run:
         file = self.seed_path(seed) / "metrics.jsonl"
         if not file.exists():
             return []
-        whole, _, _ = file.read_text().rpartition("\n")
-        return [json.loads(line) for line in whole.splitlines()]
+        whole, _, _ = file.read_bytes().rpartition(b"\n")
+        rows = []
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                rows.append(json.loads(line))
+                int(rows[-1]["step"])
+            except (ValueError, TypeError, KeyError):
+                raise UserError(f"{file}: line {number} is not the evaluation that was written") from None
+        return rows
 
     def unfinished(self) -> list[int]:
         """The seeds that training would still work on."""
@@ -132,7 +146,9 @@ class Run:
                     model_of(checked(path, self, seed))
                     whole += 1
                 except DamagedCheckpoint as error:
-                    damaged.append(error)
+                    # Training may delete a rolling checkpoint while it is read; one that is gone is not damaged.
+                    if path.exists():
+                        damaged.append(error)
         return whole, damaged
 
     def _written(self) -> "Run":
@@ -150,7 +166,7 @@ def checked(path: Path, run: Run, seed: int) -> "Checkpoint":
     found = load(path)
     if found.seed != seed or found.step != int(path.name.partition("-")[2]):
         raise DamagedCheckpoint(f"{path / MANIFEST}: is of seed {found.seed}, step {found.step}, and lies elsewhere")
-    theirs = config_file.parse(found.config)
+    theirs = _config_of(found)
     changed = config_file.differences(theirs, run.config)
     changed.pop("training.steps", None)
     if changed:
@@ -164,11 +180,20 @@ def model_of(checkpoint: "Checkpoint") -> "InContextTransformer":
     from mesa import build
     from mesa.checkpoint import fill
 
-    config = config_file.parse(checkpoint.config)
+    config = _config_of(checkpoint)
     training = config.training.model_copy(update={"device": "cpu"})
     model = build.model(config.model_copy(update={"training": training}), checkpoint.seed)
     fill(checkpoint.path, dict(model.named_parameters()), checkpoint.model)
     return model
+
+
+def _config_of(found: "Checkpoint") -> RunConfig:
+    from mesa.checkpoint import MANIFEST
+
+    try:
+        return config_file.parse(found.config)
+    except UserError as error:
+        raise DamagedCheckpoint(f"{found.path / MANIFEST}: holds no valid configuration: {error}") from None
 
 
 def load_model(path: Path | str) -> "InContextTransformer":

@@ -2,16 +2,15 @@
 
 import multiprocessing
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mesa.errors import UserError
+from mesa.pool import pool
 from mesa.run import Run
 
 # (steps done, steps in all, seeds done, seeds in all)
@@ -37,9 +36,9 @@ def train_all(
     if not work:
         return
     ours = set(multiprocessing.active_children())
-    with stop_on_signals() as stopped, _pool(workers, len(work), executor) as pool:
-        local = isinstance(pool, ThreadPoolExecutor)
-        jobs = {pool.submit(_job(run.path, seed, stopped, local)): run.seed_path(seed) for run, seed in work}
+    with stop_on_signals() as stopped, pool(workers, len(work), executor) as active:
+        local = isinstance(active, ThreadPoolExecutor)
+        jobs = {active.submit(_job(run.path, seed, stopped, local)): run.seed_path(seed) for run, seed in work}
         pending, told = set(jobs), False
         while pending:
             _, pending = wait(pending, timeout=0.2)
@@ -62,28 +61,10 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextmanager
-def _pool(workers: int, jobs: int, executor: Executor | None) -> Iterator[Executor]:
-    if executor is not None:
-        yield executor
-    elif workers <= 1:
-        with ThreadPoolExecutor(1) as pool:
-            yield pool
-    else:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, jobs), mp_context=context, initializer=_leave_interrupts) as pool:
-            yield pool
-
-
 def _job(path: Path, seed: int, stopped: Callable[[], bool], local: bool) -> Callable[[], dict[str, Any]]:
     from mesa.train_seed import train_seed, work
 
     return partial(train_seed, path, seed, stopped) if local else partial(work, path, seed)
-
-
-def _leave_interrupts() -> None:
-    # Ctrl-C reaches every process of the terminal; the parent alone answers it, and tells the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _counts(runs: Sequence[Run]) -> tuple[int, int, int, int]:

@@ -47,6 +47,7 @@ class Trainer:
         self.model = build.model(config, seed)
         exact = fast.path(self.model, self.reader) if config.training.fast else None
         self.loss = loss or (exact.loss if exact else self.plain_loss)
+        self._held_out: RegressionPrompt | None = None
         settings = config.training
         self.weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
         self.optimizer = torch.optim.Adam(
@@ -85,8 +86,10 @@ class Trainer:
 
     def held_out_loss(self) -> float:
         """The loss on prompts that no step trains on; the same ones every time."""
+        if self._held_out is None:
+            self._held_out = self.prompts("held-out", 0, self.config.training.held_out)
         with torch.no_grad():
-            return self.plain_loss(self.prompts("held-out", 0, self.config.training.held_out)).item()
+            return self.loss(self._held_out).item()
 
     def model_state(self) -> Tensors:
         """Every weight once, tied or not."""

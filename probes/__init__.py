@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from probes.reading import COLUMNS, Reading
     from probes.rollout import Rollout
     from probes.subject import Subject
-    from probes.suite import Plan, probe_run, probe_subjects
+    from probes.suite import Plan, probe_runs, probe_subjects
     from probes.weight_products import WeightProducts
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "Rollout",
     "Subject",
     "WeightProducts",
-    "probe_run",
+    "probe_runs",
     "probe_subjects",
 ]
 
@@ -42,7 +42,7 @@ _EXPORTS = {
     **dict.fromkeys(("COLUMNS", "Reading"), "probes.reading"),
     "Rollout": "probes.rollout",
     "Subject": "probes.subject",
-    **dict.fromkeys(("Plan", "probe_run", "probe_subjects"), "probes.suite"),
+    **dict.fromkeys(("Plan", "probe_runs", "probe_subjects"), "probes.suite"),
     "WeightProducts": "probes.weight_products",
 }
 __getattr__ = lazily(__name__, _EXPORTS)

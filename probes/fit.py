@@ -1,6 +1,6 @@
 """How far a model's predictions are from an explicit algorithm's, and how both do on the task."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -36,12 +36,12 @@ def prediction_difference(f: Tensor, g: Tensor) -> float:
     return float((f - g).norm(dim=-1).mean())
 
 
-def loss_rows(prediction: Tensor, prompt: RegressionPrompt, learners: tuple[Learner, ...]) -> Iterator[dict[str, Any]]:
-    """The model's `loss` and each learner's `learner_loss` on the same prompts; `zero` always predicts zero."""
+def loss_rows(prediction: Tensor, prompt: RegressionPrompt, guesses: Mapping[str, Tensor]) -> Iterator[dict[str, Any]]:
+    """The model's `loss` and, for learners' predictions by name, `learner_loss`; `zero` always predicts zero."""
     yield {"metric": "loss", "value": half_squared_error(prediction, prompt.target).item()}
-    for learner in learners:
-        for step, guess in enumerate(learner.predict(prompt), start=1):
+    for name, steps in guesses.items():
+        for step, guess in enumerate(steps, start=1):
             loss = half_squared_error(guess, prompt.target).item()
-            yield {"metric": "learner_loss", "learner": learner.name, "learner_step": step, "value": loss}
+            yield {"metric": "learner_loss", "learner": name, "learner_step": step, "value": loss}
     zero = half_squared_error(torch.zeros_like(prompt.target), prompt.target).item()
     yield {"metric": "learner_loss", "learner": "zero", "value": zero}

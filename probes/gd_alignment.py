@@ -47,15 +47,23 @@ class GDAlignment:
         learners = tuple(each.tuned(tuning) for each in self.learners or default_learners(subject))
         prompt = subject.prompts(self.prompts, generator)
         prediction, reaction = subject.predict(prompt), subject.sensitivity(prompt)
-        rows = list(loss_rows(prediction, prompt, learners))
+        guesses = {learner.name: learner.predict(prompt) for learner in learners}
+        rows = list(loss_rows(prediction, prompt, guesses))
         for learner in learners:
-            rows += _compare(learner, prompt, prediction, reaction)
+            rows += _compare(learner, prompt, guesses[learner.name], prediction, reaction)
         return Reading.of({"readout": "prediction", **row} for row in rows)
 
 
-def _compare(learner: Learner, prompt: RegressionPrompt, f: Tensor, df: Tensor) -> Iterator[dict[str, Any]]:
-    for index, g in enumerate(learner.predict(prompt)):
-        dg = sensitivity(lambda asked, index=index: learner.predict(asked)[index], prompt)
+def _compare(
+    learner: Learner, prompt: RegressionPrompt, guesses: Tensor, f: Tensor, df: Tensor
+) -> Iterator[dict[str, Any]]:
+    weights = learner.weights(prompt)
+    for index, g in enumerate(guesses):
+        if weights is not None:
+            # Linear in the query: the weights are the sensitivity, the same for every query of a prompt.
+            dg = weights[index].mT[:, None].expand(df.shape)
+        else:
+            dg = sensitivity(lambda asked, index=index: learner.predict(asked)[index], prompt)
         gap = (df - dg).flatten(2).norm(dim=-1)
         values = {
             "prediction_difference": prediction_difference(f, g),

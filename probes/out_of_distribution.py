@@ -52,7 +52,8 @@ class OutOfDistribution:
         for condition, value, task in self._shifts(subject.task):
             prompt = subject.prompts(self.prompts, generator, task)
             described = {"condition": condition, "condition_value": value}
-            rows += [{**described, **row} for row in loss_rows(subject.predict(prompt), prompt, learners)]
+            guesses = {learner.name: learner.predict(prompt) for learner in learners}
+            rows += [{**described, **row} for row in loss_rows(subject.predict(prompt), prompt, guesses)]
         return Reading.of(rows)
 
     def _shifts(self, task: LinearRegression) -> Iterator[tuple[str, float, Task]]:

@@ -82,27 +82,34 @@ def probe_subjects(
     return readings, [item for item in found if isinstance(item, Skipped)]
 
 
-def probe_run(
-    run: Run,
-    plans: Sequence[Plan],
+def probe_runs(
+    asked: Sequence[tuple[Run, Sequence[Plan]]],
     *,
     workers: int = 1,
     executor: Executor | None = None,
     report: Callable[[int, int], None] | None = None,
-) -> tuple[dict[str, Reading], list[Skipped]]:
-    """Put the plans' probes to every seed of a run that did not diverge; the readings are saved in the run too.
+) -> tuple[Reading, list[Skipped]]:
+    """Put plans to every seed of some runs that did not diverge; each run's readings are saved in it too.
 
     The unit of work is a seed. Raises DamagedCheckpoint where a checkpoint is not what was saved.
     """
-    seeds = [seed for seed in run.seeds if run.outcome(seed)["status"] != "diverged"]
-    with pool(workers, len(seeds), executor) as active:
-        jobs = [active.submit(_seed, run.path, seed, tuple(plans)) for seed in seeds]
-        parts = results(jobs, report)
-    readings = {plan.probe.name: joined(part[plan.probe.name] for part, _ in parts) for plan in plans}
-    for name, reading in readings.items():
-        reading.save(run.path / "readings", name)
+    work = [
+        (run, seed, tuple(plans))
+        for run, plans in asked
+        for seed in run.seeds
+        if run.outcome(seed)["status"] != "diverged"
+    ]
+    with pool(workers, len(work), executor) as active:
+        parts = results([active.submit(_seed, run.path, seed, plans) for run, seed, plans in work], report)
+    readings = []
+    for run, plans in asked:
+        mine = [found for (owner, _, _), (found, _) in zip(work, parts, strict=True) if owner is run]
+        for plan in plans:
+            reading = joined(found[plan.probe.name] for found in mine)
+            reading.save(run.path / "readings", plan.probe.name)
+            readings.append(reading)
     skipped = [item for _, items in parts for item in items]
-    return readings, list(dict.fromkeys(skipped))
+    return joined(readings), list(dict.fromkeys(skipped))
 
 
 def subjects_of(run: Run, seed: int, which: Which) -> Iterator[Subject]:

@@ -1,0 +1,103 @@
+"""A tiny run, trained once without interruption: what every damaged, killed or resumed run is compared with."""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+import mesa
+from mesa.run import Run
+
+TASK = {"name": "linear_regression", "d_in": 3, "context": 4}
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., mesa.RunConfig]:
+    """A configuration of milliseconds a step; keywords are fields of the training section, or `seeds`."""
+
+    def make(seeds: int = 1, **training: Any) -> mesa.RunConfig:
+        # Long between rolling checkpoints: where one is written must not depend on how busy the machine is.
+        fields = {"steps": 300, "batch": 16, "evaluate_every": 10, "held_out": 64, "rolling_seconds": 1e6, **training}
+        return mesa.RunConfig(task=dict(TASK), training=mesa.TrainingConfig(**fields), seeds=seeds)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(tiny: Callable[..., mesa.RunConfig], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two seeds to step 300, never interrupted. Not to be written to: use `copied`."""
+    run = Run.create(tmp_path_factory.mktemp("runs") / "trained", tiny(seeds=2))
+    mesa.train(run)
+    return run
+
+
+@pytest.fixture
+def copied(trained: Run, tmp_path: Path) -> Run:
+    """A copy of the trained run that a test may damage."""
+    shutil.copytree(trained.path, tmp_path / "copied")
+    return Run.open(tmp_path / "copied")
+
+
+@pytest.fixture(scope="session")
+def content() -> Callable[[Run], dict[str, bytes]]:
+    """Every byte that a run leaves behind: metrics, outcomes, and kept checkpoints with weights and optimiser.
+
+    config.yaml is not among them: it holds the run's `steps`, which may differ.
+    """
+
+    def read(run: Run) -> dict[str, bytes]:
+        files = sorted(path for path in run.path.glob("seed-*/**/*") if path.is_file() and path.name != ".lock")
+        return {str(path.relative_to(run.path)): path.read_bytes() for path in files}
+
+    return read
+
+
+class Forger:
+    """Changes a checkpoint and makes its digests valid again, as far as `honest` says: nothing else gives it away."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def tensors(self, file: str, change: Callable[[dict[str, Any]], Any], honest: bool = True) -> None:
+        """Change the tensors of a file; with `honest`, the digests of tensors follow those of files."""
+        from mesa.checkpoint import _describe
+
+        tensors = load_file(self.path / file)
+        change(tensors)
+        save_file(tensors, self.path / file)
+        data = (self.path / file).read_bytes()
+
+        def describe(manifest: dict[str, Any]) -> None:
+            manifest["files"][file] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            if honest:
+                manifest["tensors"][file] = {name: _describe(tensor) for name, tensor in tensors.items()}
+
+        self.manifest(describe)
+
+    def manifest(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change the manifest and seal it again."""
+        from mesa.checkpoint import _sealed
+
+        manifest = json.loads((self.path / "manifest.json").read_bytes())
+        del manifest["digest"]
+        change(manifest)
+        (self.path / "manifest.json").write_bytes(_sealed(manifest))
+
+
+@pytest.fixture(scope="session")
+def forge() -> type[Forger]:
+    """The means to forge a checkpoint."""
+    return Forger
+
+
+@pytest.fixture(scope="session")
+def server() -> Path:
+    """The script that forks processes which train."""
+    assert sys.platform != "win32"
+    return Path(__file__).with_name("fork_server.py")
