@@ -58,6 +58,8 @@ class Claim:
     subject: Source
     negative: Mapping[str, Source] = field(default_factory=dict)
     positive: Mapping[str, Source] = field(default_factory=dict)
+    # Shown beside the verdict, to explain it; without weight in it.
+    explaining: Mapping[str, Source] = field(default_factory=dict)
     # What "holds" means in words, where that is more than the sentence says.
     answer: str = ""
 
@@ -122,13 +124,18 @@ def judge(claim: Claim, rows: pd.DataFrame, given: Circumstances) -> Verdict:
     is broken, for a run whose loss was still falling.
     """
     outcome = apply(claim, rows, claim.subject)
-    controls = {name: apply(claim, rows, source) for name, source in {**claim.negative, **claim.positive}.items()}
+    controls = {
+        name: apply(claim, rows, source)
+        for name, source in {**claim.negative, **claim.positive, **claim.explaining}.items()
+    }
 
     def verdict(status: Status, reason: str) -> Verdict:
         return Verdict(claim, status, reason, outcome, controls)
 
     total = len(outcome.met)
+    broke = [str(seed) for seed, met in outcome.met.items() if not met]
     counted = f"{outcome.seeds_met} of {total} seeds meet the rule"
+    counted += f" (not seed {', '.join(broke)})" if 0 < outcome.seeds_met < total else ""
     if not total:
         return verdict("inconclusive", "nothing was measured")
     if not outcome.all_met:

@@ -51,7 +51,7 @@ def scores(verdicts: Sequence[Verdict]) -> Plot:
         axes.set_xlabel(
             "measured / allowed: the rule is met left of 1 (ends of the axis hold all beyond; undefined: none)"
         )
-        legend(figure, axes)
+        legend(figure, axes, 3)
         return figure
 
     return Plot(
@@ -228,7 +228,12 @@ def rollout(evidence: Evidence, run: str) -> Plot:
     """Losses of repeated application, model beside gradient descent."""
     last = evidence.last
     mine = last[(last["run"] == run) & (last["control"] == "none")]
-    data = losses(mine, "rollout", "condition_value", "applications", "seed").reset_index()
+    data = losses(mine, "rollout", "condition_value", "applications", "seed")
+    kept = last[(last["run"] == run) & (last["control"] == "identified_only")]
+    if len(kept):
+        identified = losses(kept, "rollout", "condition_value", "applications", "seed")["model"]
+        data = data.assign(identified_only=identified)
+    data = data.reset_index()
 
     def draw() -> Figure:
         dampings = sorted(data["condition_value"].unique(), reverse=True)
@@ -237,6 +242,9 @@ def rollout(evidence: Evidence, run: str) -> Plot:
             part = data[data["condition_value"] == damping]
             for _, one in part.groupby("seed"):
                 axes.plot(one["applications"], one["model"], color=COLOURS["model"], alpha=0.7, label=NAMES["model"])
+                if "identified_only" in one:
+                    style: Any = {"color": COLOURS["identified_only"], "linestyle": ":", "linewidth": 1}
+                    axes.plot(one["applications"], one["identified_only"], label=NAMES["identified_only"], **style)
             mean = part.groupby("applications")["gd"].mean()
             axes.plot(mean.index, mean, color=COLOURS["gd"], linestyle=LINES["gd"], label="gradient descent, mean")
             axes.set(xlabel="applications of the layer", title=f"damping {damping:g}", yscale="log")
@@ -248,7 +256,9 @@ def rollout(evidence: Evidence, run: str) -> Plot:
         "rollout",
         "The layer applied again and again",
         "Each line is a seed; the dashed line is gradient descent with the step size tuned for one step, damped alike. "
-        "At damping 0.75 both descend together; at 1 the steps are too large for some prompts, for both.",
+        "At damping 0.75 both descend together; at 1 the steps are too large for some prompts, for both. One step is "
+        "blind to A's row of the query's y: it stays as initialised, but acts in later steps. Dotted: the models with "
+        "all unidentified entries set to zero. A rare prompt near the limit of stability can move a whole line.",
         "A model that stops descending, or diverges, where gradient descent does not: its one step would then not be "
         "a step that can be repeated.",
         draw,
@@ -275,7 +285,9 @@ def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
                 image = trained if kind == "trained" else wanted
                 _heatmap(axes, image, seen, 1.2 * np.abs(wanted).max())
                 label = "A / beta" if readout == "A" else "V beta"
-                axes.set_title(f"{label}, {kind}" + (f" ({run}, seed {seed})" if kind == "trained" else ""), fontsize=8)
+                axes.set_title(f"{label}, {kind}", fontsize=8)
+                if column == 0:
+                    axes.set_ylabel(f"{run}, seed {seed}")
         return figure
 
     return Plot(
@@ -349,8 +361,8 @@ def _dash(control: str) -> Any:
 
 
 def _offset(who: str) -> float:
-    order = ["model", "constructed", "constructed_preconditioned", "untrained", "shuffled_labels", "anisotropic"]
-    return 0.11 * (order.index(who) if who in order else len(order)) - 0.3
+    order = ["model", "identified_only", "constructed", "constructed_preconditioned", "untrained", "shuffled_labels"]
+    return 0.1 * (order.index(who) if who in order else len(order)) - 0.3
 
 
 def _references(evidence: Evidence) -> dict[str, dict[str, float]]:
@@ -389,6 +401,7 @@ def _long(run: str, readout: str, arrays: tuple[int, np.ndarray, np.ndarray, np.
 
 def _heatmap(axes: Axes, image: np.ndarray, seen: np.ndarray, limit: float, bar: bool = True) -> None:
     # Hatching shows through where an entry is masked: it cannot be mistaken for a value.
+    axes.grid(visible=False)
     axes.set_facecolor("0.92")
     axes.patch.set_hatch("////")
     axes.patch.set_edgecolor("0.7")

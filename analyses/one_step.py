@@ -12,7 +12,7 @@ from analyses.claim import Claim, Measure, Source, Verdict
 from analyses.tables import losses
 from mesa.config import RunConfig
 from mesa.presets import preset
-from probes.suite import Plan, probe_of
+from probes.suite import DEFAULT_CONTROLS, Plan, probe_of
 
 PAPER = "von Oswald et al. 2023"
 MODEL, NEGATIVE = "isotropic", "anisotropic"
@@ -43,7 +43,7 @@ class OneStep:
             "all",
             ("untrained", "shuffled_labels", "shuffled_labels_both", "constructed", "constructed_preconditioned"),
         )
-        rest = [Plan(probe_of(name, prompts)) for name in once]
+        rest = [Plan(probe_of(name, prompts), controls=_CONTROLS.get(name)) for name in once]
         return {
             MODEL: [both, *rest],
             # The trained negative is itself a control of every claim; its own controls belong to alignment alone.
@@ -117,6 +117,8 @@ class OneStep:
                 "losses within 5 % for 1 to 50 applications at damping 0.75",
                 (Measure("largest |loss / GD's loss - 1|", "at most", 0.05, _rollout),),
                 **seen,
+                # One step never sees A's row of the query's empty y, so it stays as initialised; later steps see it.
+                explaining={"identified_only": Source(MODEL, "identified_only")},
             ),
             Claim(
                 "weights",
@@ -160,6 +162,9 @@ class OneStep:
         yield figures.rollout(evidence, MODEL)
         yield figures.weights(evidence, (MODEL, NEGATIVE))
         yield figures.attention(evidence, MODEL)
+
+
+_CONTROLS = {"rollout": (*DEFAULT_CONTROLS, "identified_only")}
 
 
 def _sized(config: RunConfig, size: Size) -> RunConfig:

@@ -14,7 +14,7 @@ import jinja2
 from matplotlib.figure import Figure
 
 from analyses.analysis import Evidence, Plot
-from analyses.claim import Outcome, Verdict, interval
+from analyses.claim import Claim, Outcome, Verdict, interval
 from analyses.style import styled
 from mesa.config_file import dump, flat
 from mesa.files import write_atomic
@@ -100,9 +100,9 @@ def verdict_view(verdict: Verdict) -> dict[str, Any]:
     for name, outcome in verdict.controls.items():
         values = [outcome.values[measure.label] for measure in claim.measures]
         means = "; ".join(number(interval(found)[0]) for found in values)
-        wanted = name in claim.positive
-        good = outcome.all_met if wanted else bool(outcome.met) and outcome.seeds_met == 0
-        kind = "positive" if wanted else "negative"
+        kind = kind_of(claim, name)
+        refuted = bool(outcome.met) and outcome.seeds_met == 0
+        good = {"positive": outcome.all_met, "negative": refuted, "explaining": True}[kind]
         controls.append({"name": name, "kind": kind, "met": _counted(outcome), "means": means, "good": good})
     words = claim.answer if verdict.status == "holds" and claim.answer else ""
     return {"claim": claim, "status": verdict.status, "reason": verdict.reason, "words": words} | {
@@ -110,6 +110,12 @@ def verdict_view(verdict: Verdict) -> dict[str, Any]:
         "controls": controls,
         "seeds": _counted(verdict.outcome),
     }
+
+
+def kind_of(claim: Claim, control: str) -> str:
+    """Whether the rule must be met by a control, must break on it, or is applied to it only to explain."""
+    kinds = {"positive": claim.positive, "negative": claim.negative, "explaining": claim.explaining}
+    return next(kind for kind, members in kinds.items() if control in members)
 
 
 def number(value: float) -> str:
@@ -158,7 +164,7 @@ def _claim_data(verdict: Verdict) -> dict[str, Any]:
         "seeds_met": verdict.outcome.seeds_met,
         "controls": {
             name: {
-                "kind": "positive" if name in claim.positive else "negative",
+                "kind": kind_of(claim, name),
                 "seeds_met": outcome.seeds_met,
                 "measures": [_measure_data(outcome, m.label, m.sense, m.bound) for m in claim.measures],
             }

@@ -22,6 +22,7 @@ COLOURS = {
     "isotropic": _PALETTE[8],
     "constructed": _PALETTE[1],
     "constructed_preconditioned": _PALETTE[2],
+    "identified_only": _PALETTE[9],
 }
 LINES = {"model": "-", "gd": "--", "preconditioned_gd": "-.", "zero": ":"}
 MARKERS = {
@@ -32,9 +33,10 @@ MARKERS = {
     "isotropic": "P",
     "constructed": "D",
     "constructed_preconditioned": "D",
+    "identified_only": "o",
 }
 NAMES = {
-    "model": "trained model, one line or point a seed",
+    "model": "trained model, each seed",
     "gd": "gradient descent, tuned",
     "preconditioned_gd": "preconditioned GD, tuned",
     "zero": "predicting zero",
@@ -44,6 +46,7 @@ NAMES = {
     "isotropic": "trained on isotropic inputs",
     "constructed": "constructed GD step",
     "constructed_preconditioned": "constructed preconditioned step",
+    "identified_only": "unidentified weights set to zero",
 }
 
 

@@ -37,10 +37,14 @@ class PreconditionedGradientStep:
         """The preconditioner of least loss: the prediction x_q^T P X^T Y is linear in P, so it is least squares.
 
         Row (prompt, query, output) of the system has the d_in^2 features x_q (X^T Y)^T; it is solved by its normal
-        equations in float64, whose condition is that of the inputs' fourth moments.
+        equations in float64, whose condition is that of the inputs' fourth moments. A ridge of 1e-12 of the mean
+        diagonal picks the smallest solution where there are fewer prompts than features. (LAPACK's least-squares
+        driver gives other last bits from call to call, which a report must not.)
         """
         query, target = prompt.query.double(), prompt.target.double()
         moment = prompt.x.double().mT @ prompt.y.double()
         features = torch.einsum("bqi,bjo->bqoij", query, moment).flatten(0, 2).flatten(1)
-        solution = torch.linalg.lstsq(features.mT @ features, features.mT @ target.flatten()[:, None]).solution
+        normal = features.mT @ features
+        normal.diagonal().add_(1e-12 * normal.diagonal().mean())
+        solution = torch.linalg.solve(normal, features.mT @ target.flatten()[:, None])
         return replace(self, preconditioner=solution.view(query.shape[-1], -1))

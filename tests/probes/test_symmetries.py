@@ -1,0 +1,87 @@
+"""What must change nothing: a head's basis, the order of prompts, and the act of probing itself."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mesa import InContextTransformer, generator
+from probes import GDAlignment, Interpolation, OutOfDistribution, Rollout, Subject, WeightProducts
+from probes.probe import Probe
+from tests.probes.subjects import constructed, rotated_basis, untrained
+
+PROBES = [
+    GDAlignment(prompts=300),
+    WeightProducts(prompts=300),
+    Interpolation(prompts=300),
+    OutOfDistribution(prompts=50),
+    Rollout(prompts=60, applications=5),
+]
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
+def test_a_heads_basis_changes_nothing(probe: Probe) -> None:
+    plain = constructed()
+    first = probe(plain, generator(0, "tests/basis"))
+    other = probe(rotated_basis(plain), generator(0, "tests/basis"))
+    # Two bases multiply out to the same products up to the condition of the rotation, about 1e3, times 1e-16.
+    np.testing.assert_allclose(first.table["value"], other.table["value"], rtol=1e-8, atol=1e-10)
+    for name, array in first.arrays.items():
+        np.testing.assert_allclose(array, other.arrays[name], atol=1e-9)
+
+
+class Reordered:
+    """The same task whose batches come in reverse order."""
+
+    def __init__(self, base: Any) -> None:
+        self.base = base
+
+    def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> Any:
+        from dataclasses import fields, replace
+
+        prompt = self.base.sample(batch, generator, queries)
+        return replace(prompt, **{field.name: getattr(prompt, field.name).flip(0) for field in fields(prompt)})
+
+    def best(self, prompt: Any) -> None:
+        return None
+
+
+@pytest.mark.parametrize("probe", [PROBES[0], PROBES[1], PROBES[2], PROBES[4]], ids=lambda probe: probe.name)
+def test_the_order_of_a_batch_changes_nothing(probe: Probe) -> None:
+    plain = constructed()
+    reordered = Subject(plain.model, plain.reader, Reordered(plain.task))
+    first = probe(plain, generator(0, "tests/order")).table["value"]
+    other = probe(reordered, generator(0, "tests/order")).table["value"]
+    # Sums over a batch in another order differ by rounding.
+    np.testing.assert_allclose(first, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
+def test_a_probe_leaves_everything_as_it_was(probe: Probe, training: bool) -> None:
+    subject = untrained()
+    model = subject.model
+    assert isinstance(model, InContextTransformer)
+    model.train(training)
+    seen: list[str] = []
+    model.blocks[0].hook_resid_post.add_hook(lambda tensor, hook: seen.append(hook.name))
+    model.blocks[0].attn.W_Q.grad = torch.ones_like(model.blocks[0].attn.W_Q)
+    weights = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
+    probe(subject, generator(0, "tests/untouched"))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    assert torch.get_num_threads() == threads
+    assert model.training is training
+    assert len(model.blocks[0].hook_resid_post.fwd_hooks) == 1
+    assert all(torch.equal(weight, weights[name]) for name, weight in model.named_parameters())
+    assert torch.equal(model.blocks[0].attn.W_Q.grad, torch.ones_like(model.blocks[0].attn.W_Q))
+    assert all(weight.requires_grad for name, weight in model.named_parameters() if ".W_" in name)
+
+
+def test_the_same_generator_gives_the_same_reading() -> None:
+    first, again = (PROBES[0](constructed(), generator(3, "tests/pure")).table for _ in range(2))
+    assert first.equals(again)
+    assert not first.equals(PROBES[0](constructed(), generator(4, "tests/pure")).table)
