@@ -34,7 +34,13 @@ class RegressionPrompt:
         return replace(self, x=self.x[:, :n], y=self.y[:, :n])
 
     def permute(self, order: Tensor) -> "RegressionPrompt":
-        """The same prompts with context example `order[i]` at place i; x and y move together."""
+        """The same prompts with context example `order[i]` at place i; x and y move together.
+
+        Raises ValueError unless `order` holds the number of every example once.
+        """
+        count = self.x.shape[1]
+        if sorted(order.tolist()) != list(range(count)):
+            raise ValueError(f"order: {order.tolist()} must hold each of 0..{count - 1} once")
         return replace(self, x=self.x[:, order], y=self.y[:, order])
 
     def batch(self, start: int, stop: int) -> "RegressionPrompt":

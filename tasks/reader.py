@@ -17,6 +17,10 @@ class Inputs:
     values: Float[Tensor, "batch pos d_token"]
     queries: int
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.queries <= self.values.shape[1]:
+            raise ValueError(f"queries: {self.queries} must lie in 0..{self.values.shape[1]}, the number of tokens")
+
 
 @runtime_checkable
 class Reader(Protocol):
@@ -54,6 +58,12 @@ class PairedReader:
     d_out: int = 1
     start: Float[Tensor, "d_in d_out"] | None = None
 
+    def __post_init__(self) -> None:
+        if self.d_out < 1:
+            raise ValueError(f"d_out: {self.d_out} must be at least 1")
+        if self.start is not None and self.start.shape[-1] != self.d_out:
+            raise ValueError(f"start: {self.start.shape[-1]} outputs, but d_out is {self.d_out}")
+
     def encode(self, prompt: RegressionPrompt) -> Inputs:
         """Lay out tokens (batch context+query d_in+d_out); ValueError where the prompt's d_out is not the reader's."""
         if prompt.y.shape[-1] != self.d_out:
@@ -67,7 +77,7 @@ class PairedReader:
 
     def decode(self, resid: Tensor, inputs: Inputs) -> Tensor:
         """Minus the last `d_out` channels at the query positions."""
-        return -resid[:, -inputs.queries :, -self.d_out :]
+        return -resid[:, resid.shape[1] - inputs.queries :, -self.d_out :]
 
     def loss(self, prediction: Tensor, prompt: RegressionPrompt) -> Tensor:
         """Half the squared error, summed over outputs, mean over prompts and queries."""

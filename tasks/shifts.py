@@ -1,5 +1,6 @@
 """Changes to a distribution of prompts: does a model generalise as its learner does? ([VO] section 3)"""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,6 +20,9 @@ class InputScale:
     task: LinearRegression
     factor: float
 
+    def __post_init__(self) -> None:
+        _positive("factor", self.factor)
+
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
         """Draw prompts of the scaled task."""
         return _scaled(self.task, "input_scale", self.factor).sample(batch, generator, queries)
@@ -35,6 +39,9 @@ class TeacherScale:
     task: LinearRegression
     factor: float
 
+    def __post_init__(self) -> None:
+        _positive("factor", self.factor)
+
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
         """Draw prompts of the scaled task."""
         return _scaled(self.task, "teacher_scale", self.factor).sample(batch, generator, queries)
@@ -50,6 +57,9 @@ class QueryScale:
 
     task: LinearRegression
     factor: float
+
+    def __post_init__(self) -> None:
+        _positive("factor", self.factor)
 
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
         """Draw prompts of the base task and stretch their queries and, as labels are linear, their targets."""
@@ -99,8 +109,7 @@ class OtherLaw:
     def __post_init__(self) -> None:
         if self.law not in _STANDARD:
             raise ValueError(f"law: {self.law!r} must be one of {', '.join(_STANDARD)}")
-        if not self.norm > 0:
-            raise ValueError(f"norm: {self.norm} must be positive")
+        _positive("norm", self.norm)
 
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
         """Draw prompts with inputs of this law."""
@@ -130,6 +139,11 @@ def _normal(out: Tensor, generator: torch.Generator) -> Tensor:
 
 
 _STANDARD = {"normal": _normal, "exponential": _exponential, "laplace": _laplace}
+
+
+def _positive(name: str, value: float) -> None:
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name}: {value} must be a positive, finite number")
 
 
 def _scaled(task: LinearRegression, field: Literal["input_scale", "teacher_scale"], factor: float) -> LinearRegression:
