@@ -73,4 +73,8 @@ class ClippedResidual(HookPoint):
 
     def forward(self, x: Tensor) -> Tensor:
         """Clamp every entry to +-bound."""
-        return super().forward(x + self.hook_clip(x.clamp(-self.bound, self.bound) - x))
+        clamped = x.clamp(-self.bound, self.bound)
+        removed = clamped - x
+        seen = self.hook_clip(removed)
+        # x + removed would round, and turn an infinite x into NaN; it is needed only where a hook changed the sum.
+        return super().forward(clamped if seen is removed else x + seen)

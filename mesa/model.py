@@ -2,13 +2,14 @@
 
 import math
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens import ActivationCache, HookedTransformer, HookedTransformerConfig
 from transformer_lens.hook_points import HookPoint
+from transformer_lens.utilities import Slice
 
 from mesa.attention import KernelAttention
 from mesa.components import ClippedResidual, IdentityUnembed, TokenEmbed
@@ -131,18 +132,29 @@ class InContextTransformer(HookedTransformer):
 class ClippedCache(ActivationCache):
     """An ActivationCache that counts what clipping removed as a part of the residual stream."""
 
-    def decompose_resid(self, layer: int | None = None, *args: Any, **kwargs: Any) -> Any:
+    def decompose_resid(
+        self,
+        layer: int | None = None,
+        mlp_input: bool = False,
+        mode: Literal["all", "mlp", "attn"] = "all",
+        apply_ln: bool = False,
+        pos_slice: Any = None,
+        incl_embeds: bool = True,
+        return_labels: bool = False,
+    ) -> Any:
         """As TransformerLens's, with a component `{l}_clip` for every clipped layer when mode is "all"."""
-        labelled = kwargs.pop("return_labels", False)
+        where = pos_slice if isinstance(pos_slice, Slice) else Slice(pos_slice)
         parts: Any
         labels: Any
-        parts, labels = super().decompose_resid(layer, *args, return_labels=True, **kwargs)
-        if kwargs.get("mode", "all") == "all" and kwargs.get("pos_slice") is None and not kwargs.get("apply_ln"):
-            n_layers = self.model.cfg.n_layers if layer in (None, -1) else layer
-            names = [f"blocks.{index}.hook_resid_post.hook_clip" for index in range(n_layers)]
-            parts = torch.cat([parts, *(self.cache_dict[name][None] for name in names)])
-            labels = labels + [f"{index}_clip" for index in range(n_layers)]
-        return (parts, labels) if labelled else parts
+        parts, labels = super().decompose_resid(layer, mlp_input, mode, False, where, incl_embeds, True)
+        layer = self.model.cfg.n_layers if layer in (None, -1) else layer
+        if mode == "all":
+            names = [f"blocks.{index}.hook_resid_post.hook_clip" for index in range(layer)]
+            parts = torch.cat([parts, *(where.apply(self.cache_dict[name], dim=-2)[None] for name in names)])
+            labels = labels + [f"{index}_clip" for index in range(layer)]
+        if apply_ln:
+            parts = self.apply_ln_to_stack(parts, layer, mlp_input=mlp_input, pos_slice=where)
+        return (parts, labels) if return_labels else parts
 
 
 def key_mask(inputs: Inputs) -> Float[Tensor, "1 pos"]:

@@ -1,11 +1,11 @@
 """Weights that perform gradient descent on the context's examples: the ground truth of every probe ([VO] Prop. 1).
 
-With rows and A = W_Q W_K^T, V = W_V W_O, a layer of linear self-attention is e_j <- e_j + sum_i (e_j A e_i^T) e_i V.
-For e_i = (x_i, r_i) take A = [[P^T, 0], [0, 0]] and V = [[0, c W0^T], [0, -c I]]: the score is x_j P^T x_i^T, the value
-c (W0 x_i - r_i) in the y channels. So y_j <- y_j - c sum_i (r_i - W0 x_i)(x_i P x_j), which is y_j - dW x_j for
-dW = c sum_i (r_i - W0 x_i)(P^T x_i)^T: with P = I, the step of L(W) = 1/(2N) sum |W x_i - y_i|^2 from W0, eta = c N.
-After it r_i - W0 x_i = y_i - (W0 + dW) x_i, so the same weights do the next step. The query starts at (x_q, -W0 x_q)
-and minus its y channels is (W0 + sum dW) x_q. QED.
+All vectors are rows, W is (d_in, d_out). With A = W_Q W_K^T and V = W_V W_O, a layer of linear self-attention is
+e_j <- e_j + sum_i (e_j A e_i^T) e_i V. For e_i = (x_i, r_i) take A = [[P, 0], [0, 0]] and V = [[0, c W0], [0, -c I]]:
+the score is x_j P x_i^T, the value c (x_i W0 - r_i) in the y channels. So r_j <- r_j - x_j dW with
+dW = c P sum_i x_i^T (r_i - x_i W0): with P = I, the step of L(W) = 1/(2N) sum |x_i W - y_i|^2 from W0, eta = c N.
+After it r_i - x_i W0 = y_i - x_i (W0 + dW), so the same weights do the next step. The query starts at (x_q, -x_q W0)
+and minus its y channels is x_q (W0 + sum dW). QED.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ def gradient_step_model(
     A = torch.zeros(steps, n_heads, width, width, dtype=dtype)
     V = torch.zeros_like(A)
     for layer, size in enumerate(sizes):
-        A[layer, 0, :d_in, :d_in] = P.T
+        A[layer, 0, :d_in, :d_in] = P
         V[layer, 0, :d_in, d_in:] = size * W0
         V[layer, 0, d_in:, d_in:] = -size * torch.eye(d_out, dtype=dtype)
     return from_products(model, A, V)

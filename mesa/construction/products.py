@@ -21,7 +21,9 @@ def weight_products(model: InContextTransformer) -> tuple[Products, Products]:
 
 
 def from_products(model: InContextTransformer, A: Products, V: Products) -> InContextTransformer:
-    """A copy of a model with these products: W_Q = A, W_V = V, W_K = W_O = I; ValueError unless d_head = d_model.
+    """A copy of a model with these products: W_Q = A, W_V = V, W_K = W_O = I.
+
+    Raises ValueError unless d_head = d_model, for a wrong shape, and for tied layers with different products.
 
     >>> from mesa.config import ModelConfig
     >>> model = InContextTransformer(ModelConfig(), d_token=4)
@@ -32,6 +34,13 @@ def from_products(model: InContextTransformer, A: Products, V: Products) -> InCo
     cfg = model.cfg
     if cfg.d_head != cfg.d_model:
         raise ValueError(f"d_head: {cfg.d_head} must equal d_model, {cfg.d_model}, for a head to hold any product")
+    shape = (cfg.n_layers, cfg.n_heads, cfg.d_model, cfg.d_model)
+    for name, product in (("A", A), ("V", V)):
+        if tuple(product.shape) != shape:
+            raise ValueError(f"{name}: shape {tuple(product.shape)} must be (layer, head, d_model, d_model) = {shape}")
+        # Tied layers are one set of weights: their products may differ by rounding and no more.
+        if model.config.tied and not torch.allclose(product, product[:1].expand_as(product), equal_nan=True):
+            raise ValueError(f"{name}: tied layers have one product, and these differ between layers")
     twin = copy.deepcopy(model)
     eye = torch.eye(cfg.d_model, dtype=cfg.dtype)
     with torch.no_grad():

@@ -29,11 +29,13 @@ class GradientDescent:
     start: Float[Tensor, "d_in d_out"] | None = None
     name: str = "gd"
 
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps: {self.steps} must be at least 1")
+
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
         """The weights after each step."""
-        W = prompt.x.new_zeros(prompt.x.shape[0], prompt.x.shape[2], prompt.y.shape[2])
-        if self.start is not None:
-            W = W + self.start.to(W)
+        W = self._begin(prompt)
         path = []
         for _ in range(self.steps):
             W = W + self.step_size * (prompt.x.mT @ (prompt.y - prompt.x @ W))
@@ -51,16 +53,25 @@ class GradientDescent:
         the loss a polynomial in c without a closed form; it is searched below the size at which most prompts diverge.
         """
         if self.steps == 1:
-            base = prompt.query @ self.start.to(prompt.query) if self.start is not None else 0.0
+            base = prompt.query @ self._begin(prompt)
             change = replace(self, step_size=1.0).predict(prompt)[0] - base
             size = float(((prompt.target - base) * change).sum() / change.square().sum())
             return replace(self, step_size=size)
         wide = prompt.to(dtype=torch.float64)
         top = 2.0 / float(torch.linalg.matrix_norm(wide.x.mT @ wide.x, ord=2).median())
 
-        def loss(size: float) -> float:
-            value = half_squared_error(replace(self, step_size=float(size)).predict(wide)[-1], wide.target)
+        def loss(part: float) -> float:
+            value = half_squared_error(replace(self, step_size=top * part).predict(wide)[-1], wide.target)
             return float(value.nan_to_num(nan=1e30, posinf=1e30))
 
-        found: Any = minimize_scalar(loss, bounds=(0.0, top), method="bounded")
-        return replace(self, step_size=float(found.x))
+        # Searched in parts of `top`, so that the tolerance is relative: inputs may have any scale.
+        found: Any = minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-7})
+        return replace(self, step_size=top * float(found.x))
+
+    def _begin(self, prompt: RegressionPrompt) -> Float[Tensor, "batch d_in d_out"]:
+        shape = prompt.x.shape[2], prompt.y.shape[2]
+        if self.start is None:
+            return prompt.x.new_zeros(prompt.x.shape[0], *shape)
+        if tuple(self.start.shape) != shape:
+            raise ValueError(f"start: shape {tuple(self.start.shape)} must be (d_in, d_out) = {shape}")
+        return self.start.to(prompt.x).expand(prompt.x.shape[0], *shape)
