@@ -2,8 +2,8 @@
 
 import fcntl
 import json
+import math
 import os
-import shutil
 import signal
 import threading
 import time
@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from mesa import checkpoint
 from mesa.errors import UserError
-from mesa.files import write_atomic
+from mesa.files import leftover, write_atomic
 from mesa.run import Run, checked
 from mesa.training import Diverged, Progress, Ticker, Trainer, one_thread, schedule
 
@@ -26,18 +26,21 @@ def train_seed(path: Path, seed: int, stop: Stop = lambda: False) -> dict[str, A
 
     Continues from the last checkpoint; the weights are bitwise those of an uninterrupted run on the same machine and
     versions. When `stop` turns true it saves, and the outcome is `interrupted`. A non-finite loss or gradient is the
-    outcome `diverged`, with the step and the last good checkpoint. UserError if another process trains this seed.
+    outcome `diverged`, with the step and the last good checkpoint. UserError if another process trains this seed, or
+    if it cannot be written any more.
     """
     run = Run.open(path)
     home = run.seed_path(seed)
-    (home / "checkpoints").mkdir(parents=True, exist_ok=True)
-    with _locked(home / ".lock"), one_thread():
+    with _writes_to(home), _locked(home / ".lock"), one_thread():
         if run.outcome(seed)["status"] in ("finished", "diverged"):
             return run.outcome(seed)
+        for item in filter(leftover, home.iterdir()):
+            item.unlink()
         outcome = _loop(run, seed, stop)
-        write_atomic(home / "outcome.json", json.dumps(outcome) + "\n")
         if outcome["status"] == "finished":
+            # Before the outcome: a finished seed is not looked at again.
             _drop_rolling(run, seed, but=None)
+        write_atomic(home / "outcome.json", json.dumps(outcome) + "\n")
         return outcome
 
 
@@ -54,18 +57,18 @@ def _loop(run: Run, seed: int, stop: Stop) -> dict[str, Any]:
         for step in range(max(start, 0) + 1, settings.steps + 1):
             try:
                 progress = trainer.step(step)
+                if step % settings.evaluate_every == 0 or step == settings.steps:
+                    _log(log, trainer, progress)
+                stopped = stop()
+                if step in kept or stopped or due():
+                    # The evaluations that a checkpoint has seen are on the disk before it is.
+                    os.fsync(log.fileno())
+                    _save(run, seed, trainer, step, rolling=step not in kept)
             except Diverged as error:
                 last = max(run.checkpoints(seed, rolling=True).items())[1].name
                 return {"status": "diverged", "step": step, "reason": str(error), "last_good_checkpoint": last}
-            if step % settings.evaluate_every == 0 or step == settings.steps:
-                _log(log, trainer, progress)
-            if step in kept:
-                _save(run, seed, trainer, step)
-            elif stop():
-                _save(run, seed, trainer, step, rolling=True)
+            if stopped and step < settings.steps:
                 return {"status": "interrupted", "step": step}
-            elif due():
-                _save(run, seed, trainer, step, rolling=True)
     return {"status": "finished", "step": settings.steps}
 
 
@@ -88,15 +91,18 @@ def _save(run: Run, seed: int, trainer: Trainer, step: int, rolling: bool = Fals
     path = run.seed_path(seed) / "checkpoints" / f"{'rolling' if rolling else 'step'}-{step:06d}"
     config = run.config.model_dump()
     model, state = trainer.model_state(), trainer.trainer_state()
+    for name, tensor in {**model, **state}.items():
+        # Loss and gradient can be finite and the step that they lead to not; such weights would be refused on reading.
+        if not checkpoint.finite(tensor):
+            raise Diverged(step, f"new {name}")
     checkpoint.save(path, config=config, seed=seed, step=step, model=model, trainer=state)
     _drop_rolling(run, seed, but=path)
 
 
 def _drop_rolling(run: Run, seed: int, but: Path | None) -> None:
     for path in (run.seed_path(seed) / "checkpoints").iterdir():
-        stale = path.name.startswith("rolling-") or (path.name.startswith(".") and ".tmp-" in path.name)
-        if stale and path != but:
-            shutil.rmtree(path)
+        if (path.name.startswith("rolling-") or leftover(path)) and path != but:
+            checkpoint.remove(path)
 
 
 @contextmanager
@@ -110,15 +116,26 @@ def _metrics(run: Run, seed: int, start: int) -> Iterator[IO[str]]:
 
 
 def _log(log: IO[str], trainer: Trainer, progress: Progress) -> None:
-    seen = progress.step > 0
+    seen, held_out = progress.step > 0, trainer.held_out_loss()
+    if seen and not math.isfinite(held_out):
+        raise Diverged(progress.step, "held-out loss")
     row = {
         "step": progress.step,
         "train_loss": progress.train_loss if seen else None,
-        "held_out_loss": trainer.held_out_loss(),
+        "held_out_loss": held_out,
         "gradient_norm": progress.gradient_norm if seen else None,
     }
     log.write(json.dumps(row) + "\n")
     log.flush()
+
+
+@contextmanager
+def _writes_to(home: Path) -> Iterator[None]:
+    try:
+        (home / "checkpoints").mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise UserError(f"{home}: cannot be written: {error.strerror}; what was saved is kept") from None
 
 
 @contextmanager

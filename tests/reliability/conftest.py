@@ -3,9 +3,12 @@
 import hashlib
 import json
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -96,8 +99,49 @@ def forge() -> type[Forger]:
     return Forger
 
 
+class Server:
+    """Real processes that train, a few milliseconds each to start: see `fork_server.py`."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("fork_server.py")
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([sys.executable, str(script)], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self.answers: Queue[str] = Queue()
+        self.errors: Queue[str] = Queue()
+        for stream, lines in ((self.process.stdout, self.answers), (self.process.stderr, self.errors)):
+            Thread(target=lambda stream=stream, lines=lines: [lines.put(x) for x in stream or ()], daemon=True).start()
+        assert self.answers.get(timeout=120) == "ready\n"
+
+    def start(self, run: Path, workers: int = 1, pause: float = 0.0, **options: Any) -> int:
+        """Fork a process that trains a run; its id."""
+        job = {"run": str(run), "workers": workers, "pause": pause, "config": None, "die_at": None, **options}
+        return self._ask(job)
+
+    def ended(self, process: int) -> int:
+        """Wait for a process's end; its exit code, or minus the signal that ended it."""
+        code = self._ask({"wait": process})
+        assert code != 1, "".join(self.errors.queue)
+        return code
+
+    def _ask(self, question: dict[str, Any]) -> int:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        return int(self.answers.get(timeout=120))
+
+    def close(self) -> None:
+        """End the server; processes that it started have ended before."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+
 @pytest.fixture(scope="session")
-def server() -> Path:
-    """The script that forks processes which train."""
-    assert sys.platform != "win32"
-    return Path(__file__).with_name("fork_server.py")
+def server() -> Iterator[Server]:
+    """Where processes that train are started."""
+    running = Server()
+    yield running
+    running.close()
