@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -81,7 +81,7 @@ class Analysis(Protocol):
         ...
 
 
-def undertrained(metrics: Sequence[Mapping[str, float]], fall: float = 0.02) -> bool:
+def undertrained(metrics: Sequence[Mapping[str, Any]], fall: float = 0.02) -> bool:
     """Whether the held-out loss still fell by more than `fall` of itself over the last tenth of training.
 
     >>> undertrained([{"step": step, "held_out_loss": 1.0 - 0.005 * step} for step in range(101)])

@@ -283,7 +283,7 @@ def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
                     continue
                 seed, trained, wanted, seen = shown[run][readout]
                 image = trained if kind == "trained" else wanted
-                _heatmap(axes, image, seen, 1.2 * np.abs(wanted).max())
+                _heatmap(axes, image, seen, 1.2 * float(np.abs(wanted).max()))
                 label = "A / beta" if readout == "A" else "V beta"
                 axes.set_title(f"{label}, {kind}", fontsize=8)
                 if column == 0:

@@ -14,6 +14,10 @@ from rich.progress import Progress as Bars
 Report = Callable[[int, int, int, int], None]
 
 
+def silent(done: int, total: int, seeds: int, of: int) -> None:
+    """Report to nobody."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """Shows how far long work is, on stderr; `every` is the least time in seconds between plain lines."""

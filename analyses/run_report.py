@@ -9,7 +9,7 @@ import pandas as pd
 from analyses import figures
 from analyses.analysis import Evidence, Plot
 from analyses.claim import interval
-from analyses.progress import Report
+from analyses.progress import Report, silent
 from analyses.report import number, write_page
 from analyses.reproduce import gather, stored
 from mesa.errors import UserError
@@ -17,7 +17,7 @@ from mesa.run import Run
 from probes.catalogue import PROBES
 
 
-def write_run(run: Run, report: Report) -> Path:
+def write_run(run: Run, report: Report = silent) -> Path:
     """Write index.html and its data below the run's `report`; UserError where nothing was probed."""
     names = [name for name in PROBES if (run.path / "readings" / f"{name}.parquet").exists()]
     if not names:
