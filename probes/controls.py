@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from mesa.construction.gradient_step import gradient_step_model
+from mesa.construction.products import from_products, weight_products
 from mesa.learners import PreconditionedGradientStep
 from mesa.model import InContextTransformer
 from mesa.rng import generator
-from probes.linear_layers import construction, readable
+from probes.linear_layers import construction, identified, readable
 from probes.subject import Subject
 from tasks.prompt import RegressionPrompt
 from tasks.reader import Inputs, Reader
@@ -65,12 +66,30 @@ def constructed_preconditioned(subject: Subject) -> Subject | str:
     return replace(subject, model=model, control="constructed_preconditioned")
 
 
+def identified_only(subject: Subject) -> Subject | str:
+    """The model with every weight product that the loss cannot see set to zero: the same predictions, by definition.
+
+    What it does differently when it is applied again, those entries did: they are still as they were initialised.
+    """
+    reason = readable(subject)
+    if reason is not None:
+        return reason
+    model = subject.model
+    assert isinstance(model, InContextTransformer)
+    prompt = subject.prompts(1, generator(subject.seed, "control/identified_only"))
+    A, V = weight_products(model)
+    seen_A, seen_V = identified(model.cfg.n_layers, prompt.x.shape[-1], prompt.y.shape[-1])
+    kept = from_products(model, A * seen_A.to(A)[:, None], V * seen_V.to(V)[:, None])
+    return replace(subject, model=kept, control="identified_only")
+
+
 CONTROLS: dict[str, Control] = {
     "untrained": untrained,
     "shuffled_labels": shuffled_labels,
     "shuffled_labels_both": shuffled_labels_both,
     "constructed": constructed,
     "constructed_preconditioned": constructed_preconditioned,
+    "identified_only": identified_only,
 }
 
 

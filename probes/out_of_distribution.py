@@ -30,7 +30,7 @@ class OutOfDistribution:
     ['exponential', 'input_scale', 'laplace']
     """
 
-    prompts: int = 10_000
+    prompts: int = 5_000
     input_scales: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
     teacher_scales: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
     query_scales: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
