@@ -57,10 +57,12 @@ class IdentityUnembed(nn.Module):
         super().__init__()
         self.register_buffer("W_U", torch.eye(d_model, dtype=dtype), persistent=False)
         self.register_buffer("b_U", torch.zeros(d_model, dtype=dtype), persistent=False)
+        self.hook_in = HookPoint()
+        self.hook_out = HookPoint()
 
     def forward(self, resid: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
-        """Nothing to do."""
-        return resid
+        """Nothing to do but to be seen."""
+        return self.hook_out(self.hook_in(resid))
 
 
 class ClippedResidual(HookPoint):

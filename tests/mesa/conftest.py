@@ -1,0 +1,53 @@
+"""Models with weights large enough that every part of them matters, in float64, and prompts for them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from mesa import InContextTransformer, ModelConfig
+from tasks import Inputs
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def seeded() -> Callable[[int], torch.Generator]:
+    return lambda seed: torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def lively() -> Callable[..., InContextTransformer]:
+    """A model of a configuration with every parameter, biases too, drawn from N(0, .4^2) (norms' gains about 1)."""
+
+    def make(d_token: int = 4, dtype: torch.dtype = torch.float64, seed: int = 0, **config: Any) -> InContextTransformer:
+        model = InContextTransformer(ModelConfig(**config), d_token, dtype=dtype)
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                gain = 1.0 if name.endswith(".w") else 0.0
+                if weight.requires_grad:
+                    weight.copy_(gain + 0.4 * torch.randn(weight.shape, generator=generator, dtype=torch.float64))
+        return model
+
+    return make
+
+
+@pytest.fixture
+def tokens() -> Callable[..., Inputs]:
+    """Random tokens, the last `queries` of them queries."""
+
+    def make(
+        batch: int = 3, pos: int = 6, width: int = 4, queries: int = 2, seed: int = 1, dtype: torch.dtype = torch.float64
+    ) -> Inputs:
+        generator = torch.Generator().manual_seed(seed)
+        return Inputs(torch.randn(batch, pos, width, generator=generator, dtype=dtype), queries)
+
+    return make
