@@ -1,0 +1,79 @@
+"""The benchmark's plain side is no straw man, and both of its sides train the same model."""
+
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from analyses.bench import alternate
+from mesa.presets import preset
+from mesa.training import Trainer, one_thread
+from tasks.prompt import RegressionPrompt
+
+
+class Bare:
+    """The same training step in plain torch: no TransformerLens, no module, no reader; weights as the trainer's."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.weights = {name: torch.nn.Parameter(w.detach().clone()) for name, w in trainer.weights.items()}
+        self.optimizer = torch.optim.Adam(self.weights.values(), lr=1e-3, betas=(0.9, 0.98), fused=True)
+
+    def loss(self, prompt: RegressionPrompt) -> Tensor:
+        W_Q, W_O, W_K, W_V = (self.weights[f"blocks.0.attn.W_{letter}"][0] for letter in "QOKV")
+        context = torch.cat([prompt.x, prompt.y], dim=-1)
+        query = torch.cat([prompt.query, torch.zeros_like(prompt.target)], dim=-1)
+        tokens = torch.cat([context, query], dim=1)
+        q, k, v = tokens @ W_Q, context @ W_K, context @ W_V
+        output = tokens + ((q @ k.mT) @ v) @ W_O
+        return 0.5 * (-output[:, -1:, -1:] - prompt.target).square().sum(-1).mean()
+
+    def step(self, number: int) -> None:
+        prompt = self.trainer.prompts("train", number, self.trainer.config.training.batch)
+        self.optimizer.zero_grad()
+        self.loss(prompt).backward()
+        torch.nn.utils.clip_grad_norm_(self.weights.values(), 0.001)
+        self.optimizer.step()
+
+
+def plain_trainer() -> Trainer:
+    config = preset("one-layer")
+    return Trainer(config.model_copy(update={"training": config.training.model_copy(update={"fast": False})}), 0)
+
+
+def test_bare_plain_and_fast_train_the_same_weights() -> None:
+    fast, plain = Trainer(preset("one-layer"), 0), plain_trainer()
+    bare = Bare(plain_trainer())
+    for number in (1, 2, 3):
+        for side in (fast, plain, bare):
+            side.step(number)
+    for name, weight in plain.weights.items():
+        # Adam's first steps divide by the gradient's size: rounding of 1e-7 in it moves a weight by 1e-7 of lr 1e-3,
+        # except where the gradient is a rounding itself; there a weight may move by lr either way.
+        moved = (weight - fast.weights[name]).abs()
+        assert moved.median() < 1e-6
+        assert (weight - bare.weights[name]).abs().median() < 1e-6
+
+
+def ratio_to_bare(attempts: int = 6) -> float:
+    """The least ratio of plain to bare seconds: a busy machine disturbs comparisons, an undisturbed one decides."""
+    plain, number, ratios = plain_trainer(), count(1), []
+    bare = Bare(plain_trainer())
+    with one_thread():
+        for _ in range(attempts):
+            ratios.append(alternate(lambda: plain.step(next(number)), lambda: bare.step(next(number)), calls=5).ratio)
+            if ratios[-1] <= 1.25:
+                break
+    return min(ratios)
+
+
+def test_the_plain_side_is_within_a_quarter_of_bare_torch() -> None:
+    # A process of its own: the shape checks of the test run would slow the plain side down.
+    script = "from tests.analyses.test_bench import ratio_to_bare; print(ratio_to_bare())"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) <= 1.25
