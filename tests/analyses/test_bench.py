@@ -58,7 +58,7 @@ def test_bare_plain_and_fast_train_the_same_weights() -> None:
         assert (weight - bare.weights[name]).abs().median() < 1e-6
 
 
-def ratio_to_bare(attempts: int = 6) -> float:
+def ratio_to_bare(attempts: int = 8) -> float:
     """The least ratio of plain to bare seconds: a busy machine disturbs comparisons, an undisturbed one decides."""
     plain, number, ratios = plain_trainer(), count(1), []
     bare = Bare(plain_trainer())
