@@ -92,3 +92,15 @@ def test_a_linear_kernel_refuses_what_it_would_ignore(lively, tokens, refused):
     e = tokens().values
     with pytest.raises(ValueError, match="linear attention takes no"):
         lively().blocks[0].attn(e, e, e, **{refused: torch.zeros(1)})
+
+
+@pytest.mark.parametrize("kernel", ["linear", "softmax"])
+@pytest.mark.parametrize("name", ["b_Q", "b_K", "b_V", "b_O"])
+def test_a_frozen_bias_counts_where_it_is_not_zero(lively, tokens, kernel, name):
+    model, inputs = lively(kernel=kernel, n_heads=2), tokens()
+    with torch.no_grad():
+        before = model(inputs)
+        getattr(model.blocks[0].attn, name).copy_(torch.linspace(-1, 1, 4, dtype=torch.float64))
+        torch.testing.assert_close(model(inputs), by_hand(model, inputs), **EXACT)
+        # A key bias adds one number to all scores of a query: softmax alone cannot feel it.
+        assert torch.allclose(model(inputs), before) == (kernel == "softmax" and name == "b_K")

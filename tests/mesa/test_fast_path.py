@@ -1,0 +1,88 @@
+"""The fast path is the model: the same loss, and the same gradient of every parameter."""
+
+import pytest
+import torch
+
+from mesa import fast
+from tasks import LinearRegression, PairedReader
+
+MODELS = {
+    "one": {},
+    "two": {"n_layers": 2},
+    "three": {"n_layers": 3},
+    "tied": {"n_layers": 3, "tied": True},
+    "heads": {"n_layers": 2, "n_heads": 3, "d_head": 2},
+    "tied heads": {"n_layers": 2, "n_heads": 2, "tied": True},
+    "scaled": {"n_layers": 2, "attn_scale": 3.0},
+}
+PROMPTS = {
+    "plain": {},
+    "queries": {"queries": 4},
+    "outputs": {"d_out": 2},
+    "start": {"start": True},
+    "all": {"queries": 3, "d_out": 2, "start": True},
+}
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)], ids=["f32", "f64"])
+@pytest.mark.parametrize("model_fields", MODELS.values(), ids=MODELS.keys())
+@pytest.mark.parametrize("prompt_fields", PROMPTS.values(), ids=PROMPTS.keys())
+def test_loss_and_gradients_are_the_models_own(lively, seeded, model_fields, prompt_fields, dtype, bound):
+    d_out, queries = prompt_fields.get("d_out", 1), prompt_fields.get("queries", 1)
+    start = torch.randn(3, d_out, generator=seeded(5)) if "start" in prompt_fields else None
+    reader = PairedReader(d_out, start)
+    prompt = LinearRegression(d_in=3, d_out=d_out, context=5).sample(16, seeded(0), queries).to(dtype=dtype)
+    model = lively(d_token=3 + d_out, dtype=dtype, **model_fields)
+    path = fast.path(model, reader)
+    assert path is not None
+
+    def plain(prompt):
+        inputs = reader.encode(prompt)
+        return reader.loss(reader.decode(model(inputs), inputs), prompt)
+
+    losses, gradients = [], []
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    for loss_of in (plain, path.loss):
+        loss = loss_of(prompt)
+        losses.append(loss.detach())
+        gradients.append(torch.autograd.grad(loss, list(trained.values())))
+    # Rounding is relative to the size of what is summed, so the bound is relative to each tensor's largest entry.
+    assert abs(losses[0] - losses[1]) <= bound * losses[0]
+    for name, own, quick in zip(trained, *gradients, strict=True):
+        assert own.abs().max() > 0, name
+        assert (own - quick).abs().max() <= bound * own.abs().max(), name
+
+
+def test_frozen_weights_get_no_gradient(lively, seeded):
+    model = lively()
+    path = fast.path(model, PairedReader())
+    assert path is not None
+    path.loss(LinearRegression(d_in=3).sample(4, seeded(0)).to(dtype=torch.float64)).backward()
+    assert all((weight.grad is not None) == weight.requires_grad for weight in model.parameters())
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+def test_what_one_layer_writes_to_every_token(lively, tokens, heads):
+    model, inputs = lively(n_heads=heads), tokens()
+    path = fast.path(model, PairedReader(1))
+    assert path is not None
+    expected = (model(inputs) - inputs.values)[..., -1:]
+    # Float64, another order of the same sums.
+    torch.testing.assert_close(path.written(inputs), expected, rtol=0, atol=1e-10)
+
+
+def test_a_step_of_training_is_the_same_either_way():
+    from mesa import RunConfig, TrainingConfig
+    from mesa.training import Trainer
+
+    def trained(quick: bool):
+        settings = TrainingConfig(batch=64, dtype="float64", gradient_clip=10.0, learning_rate=1e-2, fast=quick)
+        trainer = Trainer(RunConfig(task={"name": "linear_regression", "d_in": 3}, training=settings), seed=0)
+        losses = [trainer.step(number).train_loss for number in range(1, 21)]
+        return losses, trainer.model_state()
+
+    (own, slow), (quick, fast_weights) = trained(False), trained(True)
+    # Adam divides by the gradient's size, so rounding of 1e-16 may grow, but not to 1e-8 in twenty steps.
+    assert own == pytest.approx(quick, rel=1e-8)
+    for name, weight in slow.items():
+        torch.testing.assert_close(weight, fast_weights[name], rtol=0, atol=1e-8)

@@ -1,0 +1,123 @@
+"""Imports run one way, importing a folder loads nothing heavy, and what we do not use stays unused."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ("tasks", "mesa", "probes", "analyses")
+HEAVY = ("torch", "transformer_lens", "seaborn", "matplotlib", "pandas", "scipy")
+SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The full name of every module that a file imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+
+
+def offences(folder: str, source: str) -> list[str]:
+    """Imports of `source`, a file of `folder`, that run against the direction, or are relative."""
+    above = FOLDERS[FOLDERS.index(folder) + 1 :]
+    return [name for name in imported(ast.parse(source)) if name.split(".")[0] in (*above, "tests", "")]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    assert offences(path.relative_to(ROOT).parts[0], path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "source", "bad"),
+    [
+        ("tasks", "import mesa.model", ["mesa.model"]),
+        ("mesa", "def f():\n    from probes.fit import fit", ["probes.fit"]),
+        ("probes", "import analyses", ["analyses"]),
+        ("tasks", "from . import prompt", ["."]),
+        ("analyses", "import probes, mesa, tasks, numpy", []),
+    ],
+)
+def test_the_parser_sees_an_import_against_the_direction(folder, source, bad):
+    assert offences(folder, source) == bad
+
+
+def test_all_folders_have_files():
+    assert {path.relative_to(ROOT).parts[0] for path in SOURCES} == set(FOLDERS)
+
+
+def test_mesa_is_ours():
+    import mesa
+
+    assert mesa.__file__ is not None
+    assert Path(mesa.__file__) == ROOT / "mesa" / "__init__.py"
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_folders_loads_nothing_heavy():
+    loaded = loaded_by("import tasks, mesa, probes, analyses")
+    assert {"tasks", "mesa", "probes", "analyses"} <= loaded
+    assert loaded.isdisjoint(HEAVY)
+    # The check can fail: what the folders hide is loaded on first use.
+    assert "torch" in loaded_by("import tasks; tasks.LinearRegression")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_public_name_is_there(folder):
+    module = __import__(folder)
+    names = getattr(module, "__all__", [])
+    assert list(names) == sorted(set(names), key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    for name in names:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError):
+        getattr(module, "no_such_name")  # noqa: B009
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[str, set[str | None]]]:
+    """Each call's dotted name and its keywords."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), {keyword.arg for keyword in node.keywords}
+
+
+def forbidden(source: str) -> list[str]:
+    """Pickle in any form, and seeding through TransformerLens, which moves the global random state."""
+    tree = ast.parse(source)
+    found = [name for name in imported(tree) if name.split(".")[0] in ("pickle", "dill", "cloudpickle", "joblib")]
+    for name, keywords in calls(tree):
+        if name in ("torch.save", "torch.load", "torch.manual_seed", "eval", "exec"):
+            found.append(name)
+        if name.endswith("HookedTransformerConfig") and "seed" in keywords:
+            found.append("HookedTransformerConfig(seed=)")
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_forbidden_is_used(path):
+    assert forbidden(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "from pickle import loads",
+        "import torch\ntorch.save({}, 'x')",
+        "torch.load('x')",
+        "HookedTransformerConfig(n_layers=1, seed=0)",
+        "torch.manual_seed(0)",
+    ],
+)
+def test_the_parser_sees_what_is_forbidden(source):
+    assert len(forbidden(source)) == 1
