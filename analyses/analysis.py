@@ -81,6 +81,16 @@ class Analysis(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Result:
+    """An analysis that was carried out: its evidence and its verdicts."""
+
+    analysis: Analysis
+    size: Size
+    evidence: Evidence
+    verdicts: tuple[Verdict, ...]
+
+
 def undertrained(metrics: Sequence[Mapping[str, Any]], fall: float = 0.02) -> bool:
     """Whether the held-out loss still fell by more than `fall` of itself over the last tenth of training.
 

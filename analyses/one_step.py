@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analyses import figures
+from analyses import figures, heatmaps
 from analyses.analysis import Evidence, Plot, Size
 from analyses.claim import Claim, Measure, Source, Verdict
 from analyses.tables import losses
@@ -160,8 +160,8 @@ class OneStep:
         yield figures.refutation(evidence, NEGATIVE)
         yield figures.shifts(evidence, MODEL)
         yield figures.rollout(evidence, MODEL)
-        yield figures.weights(evidence, (MODEL, NEGATIVE))
-        yield figures.attention(evidence, MODEL)
+        yield heatmaps.weights(evidence, (MODEL, NEGATIVE))
+        yield heatmaps.attention(evidence, MODEL)
 
 
 _CONTROLS = {"rollout": (*DEFAULT_CONTROLS, "identified_only")}

@@ -8,25 +8,22 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 from matplotlib.figure import Figure
 
-from analyses.analysis import Evidence, Plot
+from analyses.analysis import Evidence, Plot, Result
 from analyses.claim import Claim, Outcome, Verdict, interval
+from analyses.progress import Report
 from analyses.style import styled
 from mesa.config_file import dump, flat
 from mesa.files import write_atomic
 from mesa.versions import versions
 from probes.reading import Reading
 
-if TYPE_CHECKING:
-    from analyses.progress import Report
-    from analyses.reproduce import Result
 
-
-def write(result: "Result", out: Path, report: "Report") -> None:
+def write(result: Result, out: Path, report: Report) -> None:
     """Write index.html, results.json, readings.parquet, figures/*.svg and *.pdf, and data/*.csv below `out`."""
     plots = tuple(result.analysis.plots(result.evidence, result.verdicts))
     write_atomic(out / "results.json", json.dumps(results(result), indent=1, allow_nan=False) + "\n")
@@ -40,7 +37,7 @@ def write(result: "Result", out: Path, report: "Report") -> None:
     write_page(out, page, plots, result.evidence, report)
 
 
-def write_page(out: Path, page: Mapping[str, Any], plots: Iterable[Plot], evidence: Evidence, report: "Report") -> None:
+def write_page(out: Path, page: Mapping[str, Any], plots: Iterable[Plot], evidence: Evidence, report: Report) -> None:
     """Write the figures, their data, the readings, and the page that shows them."""
     for folder in ("figures", "data"):
         (out / folder).mkdir(exist_ok=True, parents=True)
@@ -67,7 +64,7 @@ def write_page(out: Path, page: Mapping[str, Any], plots: Iterable[Plot], eviden
     write_atomic(out / "index.html", _template().render(**page, **described))
 
 
-def results(result: "Result") -> dict[str, Any]:
+def results(result: Result) -> dict[str, Any]:
     """What results.json holds: every claim with its numbers, and all that is needed to do it again."""
     evidence = result.evidence
     return {

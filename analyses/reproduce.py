@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from analyses.analysis import Analysis, Evidence, Size, undertrained
+from analyses.analysis import Analysis, Evidence, Result, Size, undertrained
 from analyses.claim import Circumstances, Verdict, judge
 from analyses.progress import Progress
+from analyses.report import write
 from mesa.errors import UserError
 from mesa.files import writable
 from mesa.pool import pool
@@ -19,22 +19,10 @@ from probes.reading import Reading, joined
 from probes.suite import Skipped, probe_runs
 
 
-@dataclass(frozen=True)
-class Result:
-    """An analysis that was carried out: its evidence and its verdicts."""
-
-    analysis: Analysis
-    size: Size
-    evidence: Evidence
-    verdicts: tuple[Verdict, ...]
-
-
 def reproduce(
     analysis: Analysis, out: Path, size: Size, *, workers: int = 1, executor: Executor | None = None, progress: Progress
 ) -> Result:
     """Carry out an analysis below `out` and write its report there; seeds that are trained already are not again."""
-    from analyses.report import write
-
     writable(out)
     runs = {name: Run.create(out / "runs" / name, config) for name, config in analysis.runs(size).items()}
     plans = analysis.plans(size)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analyses import figures
+from analyses import figures, heatmaps
 from analyses.analysis import Evidence, Plot
 from analyses.claim import interval
 from analyses.progress import Report, silent
@@ -42,8 +42,8 @@ def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
     if "rollout" in names:
         yield figures.rollout(evidence, run)
     if "weight_products" in names:
-        yield figures.weights(evidence, (run,))
-        yield figures.attention(evidence, run)
+        yield heatmaps.weights(evidence, (run,))
+        yield heatmaps.attention(evidence, run)
 
 
 def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -126,9 +126,9 @@ class RunConfig(Strict):
 
     @model_validator(mode="after")
     def _known(self) -> "RunConfig":
-        from mesa.build import checked_task, known_reader
+        from mesa.named import checked_task, reader_class
 
         # Filling in the task's defaults here makes the saved configuration complete.
         object.__setattr__(self, "task", checked_task(self.task))
-        known_reader(self.reader)
+        reader_class(self.reader)
         return self

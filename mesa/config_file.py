@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from mesa.build import task_class
 from mesa.config import ModelConfig, RunConfig, TrainingConfig
 from mesa.errors import UserError
+from mesa.named import task_class
 from mesa.validation import explain
 
 Settings = dict[str, Any]

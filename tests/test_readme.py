@@ -1,0 +1,41 @@
+"""The README is true: its Python runs, its commands exist, and its layout names every file and no other."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+FOLDERS = ("tasks", "mesa", "probes", "analyses")
+
+
+@pytest.mark.parametrize("number", range(len(re.findall("```python", README))))
+def test_examples_run(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[number]
+    scope: dict[str, object] = {}
+    exec(compile(code, f"README example {number}", "exec"), scope)
+    assert len(scope["reading"].table) > 10  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    from typer.main import get_command
+
+    from analyses.cli import app
+
+    verbs = set(get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
+    assert set(re.findall(r"^mesa (\w+)", README, re.MULTILINE)) == verbs
+
+
+def test_the_layout_names_every_file() -> None:
+    layout = README[README.index("## Layout") : README.index("## Citation")]
+    named = set(re.findall(r"[a-z_]+\.py\b", layout))
+    there = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")} - {"__init__.py"}
+    assert named == there
+
+
+def test_links_lead_somewhere() -> None:
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if not target.startswith("http")]
+    assert targets
+    assert all((ROOT / target).exists() for target in targets)
