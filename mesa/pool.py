@@ -1,7 +1,9 @@
 """Where independent work is done: a thread here, local processes, or an executor that is passed in."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -27,7 +29,7 @@ def pool(workers: int, jobs: int, executor: Executor | None = None) -> Iterator[
     else:
         ours = set(multiprocessing.active_children())
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, jobs), mp_context=context, initializer=_leave_interrupts) as processes:
+        with ProcessPoolExecutor(min(workers, jobs), mp_context=context, initializer=_serve) as processes:
             try:
                 yield processes
             except KeyboardInterrupt:
@@ -50,6 +52,15 @@ def results(jobs: Sequence[Future[T]], report: Callable[[int, int], None] | None
         raise UserError("a worker process died (out of memory, or killed); what was saved is kept") from None
 
 
-def _leave_interrupts() -> None:
+def _serve() -> None:
     # Ctrl-C reaches every process of the terminal; the parent alone answers it, and tells the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A process whose parent was killed would take the next job, or wait for one for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

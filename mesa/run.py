@@ -107,6 +107,7 @@ class Run:
         file = self.seed_path(seed) / "outcome.json"
         if not file.exists():
             return {"status": "interrupted" if self.checkpoints(seed, rolling=True) else "not started"}
+        outcome: dict[str, Any] = {}
         try:
             outcome = json.loads(file.read_text())
             known = outcome["status"] in ("finished", "diverged", "interrupted") and isinstance(outcome["step"], int)

@@ -28,7 +28,7 @@ def train_all(
     """Train every unfinished seed of some runs, in parallel where `workers` > 1 or an `executor` is given.
 
     Raises KeyboardInterrupt, with everything saved, after SIGINT or SIGTERM, and UserError where a seed cannot be
-    trained or its worker died; the other seeds are finished first. A diverged seed raises nothing: see `Run.outcome`.
+    trained, after the other seeds, or where a worker died, with everything saved. A diverged seed raises nothing: see `Run.outcome`.
     """
     from mesa.train_seed import stop_on_signals
 
@@ -39,17 +39,16 @@ def train_all(
     with stop_on_signals() as stopped, pool(workers, len(work), executor) as active:
         local = isinstance(active, ThreadPoolExecutor)
         jobs = {active.submit(_job(run.path, seed, stopped, local)): run.seed_path(seed) for run, seed in work}
-        pending, told = set(jobs), False
+        pending = set(jobs)
         while pending:
             _, pending = wait(pending, timeout=0.2)
             if report is not None:
                 report(*_counts(runs))
-            if stopped() and not told:
-                told = True
+            if stopped():
+                for job in pending:
+                    job.cancel()
                 for child in set(multiprocessing.active_children()) - ours:
                     child.terminate()
-                for job in jobs:
-                    job.cancel()
         interrupted = stopped()
     if interrupted:
         raise KeyboardInterrupt
@@ -95,6 +94,7 @@ def _raise_first(jobs: dict[Future[dict[str, Any]], Path]) -> None:
     for job, path in jobs.items():
         error = job.exception()
         if isinstance(error, BrokenProcessPool):
-            raise UserError(f"{path}: its worker process died (out of memory, or killed); what was saved is kept")
+            # Which of them died is not known: the pool then ends the others, and they save.
+            raise UserError(f"{path.parent}: a worker process died (out of memory, or killed); what was saved is kept")
         if error is not None:
             raise error

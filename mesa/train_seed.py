@@ -3,6 +3,7 @@
 import fcntl
 import json
 import math
+import multiprocessing
 import os
 import signal
 import threading
@@ -170,7 +171,16 @@ def stop_on_signals() -> Iterator[Stop]:
 
 
 def work(path: Path, seed: int) -> dict[str, Any]:
-    """`train_seed` as a pool's worker runs it: it stops, saved, on a signal or when its parent is gone."""
+    """`train_seed` as a pool's worker runs it: on a signal, or when its parent is gone, it stops, saved.
+
+    After a signal the process ends. It must not go back to the pool for the next seed, or wait for ever on a queue
+    whose lock another process took to its grave.
+    """
     parent = os.getppid()
     with stop_on_signals() as signalled:
-        return train_seed(path, seed, stop=lambda: signalled() or os.getppid() != parent)
+        try:
+            return train_seed(path, seed, stop=lambda: signalled() or os.getppid() != parent)
+        finally:
+            if signalled() and multiprocessing.parent_process() is not None:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                os.kill(os.getpid(), signal.SIGTERM)

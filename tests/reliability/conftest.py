@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
@@ -105,7 +108,9 @@ class Server:
     def __init__(self) -> None:
         script = Path(__file__).with_name("fork_server.py")
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen([sys.executable, str(script)], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, str(script)], stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        )
         self.answers: Queue[str] = Queue()
         self.errors: Queue[str] = Queue()
         for stream, lines in ((self.process.stdout, self.answers), (self.process.stderr, self.errors)):
@@ -123,6 +128,14 @@ class Server:
         assert code != 1, "".join(self.errors.queue)
         return code
 
+    def said(self, line: str) -> bool:
+        """Has a process printed this line to stderr? It may be on its way."""
+        with suppress(Empty):
+            while self.errors.get(timeout=5) != line:
+                pass
+            return True
+        return False
+
     def _ask(self, question: dict[str, Any]) -> int:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(question) + "\n")
@@ -130,9 +143,11 @@ class Server:
         return int(self.answers.get(timeout=120))
 
     def close(self) -> None:
-        """End the server; processes that it started have ended before."""
+        """End the server and, where a test failed, what it left running."""
         assert self.process.stdin is not None
         self.process.stdin.close()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=60)
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None

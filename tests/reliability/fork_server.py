@@ -1,8 +1,8 @@
 """Starts processes that train: loads the packages once, then forks a process for every line it reads.
 
 A line is JSON, `{"run": path, "config": path or null, "workers": n, "pause": seconds per step, "die_at": n or null}`;
-the answer is the process's id. `{"wait": ID}` is answered with its exit code once it ended. With `die_at`, the process kills itself, as
-`kill -9` would, just before its n-th operation on a file of the run; `config` makes it create the run first.
+the answer is the process's id. `{"wait": ID}` is answered with its exit code once it ended. With `die_at`, the process
+kills itself, as `kill -9` would, just before its n-th operation on a file; `config` makes it create the run first.
 A process ends with 0, with 130 after an interruption, or with 2 after a UserError, which it prints to stderr.
 """
 
