@@ -22,7 +22,8 @@ class _Loader(yaml.SafeLoader):
 
 
 _FLOAT = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$")
-_INT = re.compile(r"^[-+]?\d+$")
+# Longer ones are read as floats: Python refuses to make an int of thousands of digits, and no rule here lets one pass.
+_INT = re.compile(r"^[-+]?\d{1,99}$")
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":float", ":int", ":timestamp"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -32,24 +33,36 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Settings:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    twice = {str(key) for key in keys if keys.count(key) > 1}
+    keys = [str(loader.construct_object(key)) for key, _ in node.value]
+    twice = {key for key in keys if keys.count(key) > 1}
     if twice:
         raise UserError(f"{', '.join(sorted(twice))}: given twice in line {node.start_mark.line + 1} and after")
     return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
 
 
+def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
+    # PyYAML's own takes 010 for octal, and fails on 08.
+    return int(loader.construct_scalar(node))
+
+
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
 
 
 def read_yaml(text: str, source: str) -> Any:
     """Parse YAML; UserError with the place where it is malformed."""
     try:
         return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
+    except UserError:
+        raise
+    except RecursionError:
+        raise UserError(f"{source}: not valid YAML: nested too deeply") from None
+    except (yaml.YAMLError, ValueError, KeyError) as error:
+        # ValueError and KeyError: a value that is not of the type that its tag names, as in `!!int abc`.
         place = getattr(error, "problem_mark", None)
         where = f" in line {place.line + 1}" if place else ""
-        raise UserError(f"{source}: not valid YAML{where}: {getattr(error, 'problem', error)}") from None
+        problem = " ".join(str(getattr(error, "problem", error)).split())
+        raise UserError(f"{source}: not valid YAML{where}: {problem}") from None
 
 
 def load(path: Path, assignments: Sequence[str] = ()) -> RunConfig:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from mesa.errors import UserError
@@ -42,16 +43,26 @@ def leftover(path: Path) -> bool:
 
 def writable(path: Path, room: int = ROOM) -> None:
     """Make a directory and prove that it can be written; UserError where it cannot, or where the disk is full."""
-    if ".." in path.parts or not path.name or not path.name[0].isalnum():
-        raise UserError(f"{path}: is no name for a directory of results: no '..', and it starts with a letter or digit")
-    trial = path / f".trial-{os.getpid()}"
+    shown = str(path) if str(path).isprintable() else ascii(str(path))
+    if ".." in path.parts or not path.name or not path.name[0].isalnum() or shown != str(path):
+        rule = "no '..', only printable characters, and it starts with a letter or digit"
+        raise UserError(f"{shown}: is no name for a directory of results: {rule}")
+    trial, made = path / f".trial-{os.getpid()}", []
     try:
+        made = [place for place in (path, *path.parents) if not place.exists()]
         path.mkdir(parents=True, exist_ok=True)
         write_synced(trial, bytes(4096))
         trial.unlink()
         free = shutil.disk_usage(path).free
+        if free >= room:
+            return
+        problem = f"only {free / 2**20:.0f} MiB are free there, {room / 2**20:.0f} MiB are needed"
+    except FileExistsError:
+        problem = "is a file, not a directory"
     except OSError as error:
-        trial.unlink(missing_ok=True) if path.is_dir() else None
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
-    if free < room:
-        raise UserError(f"{path}: only {free / 2**20:.0f} MiB are free there, {room / 2**20:.0f} MiB are needed")
+        problem = f"cannot be written: {error.strerror}"
+    # A refusal leaves nothing behind.
+    for undo in (trial.unlink, *(place.rmdir for place in made)):
+        with suppress(OSError):
+            undo()
+    raise UserError(f"{path}: {problem}")

@@ -57,7 +57,11 @@ class Run:
     def open(cls, path: Path | str) -> "Run":
         """Open a run; UserError where there is none or its configuration is not valid."""
         path = Path(path)
-        if not (path / CONFIG).is_file():
+        try:
+            there = (path / CONFIG).is_file()
+        except (OSError, ValueError):
+            there = False
+        if not there:
             raise UserError(f"{path}: is not a run: it has no {CONFIG}")
         return cls(path, config_file.load(path / CONFIG))
 
@@ -156,7 +160,10 @@ class Run:
         from mesa.versions import versions
 
         text = config_file.dump(self.config, "The resolved configuration of this run.", versions())
-        write_atomic(self.path / CONFIG, text)
+        try:
+            write_atomic(self.path / CONFIG, text)
+        except OSError as error:
+            raise UserError(f"{self.path / CONFIG}: cannot be written: {error.strerror}") from None
         return self
 
 

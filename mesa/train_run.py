@@ -27,8 +27,8 @@ def train_all(
 ) -> None:
     """Train every unfinished seed of some runs, in parallel where `workers` > 1 or an `executor` is given.
 
-    Raises KeyboardInterrupt, with everything saved, after SIGINT or SIGTERM, and UserError where a seed cannot be
-    trained, after the other seeds, or where a worker died, with everything saved. A diverged seed raises nothing: see `Run.outcome`.
+    Raises, with everything saved, KeyboardInterrupt after SIGINT or SIGTERM, and UserError where a worker died or,
+    after the other seeds, where one cannot be trained. A diverged seed raises nothing: see `Run.outcome`.
     """
     from mesa.train_seed import stop_on_signals
 

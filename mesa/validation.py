@@ -14,8 +14,10 @@ def explain(error: ValidationError, root: type[Any], prefix: str = "") -> str:
 
 
 def _clauses(error: ValidationError, root: type[Any], prefix: str) -> Iterator[str]:
+    refused: dict[tuple[str, str], list[str]] = {}
     for item in error.errors():
-        path = [str(part) for part in item["loc"]]
+        # Where a field may be of several types, pydantic names each of them as a place of its own, in brackets.
+        path = [str(part) for part in item["loc"] if "[" not in str(part)]
         place = ".".join([prefix, *path] if prefix else path)
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             known = _names(root, path[:-1])
@@ -27,7 +29,10 @@ def _clauses(error: ValidationError, root: type[Any], prefix: str) -> Iterator[s
             # Our own validators name the field inside the section that they check.
             yield f"{place}.{rule}" if place else rule
         else:
-            yield f"{place}: {item['input']!r} is refused: {item['msg'][0].lower()}{item['msg'][1:]}"
+            rule = f"{item['msg'][0].lower()}{item['msg'][1:]}"
+            refused.setdefault((place, repr(item["input"])), []).append(rule)
+    for (place, value), rules in refused.items():
+        yield f"{place}: {value} is refused: {', or '.join(dict.fromkeys(rules))}"
 
 
 def _names(root: type[Any], path: list[str]) -> list[str]:

@@ -1,0 +1,130 @@
+"""Files that are no configuration are refused in one line; configurations survive being written and read."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesa import config_file
+from mesa.config import ModelConfig, RunConfig, TrainingConfig
+from mesa.errors import UserError
+from mesa.presets import ABOUT, preset
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "must hold a mapping of settings, holds NoneType"),
+        (b"- 1\n- 2", "must hold a mapping of settings, holds list"),
+        (b"seeds", "must hold a mapping of settings, holds str"),
+        (b"training: [", "not valid YAML in line 1: expected the node content"),
+        (b"seeds: 1\n\ttraining: 2", "not valid YAML in line 2: found character"),
+        (b"seeds: \x00", "not valid YAML: unacceptable character #x0000"),
+        (b"seeds: \xff", "cannot be read: not UTF-8 text"),
+        (b"seeds: !!int abc", "not valid YAML: invalid literal"),
+        (b"seeds: !!bool maybe", "not valid YAML: 'maybe'"),
+        (b"seeds: !!python/object/apply:os.getpid []", "not valid YAML in line 1: could not determine a constructor"),
+        (b"x: &a {b: *a}", "not valid YAML in line 1: found unconstructable recursive node"),
+        (b"? [a]\n: 1", "not valid YAML in line 1: found unhashable key"),
+        (b"[" * 5000, "not valid YAML: nested too deeply"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        config_file.load(file)
+    assert str(caught.value).startswith(f"{file}: {problem}") and "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    for path, problem in ((tmp_path / "none.yaml", "No such file or directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(UserError) as caught:
+            config_file.load(path)
+        assert str(caught.value) == f"{path}: cannot be read: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("training.steps", "--set 'training.steps': must be KEY=VALUE"),
+        ("=3", "--set '=3': must be KEY=VALUE"),
+        ("seeds.x=3", "--set 'seeds.x=3': 'seeds' is a value, not a section"),
+        ("training.steps=[", "--set training.steps: not valid YAML"),
+        ("training.stps=3", "training.stps: unknown key (did you mean 'steps'?)"),
+    ],
+)
+def test_a_wrong_assignment_is_refused(assignment: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        config_file.parse(config_file.assign({"seeds": 1}, [assignment]))
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-3", 1e-3), ("1E3", 1e3), ("+.5", 0.5), ("2", 2.0), ("2.", 2.0), ("1_0", "1_0"), ("1:30", "1:30")],
+)
+def test_numbers_are_read_as_they_look(text: str, value: Any) -> None:
+    assert config_file.read_yaml(text, "test") == value
+    # YAML 1.1 would read 010 as 8.
+    assert config_file.read_yaml("[010, 08, -3]", "test") == [10, 8, -3]
+
+
+def round_trip(config: RunConfig, folder: Path) -> RunConfig:
+    (folder / "config.yaml").write_text(config_file.dump(config, "A heading.\nOf two lines.", {"torch": "2.0"}))
+    return config_file.load(folder / "config.yaml")
+
+
+@pytest.mark.parametrize("name", ABOUT)
+def test_every_preset_survives_being_written_and_read(name: str, tmp_path: Path) -> None:
+    assert round_trip(preset(name), tmp_path) == preset(name)
+
+
+POSITIVE = st.floats(min_value=1e-300, max_value=1e300)
+COUNT = st.integers(1, 10**6)
+OPTIONAL_COUNT = st.none() | COUNT
+MODELS = st.integers(1, 4).flatmap(
+    lambda layers: st.builds(
+        ModelConfig,
+        n_layers=st.just(layers),
+        n_heads=COUNT,
+        d_model=OPTIONAL_COUNT,
+        kernel=st.sampled_from(["linear", "softmax"])
+        | st.lists(st.sampled_from(["linear", "softmax"]), min_size=layers, max_size=layers),
+        bias=st.booleans(),
+        normalization=st.sampled_from(["LN", "RMS"]),
+        final_norm=st.booleans(),
+        d_mlp=OPTIONAL_COUNT,
+        clip=st.none() | POSITIVE,
+        init_variance=POSITIVE,
+    )
+)
+TRAININGS = st.builds(
+    TrainingConfig,
+    steps=COUNT,
+    learning_rate=POSITIVE,
+    beta1=st.floats(0, 1, exclude_max=True),
+    gradient_clip=st.none() | POSITIVE,
+    dtype=st.sampled_from(["float32", "float64"]),
+    device=st.sampled_from(["cpu", "cuda", "cuda:1"]),
+    fast=st.booleans(),
+)
+TASKS = st.lists(POSITIVE, min_size=1, max_size=6).flatmap(
+    lambda scales: st.fixed_dictionaries(
+        {"name": st.just("linear_regression"), "d_in": st.just(len(scales)), "label_noise": st.floats(0, 1e300)},
+        optional={"scales": st.just(scales), "law": st.sampled_from(["uniform", "normal"])},
+    )
+)
+CONFIGS = st.builds(RunConfig, task=TASKS, model=MODELS, training=TRAININGS, seeds=st.integers(1, 1000))
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(config=CONFIGS)
+def test_every_configuration_survives_being_written_and_read(
+    config: RunConfig, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    again = round_trip(config, tmp_path_factory.getbasetemp())
+    assert again == config and not config_file.differences(again, config)
+    assert again.model_dump_json() == config.model_dump_json()
