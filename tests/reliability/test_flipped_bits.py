@@ -1,5 +1,6 @@
 """One flipped bit anywhere, a truncation or a missing file: refused by name, though safetensors alone sees little."""
 
+import json
 import random
 from pathlib import Path
 
@@ -90,6 +91,19 @@ def test_a_longer_file_is_refused(checkpoint: Path, name: str) -> None:
     file = checkpoint / name
     file.write_bytes(file.read_bytes() + b"\n")
     assert refusal(checkpoint).startswith(f"{file}: ")
+
+
+def test_the_same_tensors_spelt_otherwise_are_refused(checkpoint: Path) -> None:
+    # Only the file's own digest sees this: the entries of the header in another order, every tensor as it was.
+    file = checkpoint / "model.safetensors"
+    data = file.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8:end])
+    header = json.dumps(dict(reversed(entries.items())), separators=(",", ":")).encode().ljust(end - 8)
+    file.write_bytes(data[:8] + header + data[end:])
+    there, here = parse_safetensors(data), parse_safetensors(file.read_bytes())
+    assert all(torch.equal(there[name], here[name]) for name in there | here)
+    assert refusal(checkpoint) == f"{file}: its content does not match its digest"
 
 
 @pytest.mark.parametrize("name", FILES)
