@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,7 +103,7 @@ def probe(
     for seed in opened.seeds:
         if opened.outcome(seed)["status"] != "diverged":
             opened.select(seed, which)
-    with Progress().task("probing", "seeds") as report:
+    with _interruptible(), Progress().task("probing", "seeds") as report:
         found, skipped = probe_runs(
             [(opened, plans)], workers=workers or default_workers(), report=lambda n, of: report(n, of, 0, 0)
         )
@@ -157,7 +159,8 @@ def reproduce(
     place = out or Path("out") / (f"{analysis}-quick" if quick else analysis)
     # A smoke run is over before processes of its own would have started.
     parallel = 1 if quick else default_workers()
-    result = carry_out(found, place, size, workers=workers or parallel, progress=Progress())
+    with _interruptible():
+        result = carry_out(found, place, size, workers=workers or parallel, progress=Progress())
     _verdicts(result.verdicts)
     typer.echo(f"report: {place / 'index.html'}")
 
@@ -181,7 +184,7 @@ def _train(run: Any, workers: int | None) -> None:
     from mesa.run import summary
     from mesa.train_run import default_workers, train
 
-    with Progress().task(f"training {run.name}", "steps") as report:
+    with _interruptible(), Progress().task(f"training {run.name}", "steps") as report:
         train(run, workers=workers or default_workers(), report=report)
     for seed in run.seeds:
         outcome = run.outcome(seed)
@@ -189,6 +192,16 @@ def _train(run: Any, workers: int | None) -> None:
             last = outcome["last_good_checkpoint"]
             typer.echo(f"seed {seed} {outcome['reason']}; last good checkpoint: {last}", err=True)
     typer.echo(f"{run.path}: {summary([run])}")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end long work with a line that says how to go on; 130 is what shells expect."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what was done is saved: the same command, or `mesa resume RUN`, continues", err=True)
+        raise typer.Exit(130) from None
 
 
 def _which(checkpoint: str) -> Any:
@@ -235,9 +248,6 @@ def main() -> None:
         app()
     except UserError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        print("interrupted; what was done is saved: the same command, or `mesa resume RUN`, continues", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

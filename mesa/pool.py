@@ -33,7 +33,6 @@ def pool(workers: int, jobs: int, executor: Executor | None = None) -> Iterator[
             try:
                 yield processes
             except KeyboardInterrupt:
-                processes.shutdown(wait=False, cancel_futures=True)
                 for child in set(multiprocessing.active_children()) - ours:
                     child.terminate()
                 raise

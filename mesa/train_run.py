@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,9 @@ def train_all(
             if report is not None:
                 report(*_counts(runs))
             if stopped():
-                for job in pending:
+                # Workers that are told to end break their pool, which then drops what waits; to cancel a job as well
+                # would kill the pool's own thread (CPython before 3.12) and leave everyone waiting for it.
+                for job in () if isinstance(active, ProcessPoolExecutor) else pending:
                     job.cancel()
                 for child in set(multiprocessing.active_children()) - ours:
                     child.terminate()

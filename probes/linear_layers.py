@@ -47,9 +47,10 @@ def readable(subject: Subject) -> str | None:
         return f"the products of {config.n_heads} heads have no one scale"
     if config.normalization or config.d_mlp or config.input_mlp or config.d_model:
         return "the construction has no norm, no MLP and no embedding"
-    if not isinstance(getattr(subject.reader, "base", subject.reader), PairedReader):
+    reader = getattr(subject.reader, "base", subject.reader)
+    if not isinstance(reader, PairedReader):
         return "the construction reads paired tokens"
-    return None
+    return None if reader.start is None else "the construction compared with starts from zero, the reader does not"
 
 
 def scaled(model: InContextTransformer, d_in: int) -> Scaled:
