@@ -92,6 +92,7 @@ def probe(
     """Put probes to a run's models and their controls; readings are saved in the run."""
     from analyses.progress import Progress
     from analyses.run_report import summary
+    from mesa.errors import UserError
     from mesa.run import Run
     from mesa.train_run import default_workers
     from probes.catalogue import PROBES
@@ -100,14 +101,17 @@ def probe(
     names, which = list(dict.fromkeys(probe or PROBES)), _which(checkpoint)
     plans = [Plan(probe_of(name, prompts), which) for name in names]
     opened = Run.open(run)
-    for seed in opened.seeds:
-        if opened.outcome(seed)["status"] != "diverged":
-            opened.select(seed, which)
+    alive = [seed for seed in opened.seeds if opened.outcome(seed)["status"] != "diverged"]
+    if not alive:
+        raise UserError(f"{run}: every seed diverged; there is nothing to probe")
+    for seed in alive:
+        opened.select(seed, which)
     with _interruptible(), Progress().task("probing", "seeds") as report:
         found, skipped = probe_runs(
             [(opened, plans)], workers=workers or default_workers(), report=lambda n, of: report(n, of, 0, 0)
         )
-    for row in summary(found.table):
+    titles = {name: name for name in _WIDTHS} | {"value": "mean over seeds [95 % interval]"}
+    for row in [titles, *summary(found.table)]:
         typer.echo("  ".join(f"{row[name]:<{width}}" for name, width in _WIDTHS.items()).rstrip())
     for item in skipped:
         typer.echo(f"does not apply: {item.probe} on {item.subject}: {item.reason}")

@@ -83,10 +83,8 @@ def learning_curves(evidence: Evidence) -> Plot:
                 )
             for who, value in reference[run].items():
                 axes.axhline(value, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
-            axes.set(
-                xscale="log", xlabel="training step", ylabel=f"loss ({HALF})", title=f"{run} inputs", ylim=(0, None)
-            )
-        legend(figure, panels[0], 3)
+            axes.set(xscale="log", xlabel="training step", ylabel=f"loss ({HALF})", title=run, ylim=(0, None))
+        legend(figure, panels[0], 3 if len(runs) > 1 else 2)
         return figure
 
     return Plot(
@@ -129,7 +127,7 @@ def alignment(evidence: Evidence, run: str, learner: str) -> Plot:
 
     return Plot(
         f"alignment-{run}",
-        f"Alignment with gradient descent over training ({run} inputs)",
+        f"Alignment with gradient descent over training ({run})",
         "Each line is a seed. The cosine rises to 1 and both differences fall to those of the constructed step; cosine "
         "alone would hide a wrong scale.",
         "Untrained weights, or a model that is shown shuffled labels, reaching the same level: then the measure would "

@@ -48,12 +48,12 @@ def gather(runs: Mapping[str, Run], reading: Reading, skipped: Sequence[Skipped]
     curves, diverged, late = [], [], []
     for name, run in runs.items():
         for seed in run.seeds:
-            metrics = run.metrics(seed)
-            curves += [{"run": name, "seed": seed, **row} for row in metrics]
-            outcome = run.outcome(seed)
+            metrics, outcome = run.metrics(seed), run.outcome(seed)
             if outcome["status"] == "diverged":
                 diverged.append(f"{name} seed {seed} (step {outcome['step']})")
-            elif undertrained(metrics):
+                continue
+            curves += [{"run": name, "seed": seed, **row} for row in metrics]
+            if undertrained(metrics):
                 late.append(f"{name} seed {seed}")
     columns = ["run", "seed", "step", "train_loss", "held_out_loss", "gradient_norm"]
     table = pd.DataFrame(curves, columns=columns).astype({"train_loss": float, "gradient_norm": float})

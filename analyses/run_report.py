@@ -1,6 +1,7 @@
 """A report of one run: its learning curves and readings, without claims, since none were stated in advance."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,11 @@ def write_run(run: Run, report: Report = silent) -> Path:
 
 
 def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
-    yield figures.learning_curves(evidence)
+    yield replace(
+        figures.learning_curves(evidence),
+        look="The loss of every seed, on training prompts and on held-out ones, beside the tuned learners' (dashed).",
+        against="A loss that is still falling at the end: whatever is read off such a model is provisional.",
+    )
     if "gd_alignment" in names:
         yield figures.alignment(evidence, run, "gd")
     if "out_of_distribution" in names:
@@ -42,7 +47,11 @@ def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
     if "rollout" in names:
         yield figures.rollout(evidence, run)
     if "weight_products" in names:
-        yield heatmaps.weights(evidence, (run,))
+        yield replace(
+            heatmaps.weights(evidence, (run,)),
+            look="A = W_Q W_K^T and V = W_V W_O after rescaling, beside tuned gradient descent's. Hatched entries "
+            "cannot change the prediction and are not scored.",
+        )
         yield heatmaps.attention(evidence, run)
 
 

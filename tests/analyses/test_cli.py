@@ -102,7 +102,7 @@ def test_list_names_everything(capfd: pytest.CaptureFixture[str]) -> None:
         (["verify", "OUT/nothing"], ["not a run"]),
         (["report", "OUT/nothing"], ["not a run"]),
         (["reproduce", "one-stp"], ["one-stp", "did you mean 'one-step'"]),
-        (["reproduce", "one-step", "--quick", "--out", "CONFIG"], ["cannot be written"]),
+        (["reproduce", "one-step", "--quick", "--out", "CONFIG"], ["is a file, not a directory"]),
         (["bench", "trainig"], ["trainig", "did you mean 'training'"]),
         (["bench", "training", "--json", "OUT/no/such/file"], ["does not exist"]),
     ],
