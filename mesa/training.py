@@ -114,7 +114,9 @@ _KINDS = ("step", "exp_avg", "exp_avg_sq")
 
 def _fresh(weight: Tensor) -> Tensors:
     zeros = torch.zeros_like(weight, memory_format=torch.preserve_format)
-    return {"step": torch.zeros((), dtype=torch.float32), "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
+    # The fused optimiser keeps its step count, a float32, beside the weight.
+    step = torch.zeros((), dtype=torch.float32, device=weight.device)
+    return {"step": step, "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
 
 
 def schedule(steps: int, per_decade: int) -> list[int]:
