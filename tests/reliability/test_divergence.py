@@ -12,7 +12,7 @@ import mesa
 from mesa import train_seed
 from mesa.errors import UserError
 from mesa.run import Run
-from mesa.training import Trainer
+from mesa.training import Diverged, Trainer
 
 
 def assert_diverged(run: Run, seed: int, reason: str) -> None:
@@ -64,6 +64,17 @@ def test_weights_that_overflow_are_not_kept_as_a_checkpoint(
     mesa.train(run)
     assert run.outcome(0)["step"] == 32
     assert_diverged(run, 0, reason)
+
+
+def test_a_gradient_that_is_not_finite_moves_no_weight(tiny: Any) -> None:
+    trainer = Trainer(tiny(gradient_clip=None), 0)
+    trainer.step(1)
+    before = [weight.detach().clone() for weight in trainer.model.parameters()]
+    # The square root is 0, which is finite, and its slope there is not.
+    trainer.loss = lambda prompt: (0 * trainer.plain_loss(prompt)).sqrt()
+    with pytest.raises(Diverged, match="diverged at step 2: the gradient is not finite"):
+        trainer.step(2)
+    assert all(torch.equal(old, new) for old, new in zip(before, trainer.model.parameters(), strict=True))
 
 
 def test_one_diverged_seed_leaves_the_others_alone_and_stays(
