@@ -58,13 +58,13 @@ def test_bare_plain_and_fast_train_the_same_weights() -> None:
         assert (weight - bare.weights[name]).abs().median() < 1e-6
 
 
-def ratio_to_bare(attempts: int = 8) -> float:
+def ratio_to_bare(attempts: int = 24) -> float:
     """The least ratio of plain to bare seconds: a busy machine disturbs comparisons, an undisturbed one decides."""
     plain, number, ratios = plain_trainer(), count(1), []
     bare = Bare(plain_trainer())
     with one_thread():
         for _ in range(attempts):
-            ratios.append(alternate(lambda: plain.step(next(number)), lambda: bare.step(next(number)), calls=5).ratio)
+            ratios.append(alternate(lambda: plain.step(next(number)), lambda: bare.step(next(number)), calls=3).ratio)
             if ratios[-1] <= 1.25:
                 break
     return min(ratios)
