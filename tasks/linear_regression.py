@@ -11,6 +11,8 @@ from torch import Tensor
 from tasks.prompt import RegressionPrompt
 
 Law = Literal["uniform", "normal"]
+# More than this is a slip of the keyboard: one prompt would not fit in memory.
+LARGEST = 2**20
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class LinearRegression:
 
     def __post_init__(self) -> None:
         for name in ("d_in", "d_out", "context"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+            if not 1 <= getattr(self, name) <= LARGEST:
+                raise ValueError(f"{name}: {getattr(self, name)} must be at least 1 and at most {LARGEST}")
         for name in ("input_scale", "teacher_scale"):
             if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"{name}: {getattr(self, name)} must be a positive, finite number")

@@ -141,6 +141,26 @@ def test_shifts_leave_the_construction_on_gradient_descent_and_not_the_untrained
     assert ratios(ask(probe, untrained()), place).sub(1).abs().max() > 1
 
 
+def test_every_shift_is_the_one_that_it_is_called() -> None:
+    """Predicting zero costs E (w.x)^2 / 2 = 5 * teacher^2 * E x^2: it tells which prompts were drawn."""
+    table = ask(OutOfDistribution(prompts=4000), constructed())
+    zero = table[table["learner"] == "zero"].set_index(["condition", "condition_value"])["value"].to_dict()
+    base = 10 * 0.25 / 6
+    expected = {
+        **{("input_scale", factor): base * factor**2 for factor in (0.25, 1.0, 2.0)},
+        **{("teacher_scale", factor): base * factor**2 for factor in (0.25, 1.0, 4.0)},
+        **{("query_scale", factor): base * factor**2 for factor in (0.5, 4.0)},
+        **{("noisy_labels", count): base for count in (0.0, 10.0)},
+        # A context of Frobenius norm a has a^2/100 per entry, and so has its query, up to the scaling's own spread.
+        **{("normal", norm): 5 * norm**2 / 100 for norm in (1.0, 5.0)},
+    }
+    for place, value_there in expected.items():
+        # 4,000 squared products of normals have a standard error of about 3 %.
+        assert zero[place] == pytest.approx(value_there, rel=0.12), place
+    losses = table[table["metric"] == "loss"].set_index(["condition", "condition_value"])["value"].to_dict()
+    assert losses["noisy_labels", 10.0] > 1.2 * base > base > 1.5 * losses["noisy_labels", 0.0]
+
+
 def test_rollout_follows_gradient_descent_for_the_construction_only() -> None:
     probe = Rollout(prompts=500, dampings=(0.75,))
     assert ratios(ask(probe, constructed()), ["applications"]).sub(1).abs().max() < 0.05

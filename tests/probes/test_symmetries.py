@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mesa import InContextTransformer, generator
+from mesa.construction import from_products, weight_products
 from probes import GDAlignment, Interpolation, OutOfDistribution, Rollout, Subject, WeightProducts
 from probes.probe import Probe
 from tests.probes.subjects import constructed, rotated_basis, untrained
@@ -29,6 +30,20 @@ def test_a_heads_basis_changes_nothing(probe: Probe) -> None:
     np.testing.assert_allclose(first.table["value"], other.table["value"], rtol=1e-8, atol=1e-10)
     for name, array in first.arrays.items():
         np.testing.assert_allclose(array, other.arrays[name], atol=1e-9)
+
+
+@pytest.mark.parametrize("factor", [2.0, -0.5])
+@pytest.mark.parametrize("probe", PROBES[1:3], ids=lambda probe: probe.name)
+def test_the_free_scale_between_A_and_V_changes_nothing(probe: Probe, factor: float) -> None:
+    plain = constructed()
+    assert isinstance(plain.model, InContextTransformer)
+    A, V = weight_products(plain.model)
+    scaled = Subject(from_products(plain.model, A * factor, V / factor), plain.reader, plain.task)
+    first = probe(plain, generator(0, "tests/scale")).table
+    other = probe(scaled, generator(0, "tests/scale")).table
+    free = first["metric"] == "beta"
+    np.testing.assert_allclose(first["value"][~free], other["value"][~free], rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(other["value"][free], first["value"][free] * factor, rtol=1e-12)
 
 
 class Reordered:
