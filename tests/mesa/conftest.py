@@ -1,6 +1,6 @@
 """Models with weights large enough that every part of them matters, in float64, and prompts for them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,19 +8,6 @@ import torch
 
 from mesa import InContextTransformer, ModelConfig
 from tasks import Inputs
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def seeded() -> Callable[[int], torch.Generator]:
-    return lambda seed: torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture
