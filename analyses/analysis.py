@@ -16,10 +16,16 @@ from probes.suite import Plan, Skipped
 
 @dataclass(frozen=True)
 class Size:
-    """How much of the experiment is run; `quick` is a smoke run that decides nothing."""
+    """How much of the experiment is run; `quick` is a smoke run that decides nothing, `full` the paper's size."""
 
     seeds: int = 5
     quick: bool = False
+    full: bool = False
+
+    @property
+    def name(self) -> str:
+        """quick, default or full, as a report says it."""
+        return "quick" if self.quick else "full" if self.full else "default"
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class Analysis(Protocol):
     name: str
     title: str
     question: str
+    # How many seeds a run of default or full size has.
+    seeds: int
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The runs to train, by name."""
@@ -102,3 +110,17 @@ def undertrained(metrics: Sequence[Mapping[str, Any]], fall: float = 0.02) -> bo
     final = metrics[-1]
     before = [row["held_out_loss"] for row in metrics if row["step"] <= 0.9 * final["step"]]
     return not before or before[-1] - final["held_out_loss"] > fall * before[-1]
+
+
+def sized(config: RunConfig, size: Size, **full: Any) -> RunConfig:
+    """A run at this size: `quick` is a few hundred small steps, `full` puts the paper's training settings in place.
+
+    >>> sized(RunConfig(), Size(seeds=3, full=True), steps=50_000).training.steps
+    50000
+    """
+    if size.quick:
+        full = {"steps": 200, "batch": 256, "held_out": 512, "evaluate_every": 20}
+    elif not size.full:
+        full = {}
+    training = config.training.model_copy(update=full)
+    return config.model_copy(update={"seeds": size.seeds, "training": training})

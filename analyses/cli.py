@@ -147,8 +147,9 @@ def verify(run: RunPath) -> None:
 def reproduce(
     analysis: Annotated[str, typer.Argument(help="An analysis of `mesa list`.")],
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run of seconds; it never concludes 'holds'.")] = False,
-    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds; default 5, quick 2.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write; default out/ANALYSIS.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="The paper's size: hours rather than minutes.")] = False,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds; default the analysis's, quick 2.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write; default out/ANALYSIS[-SIZE].")] = None,
     workers: Workers = None,
 ) -> None:
     """Train, probe, judge and report one analysis; what is there already is not trained again."""
@@ -156,11 +157,16 @@ def reproduce(
     from analyses.catalogue import analysis_of
     from analyses.progress import Progress
     from analyses.reproduce import reproduce as carry_out
+    from mesa.errors import UserError
     from mesa.train_run import default_workers
 
+    if quick and full:
+        raise UserError("--quick and --full: a run has one size")
     found = analysis_of(analysis)
-    size = Size(seeds=seeds or (2 if quick else 5), quick=quick)
-    place = out or Path("out") / (f"{analysis}-quick" if quick else analysis)
+    if getattr(found, "only_full", False) and not (quick or full):
+        raise UserError(f"{analysis}: runs only at the paper's size, `mesa reproduce {analysis} --full`, or --quick")
+    size = Size(seeds=seeds or (2 if quick else found.seeds), quick=quick, full=full)
+    place = out or Path("out") / (analysis if size.name == "default" else f"{analysis}-{size.name}")
     # A smoke run is over before processes of its own would have started.
     parallel = 1 if quick else default_workers()
     with _interruptible():

@@ -31,7 +31,7 @@ def write(result: Result, out: Path, report: Report) -> None:
         "title": result.analysis.title,
         "question": result.analysis.question,
         "name": result.analysis.name,
-        "quick": result.size.quick,
+        "size": result.size.name,
         "verdicts": [verdict_view(verdict) for verdict in result.verdicts],
     }
     write_page(out, page, plots, result.evidence, report)
@@ -69,7 +69,7 @@ def results(result: Result) -> dict[str, Any]:
     evidence = result.evidence
     return {
         "analysis": result.analysis.name,
-        "quick": result.size.quick,
+        "size": result.size.name,
         "claims": [_claim_data(verdict) for verdict in result.verdicts],
         "runs": {
             name: {"configuration": flat(run.config), "seeds": list(run.seeds)} for name, run in evidence.runs.items()

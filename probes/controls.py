@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mesa.construction.gradient_step import gradient_step_model
 from mesa.construction.products import from_products, weight_products
-from mesa.learners import PreconditionedGradientStep
+from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from mesa.model import InContextTransformer
 from mesa.rng import generator
 from probes.linear_layers import construction, identified, readable
@@ -45,12 +45,24 @@ def shuffled_labels_both(subject: Subject) -> Subject | str:
 
 
 def constructed(subject: Subject) -> Subject | str:
-    """Weights that perform tuned gradient descent exactly (positive)."""
+    """Weights that perform tuned gradient descent exactly, GD++ where there are several layers (positive)."""
     reason = readable(subject)
     if reason is not None:
         return reason
     tuning = subject.prompts(TUNING, generator(subject.seed, "control/constructed"))
     return replace(subject, model=construction(subject, tuning)[1], control="constructed")
+
+
+def constructed_gd(subject: Subject) -> Subject | str:
+    """Weights that perform tuned gradient descent without curvature correction, a step per layer."""
+    reason = readable(subject)
+    if reason is not None:
+        return reason
+    tuning = subject.prompts(TUNING, generator(subject.seed, "control/constructed"))
+    model = subject.model
+    assert isinstance(model, InContextTransformer)
+    plain = GradientDescent(steps=model.cfg.n_layers, clip=model.config.clip)
+    return replace(subject, model=construction(subject, tuning, plain)[1], control="constructed_gd")
 
 
 def constructed_preconditioned(subject: Subject) -> Subject | str:
@@ -59,7 +71,7 @@ def constructed_preconditioned(subject: Subject) -> Subject | str:
     if reason is not None:
         return reason
     tuning = subject.prompts(TUNING, generator(subject.seed, "control/constructed"))
-    learner = PreconditionedGradientStep().tuned(tuning)
+    learner = PreconditionedGradientDescent().tuned(tuning)
     shape = {"d_in": tuning.x.shape[-1], "d_out": tuning.y.shape[-1], "dtype": tuning.x.dtype}
     model = gradient_step_model(1.0, preconditioner=learner.preconditioner, **shape)
     model = model.to(tuning.x.device, print_details=False)
@@ -88,6 +100,7 @@ CONTROLS: dict[str, Control] = {
     "shuffled_labels": shuffled_labels,
     "shuffled_labels_both": shuffled_labels_both,
     "constructed": constructed,
+    "constructed_gd": constructed_gd,
     "constructed_preconditioned": constructed_preconditioned,
     "identified_only": identified_only,
 }

@@ -1,20 +1,38 @@
 """How far a model's predictions are from an explicit algorithm's, and how both do on the task."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mesa.learners import GradientDescent, Learner, PreconditionedGradientStep
+from mesa.learners import GDPlusPlus, GradientDescent, Learner, PreconditionedGradientDescent
+from mesa.model import InContextTransformer
 from probes.subject import Subject
 from tasks.prompt import RegressionPrompt
 from tasks.reader import half_squared_error
 
 
+# Prompts on which a learner of several steps is tuned: its excess loss is of second order in the error of the search.
+SEARCHED = 2_000
+
+
 def default_learners(subject: Subject) -> tuple[Learner, ...]:
-    """Gradient descent with as many steps as the model has layers, and one preconditioned step."""
-    return (GradientDescent(steps=depth(subject)), PreconditionedGradientStep())
+    """Gradient descent, GD++ where there are several layers, with a step for each, and one preconditioned step."""
+    steps, one = depth(subject), PreconditionedGradientDescent()
+    if steps == 1:
+        return GradientDescent(), one
+    model = subject.model
+    mine = isinstance(model, InContextTransformer)
+    clip, tied = (model.config.clip, model.config.tied) if mine else (None, False)
+    apart = () if tied else (GDPlusPlus(steps=steps, shared=False, clip=clip),)
+    return (GradientDescent(steps=steps, clip=clip), GDPlusPlus(steps=steps, clip=clip), *apart, one)
+
+
+def tuned(learners: Iterable[Learner], prompt: RegressionPrompt) -> tuple[Learner, ...]:
+    """Learners fitted to these prompts; one whose fit is a search, not a closed form, to the first 2,000 of them."""
+    few = prompt.batch(0, SEARCHED)
+    return tuple(each.tuned(few if getattr(each, "steps", 1) > 1 else prompt) for each in learners)
 
 
 def depth(subject: Subject) -> int:

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from mesa.construction.gradient_step import gradient_step_model
 from mesa.construction.products import weight_products
-from mesa.learners import GradientDescent
+from mesa.learners import GDPlusPlus, GradientDescent
 from mesa.model import InContextTransformer
+from probes.fit import tuned
 from probes.subject import Subject
 from tasks.prompt import RegressionPrompt
 from tasks.reader import PairedReader
@@ -77,18 +78,28 @@ def identified(layers: int, d_in: int, d_out: int) -> tuple[Bool[Tensor, "layer 
     return A, V
 
 
-def construction(subject: Subject, tuning: RegressionPrompt) -> tuple[GradientDescent, InContextTransformer]:
-    """Tuned gradient descent with a step per layer, and the model that performs it, in the subject's dtype."""
+def construction(
+    subject: Subject, tuning: RegressionPrompt, learner: GradientDescent | GDPlusPlus | None = None
+) -> tuple[GradientDescent | GDPlusPlus, InContextTransformer]:
+    """A tuned learner with a step per layer, and the model that performs it, in the subject's dtype.
+
+    By default it is what the paper compares with: gradient descent for one layer, GD++ for more, its settings shared by
+    tied layers and one pair a layer for untied ones.
+    """
     model = subject.model
     assert isinstance(model, InContextTransformer)
-    steps = model.cfg.n_layers
-    learner = GradientDescent(steps=steps).tuned(tuning)
+    config, steps = model.config, model.cfg.n_layers
+    default = GradientDescent() if steps == 1 else GDPlusPlus(steps=steps, shared=config.tied, clip=config.clip)
+    (found,) = tuned((learner or default,), tuning)
+    assert isinstance(found, GradientDescent | GDPlusPlus)
     twin = gradient_step_model(
-        learner.step_size,
+        found.step_sizes,
         d_in=tuning.x.shape[-1],
         d_out=tuning.y.shape[-1],
         steps=steps,
-        tied=model.config.tied,
+        gamma=found.gammas if isinstance(found, GDPlusPlus) else 0.0,
+        tied=config.tied,
+        clip=config.clip,
         dtype=model.cfg.dtype,
     )
-    return learner, twin.to(model.cfg.device or "cpu", print_details=False)
+    return found, twin.to(model.cfg.device or "cpu", print_details=False)

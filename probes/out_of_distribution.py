@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from mesa.learners import Learner
-from probes.fit import default_learners, loss_rows
+from probes.fit import default_learners, loss_rows, tuned
 from probes.reading import Reading
 from probes.subject import Subject
 from tasks.linear_regression import LinearRegression
@@ -47,7 +47,7 @@ class OutOfDistribution:
         """Measure every condition on fresh prompts."""
         assert isinstance(subject.task, LinearRegression)
         tuning = subject.prompts(self.prompts, generator)
-        learners = tuple(each.tuned(tuning) for each in self.learners or default_learners(subject))
+        learners = tuned(self.learners or default_learners(subject), tuning)
         rows = []
         for condition, value, task in self._shifts(subject.task):
             prompt = subject.prompts(self.prompts, generator, task)

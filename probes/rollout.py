@@ -55,7 +55,7 @@ class Rollout:
         for damping in self.dampings:
             rows += self._rows(damping, self._losses(subject, prompt, damping), {"metric": "loss"})
             described = {"metric": "learner_loss", "learner": learner.name}
-            rows += self._rows(damping, self._descent(learner.step_size * damping, prompt), described)
+            rows += self._rows(damping, self._descent(learner.step_sizes[0] * damping, prompt), described)
         return Reading.of(rows)
 
     def _rows(self, damping: float, losses: list[float], described: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -93,7 +93,7 @@ class Rollout:
         return losses
 
     def _applied(
-        self, subject: Subject, path: fast.LinearPath | None, inputs: Inputs, d_in: int, damping: float
+        self, subject: Subject, path: fast.FastPath | None, inputs: Inputs, d_in: int, damping: float
     ) -> Inputs:
         """The tokens after one more application of the layer to their y entries."""
         with torch.no_grad():

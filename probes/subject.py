@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from transformer_lens import HookedTransformer
 
 from mesa.model import InContextTransformer
 from tasks.prompt import RegressionPrompt
@@ -57,9 +58,42 @@ class Subject:
         """The gradient of each prediction with respect to its own query; no parameter's `.grad` is touched."""
         return torch.cat([sensitivity(self._predict, part) for part in chunks(prompt)])
 
+    def layers(self, prompt: RegressionPrompt) -> Float[Tensor, "stage batch query d_out"]:
+        """The prediction so far, decoded before the first layer and after each: n_layers + 1 stages.
+
+        The last one is the model's prediction. Raises ValueError for a model without TransformerLens's hook points.
+        """
+        with torch.no_grad():
+            return torch.cat([self._layers(part) for part in chunks(prompt)], dim=1)
+
+    def layer_sensitivity(self, prompt: RegressionPrompt) -> Float[Tensor, "stage batch query d_out d_in"]:
+        """The gradient of every stage of `layers` with respect to its own query."""
+        stages = range(len(self.layers(prompt.batch(0, 1))))
+        parts = [
+            torch.stack([sensitivity(lambda asked, at=stage: self._layers(asked)[at], part) for stage in stages])
+            for part in chunks(prompt)
+        ]
+        return torch.cat(parts, dim=1)
+
     def _predict(self, prompt: RegressionPrompt) -> Tensor:
         inputs = self.reader.encode(prompt)
         return self.reader.decode(self.output(inputs), inputs)
+
+    def _layers(self, prompt: RegressionPrompt) -> Tensor:
+        if not isinstance(self.model, HookedTransformer):
+            raise ValueError("model: only a HookedTransformer has a residual stream to decode after every layer")
+        inputs = self.reader.encode(prompt)
+        names = ["blocks.0.hook_resid_pre", *(f"blocks.{k}.hook_resid_post" for k in range(self.model.cfg.n_layers))]
+        seen: dict[str, Tensor] = {}
+
+        def keep(resid: Tensor, hook: Any) -> None:
+            seen[hook.name] = resid
+
+        with self.model.hooks([(name, keep) for name in names]):
+            output = self.output(inputs)
+        # What is read out may be normalised once more after the last layer.
+        resids = [*(seen[name] for name in names[:-1]), output]
+        return torch.stack([self.reader.decode(resid, inputs) for resid in resids])
 
 
 def chunks(prompt: RegressionPrompt) -> Iterator[RegressionPrompt]:

@@ -6,6 +6,10 @@ the score is x_j P x_i^T, the value c (x_i W0 - r_i) in the y channels. So r_j <
 dW = c P sum_i x_i^T (r_i - x_i W0): with P = I, the step of L(W) = 1/(2N) sum |x_i W - y_i|^2 from W0, eta = c N.
 After it r_i - x_i W0 = y_i - x_i (W0 + dW), so the same weights do the next step. The query starts at (x_q, -x_q W0)
 and minus its y channels is x_q (W0 + sum dW). QED.
+
+GD++ ([VO] A.10) also corrects the curvature: V = [[-gamma I, 0], [0, -c I]] adds -gamma x_j P S to x_j, S = X^T X, which
+for P = I is x_j <- x_j (I - gamma S). Its start is zero: W0 is met by moved inputs in later layers, so another start is
+put into the tokens instead, (x_i, y_i - x_i W0) and (x_q, -x_q W0).
 """
 
 from collections.abc import Sequence
@@ -27,34 +31,45 @@ def gradient_step_model(
     steps: int = 1,
     start: Float[Tensor, "d_in d_out"] | None = None,
     preconditioner: Float[Tensor, "d_in d_in"] | None = None,
+    gamma: float | Sequence[float] = 0.0,
     tied: bool = False,
     n_heads: int = 1,
+    clip: float | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> InContextTransformer:
-    """A model whose layer k is the k-th step of gradient descent; head 0 works, other heads are zero.
+    """A model whose layer k is the k-th step of gradient descent or GD++; head 0 works, other heads are zero.
 
-    `step_size` is c = eta/N, one for all steps or one each. `start` is W0, to be given to the reader too. With a
-    `preconditioner` P the update of W is P times the gradient. Raises ValueError for a wrong number of step sizes, and
-    for tied layers with different ones.
+    `step_size` is c = eta/N, one for all steps or one each, and so is `gamma`, GD++'s correction. `start` is W0, to be
+    given to the reader too. With a `preconditioner` P the update of W is P times the gradient. `clip` clamps tokens after every layer. Raises ValueError for a
+    wrong number of values, for tied layers with different ones, and for a start together with a gamma.
 
     >>> model = gradient_step_model(0.6, d_in=3, steps=2)
     >>> model.blocks[1].attn.W_Q.shape
     torch.Size([1, 4, 4])
     """
-    sizes = [step_size] * steps if isinstance(step_size, int | float) else list(step_size)
-    if len(sizes) != steps:
-        raise ValueError(f"step_size: {len(sizes)} values for {steps} steps: one for all or one each is needed")
-    if tied and len(set(sizes)) > 1:
-        raise ValueError(f"step_size: tied layers have one step size, got {sizes}")
+    sizes = _per_layer("step_size", step_size, steps, tied)
+    gammas = _per_layer("gamma", gamma, steps, tied)
+    if start is not None and any(gammas):
+        raise ValueError("start: with a gamma the weights start at zero; put another start into the tokens")
     width = d_in + d_out
-    config = ModelConfig(n_layers=steps, n_heads=n_heads, tied=tied)
+    config = ModelConfig(n_layers=steps, n_heads=n_heads, tied=tied, clip=clip)
     model = InContextTransformer(config, width, dtype=dtype)
     P = torch.eye(d_in, dtype=dtype) if preconditioner is None else preconditioner.to(dtype)
     W0 = torch.zeros(d_in, d_out, dtype=dtype) if start is None else start.to(dtype)
     A = torch.zeros(steps, n_heads, width, width, dtype=dtype)
     V = torch.zeros_like(A)
-    for layer, size in enumerate(sizes):
+    for layer, (size, correction) in enumerate(zip(sizes, gammas, strict=True)):
         A[layer, 0, :d_in, :d_in] = P
+        V[layer, 0, :d_in, :d_in] = -correction * torch.eye(d_in, dtype=dtype)
         V[layer, 0, :d_in, d_in:] = size * W0
         V[layer, 0, d_in:, d_in:] = -size * torch.eye(d_out, dtype=dtype)
     return from_products(model, A, V)
+
+
+def _per_layer(field: str, value: float | Sequence[float], steps: int, tied: bool) -> list[float]:
+    values = [float(value)] * steps if isinstance(value, int | float) else list(value)
+    if len(values) != steps:
+        raise ValueError(f"{field}: {len(values)} values for {steps} steps: one for all or one each is needed")
+    if tied and len(set(values)) > 1:
+        raise ValueError(f"{field}: tied layers have one value, got {values}")
+    return values

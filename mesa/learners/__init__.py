@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING
 from tasks.lazy import lazily
 
 if TYPE_CHECKING:
+    from mesa.learners.gd_plus_plus import GDPlusPlus
     from mesa.learners.gradient_descent import GradientDescent
     from mesa.learners.learner import Learner
-    from mesa.learners.preconditioned import PreconditionedGradientStep
+    from mesa.learners.preconditioned import PreconditionedGradientDescent
 
-__all__ = ["GradientDescent", "Learner", "PreconditionedGradientStep"]
+__all__ = ["GDPlusPlus", "GradientDescent", "Learner", "PreconditionedGradientDescent"]
 
 _EXPORTS = {
+    "GDPlusPlus": "mesa.learners.gd_plus_plus",
     "GradientDescent": "mesa.learners.gradient_descent",
     "Learner": "mesa.learners.learner",
-    "PreconditionedGradientStep": "mesa.learners.preconditioned",
+    "PreconditionedGradientDescent": "mesa.learners.preconditioned",
 }
 __getattr__ = lazily(__name__, _EXPORTS)

@@ -1,5 +1,6 @@
 """Gradient descent on the context's squared error ([VO] Prop. 1)."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,15 +9,20 @@ from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from mesa.learners.descent import descend, descend_clipped, moments, typical_norm
+from mesa.learners.tuning import minimise
 from tasks.prompt import RegressionPrompt
 from tasks.reader import half_squared_error
 
 
 @dataclass(frozen=True, eq=False)
 class GradientDescent:
-    """`steps` steps W <- W + c X^T (Y - X W) from `start` (zero by default), one step size for all steps.
+    """`steps` steps W <- W + c X^T (Y - X W) from `start` (zero by default).
 
-    `step_size` is c = eta/N, for L(W) = 1/(2N) sum |W x_i - y_i|^2 with learning rate eta; weights are (d_in, d_out).
+    `step_size` is c = eta/N, for L(W) = 1/(2N) sum |W x_i - y_i|^2 with learning rate eta; weights are (d_in, d_out). It
+    is one for all steps (`shared`, as the paper tunes it) or one each. With a `clip` every entry of a token is clamped
+    to +-clip after each step, as deep models do it; there are no weights then. Raises ValueError for a wrong number of
+    sizes, or different ones for shared steps.
 
     >>> x = torch.eye(2)[None]
     >>> prompt = RegressionPrompt(x, torch.ones(1, 2, 1), query=x[:, :1], target=torch.ones(1, 1, 1))
@@ -24,54 +30,99 @@ class GradientDescent:
     tensor([0.5000, 0.7500])
     """
 
-    step_size: float = 1.0
+    step_size: float | tuple[float, ...] = 1.0
     steps: int = 1
     start: Float[Tensor, "d_in d_out"] | None = None
-    name: str = "gd"
+    shared: bool = True
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"steps: {self.steps} must be at least 1")
+        per_step("step_size", self.step_size, self.steps, self.shared)
 
-    def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
-        """The weights after each step."""
-        W = self._begin(prompt)
-        path = []
-        for _ in range(self.steps):
-            W = W + self.step_size * (prompt.x.mT @ (prompt.y - prompt.x @ W))
-            path.append(W)
-        return torch.stack(path)
+    @property
+    def name(self) -> str:
+        """`gd`, or `gd_per_step`."""
+        return "gd" if self.shared else "gd_per_step"
+
+    @property
+    def step_sizes(self) -> tuple[float, ...]:
+        """The size of each step."""
+        return per_step("step_size", self.step_size, self.steps, self.shared)
+
+    def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"] | None:
+        """The weights after each step; None where tokens are clipped."""
+        if self.clip is not None:
+            return None
+        start = self._start(prompt)
+        added = descend(moments(prompt, start), None, prompt.x.new_tensor(self.step_sizes))
+        return added if start is None else start + added
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
         """The prediction after each step."""
-        return prompt.query @ self.weights(prompt)
+        weights = self.weights(prompt)
+        if weights is not None:
+            return prompt.query @ weights
+        return self._clipped(prompt, prompt.x.new_tensor(self.step_sizes))
 
     def tuned(self, prompt: RegressionPrompt) -> "GradientDescent":
-        """The step size of least loss after the last step, shared by all steps.
+        """The step sizes of least loss after the last step.
 
         One step is least squares in c: the prediction is W0 x_q + c g, g = the raw step's change of it. More steps make
         the loss a polynomial in c without a closed form; it is searched below the size at which most prompts diverge.
+        One size a step begins at distinct values: the loss is symmetric in them, and equal ones are a saddle.
         """
-        if self.steps == 1:
-            base = prompt.query @ self._begin(prompt)
-            change = replace(self, step_size=1.0).predict(prompt)[0] - base
+        if self.steps == 1 and self.clip is None:
+            start = self._start(prompt)
+            change = prompt.query @ descend(moments(prompt, start), None, prompt.x.new_ones(1))[0]
+            base = 0.0 if start is None else prompt.query @ start
             size = float(((prompt.target - base) * change).sum() / change.square().sum())
-            return replace(self, step_size=size)
+            return replace(self, step_size=size if self.shared else (size,))
         wide = prompt.to(dtype=torch.float64)
-        top = 2.0 / float(torch.linalg.matrix_norm(wide.x.mT @ wide.x, ord=2).median())
+        loss, unit = self._loss(wide), 1.0 / typical_norm(prompt)
+        if self.shared:
 
-        def loss(part: float) -> float:
-            value = half_squared_error(replace(self, step_size=top * part).predict(wide)[-1], wide.target)
-            return float(value.nan_to_num(nan=1e30, posinf=1e30))
+            def along(part: float) -> float:
+                value = loss(torch.full((self.steps,), 2.0 * unit * part, dtype=torch.float64))
+                return float(value.nan_to_num(nan=1e30, posinf=1e30))
 
-        # Searched in parts of `top`, so that the tolerance is relative: inputs may have any scale.
-        found: Any = minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-7})
-        return replace(self, step_size=top * float(found.x))
+            # Searched in parts of 2 `unit`, so that the tolerance is relative: inputs may have any scale.
+            found: Any = minimize_scalar(along, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-7})
+            return replace(self, step_size=2.0 * unit * float(found.x))
+        begin = unit * torch.tensor(distinct(self.steps), dtype=torch.float64)
+        sizes = unit * minimise(lambda parts: loss(unit * parts), begin / unit)
+        return replace(self, step_size=tuple(sizes.tolist()))
 
-    def _begin(self, prompt: RegressionPrompt) -> Float[Tensor, "batch d_in d_out"]:
+    def _loss(self, prompt: RegressionPrompt) -> Any:
+        if self.clip is not None:
+            return lambda sizes: half_squared_error(self._clipped(prompt, sizes)[-1], prompt.target)
+        start = self._start(prompt)
+        of, base = moments(prompt, start), 0.0 if start is None else prompt.query @ start
+        return lambda sizes: half_squared_error(prompt.query @ descend(of, None, sizes)[-1] + base, prompt.target)
+
+    def _clipped(self, prompt: RegressionPrompt, sizes: Tensor) -> Tensor:
+        assert self.clip is not None
+        return descend_clipped(prompt, None, sizes, self._start(prompt), self.clip)
+
+    def _start(self, prompt: RegressionPrompt) -> Float[Tensor, "d_in d_out"] | None:
         shape = prompt.x.shape[2], prompt.y.shape[2]
-        if self.start is None:
-            return prompt.x.new_zeros(prompt.x.shape[0], *shape)
-        if tuple(self.start.shape) != shape:
+        if self.start is not None and tuple(self.start.shape) != shape:
             raise ValueError(f"start: shape {tuple(self.start.shape)} must be (d_in, d_out) = {shape}")
-        return self.start.to(prompt.x).expand(prompt.x.shape[0], *shape)
+        return None if self.start is None else self.start.to(prompt.x)
+
+
+def per_step(field: str, value: float | tuple[float, ...], steps: int, shared: bool) -> tuple[float, ...]:
+    """One value for each step; ValueError for a wrong number of them, or different ones where they are shared."""
+    values = (float(value),) * steps if isinstance(value, int | float) else tuple(value)
+    if len(values) != steps:
+        raise ValueError(f"{field}: {len(values)} values for {steps} steps: one for all or one each is needed")
+    if shared and len(set(values)) > 1:
+        raise ValueError(f"{field}: {values} must be one value where it is shared by all steps")
+    return values
+
+
+def distinct(steps: int) -> list[float]:
+    """Step sizes to begin a search at, in units of 1 / |S|: Chebyshev's for eigenvalues between .05 and 1."""
+    middle, half = 0.525, 0.475
+    return [1.0 / (middle + half * math.cos(math.pi * (k + 0.5) / steps)) for k in range(steps)]

@@ -10,14 +10,14 @@ from tasks.prompt import RegressionPrompt
 
 
 @dataclass(frozen=True, eq=False)
-class PreconditionedGradientStep:
+class PreconditionedGradientDescent:
     """W = P X^T Y with one d_in x d_in preconditioner P for all prompts (Ahn et al. 2023, arXiv 2306.00297).
 
     With P = c I it is one step of plain gradient descent from zero.
 
     >>> x = torch.eye(2)[None]
     >>> prompt = RegressionPrompt(x, torch.ones(1, 2, 1), query=x[:, :1], target=torch.ones(1, 1, 1))
-    >>> PreconditionedGradientStep(0.5 * torch.eye(2)).predict(prompt).item()
+    >>> PreconditionedGradientDescent(0.5 * torch.eye(2)).predict(prompt).item()
     0.5
     """
 
@@ -33,7 +33,7 @@ class PreconditionedGradientStep:
         """The prediction after the one step."""
         return prompt.query @ self.weights(prompt)
 
-    def tuned(self, prompt: RegressionPrompt) -> "PreconditionedGradientStep":
+    def tuned(self, prompt: RegressionPrompt) -> "PreconditionedGradientDescent":
         """The preconditioner of least loss: the prediction x_q^T P X^T Y is linear in P, so it is least squares.
 
         Row (prompt, query, output) of the system has the d_in^2 features x_q (X^T Y)^T; it is solved by its normal

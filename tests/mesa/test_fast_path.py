@@ -14,6 +14,13 @@ MODELS = {
     "heads": {"n_layers": 2, "n_heads": 3, "d_head": 2},
     "tied heads": {"n_layers": 2, "n_heads": 2, "tied": True},
     "scaled": {"n_layers": 2, "attn_scale": 3.0},
+    "clipped": {"n_layers": 3, "n_heads": 2, "clip": 0.5},
+    "softmax": {"kernel": "softmax", "n_heads": 2},
+    "softmax layers": {"n_layers": 2, "kernel": "softmax", "d_head": 2, "clip": 0.5},
+    "both kernels": {"n_layers": 3, "kernel": ["softmax", "linear", "softmax"]},
+    "embedding": {"d_model": 6},
+    "embedding and mlp": {"d_model": 6, "input_mlp": 5, "n_heads": 2},
+    "mlp": {"n_layers": 2, "input_mlp": 5, "act_fn": "relu"},
 }
 PROMPTS = {
     "plain": {},

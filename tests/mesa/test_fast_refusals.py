@@ -14,26 +14,24 @@ EXACT = {
     "layers": {"n_layers": 3},
     "tied": {"n_layers": 3, "tied": True},
     "scale": {"attn_scale": 2.0},
-    "kernel by layer": {"n_layers": 2, "kernel": ["linear", "linear"]},
+    "kernel by layer": {"n_layers": 2, "kernel": ["linear", "softmax"]},
+    "softmax": {"kernel": "softmax", "n_heads": 2},
+    "clip": {"n_layers": 5, "clip": 10.0},
+    "embedding": {"d_model": 6},
+    "input mlp": {"input_mlp": 5},
 }
 INEXACT = {
-    "softmax": {"kernel": "softmax"},
-    "softmax in one layer": {"n_layers": 2, "kernel": ["linear", "softmax"]},
     "norm": {"normalization": "LN"},
     "rms": {"normalization": "RMS"},
     "final norm": {"normalization": "RMS", "final_norm": True},
     "mlp": {"d_mlp": 5},
-    "input mlp": {"input_mlp": 5},
-    "embedding": {"d_model": 6},
-    "embedding of the same width": {"d_model": 4},
-    "clip": {"clip": 10.0},
     "bias": {"bias": True},
     "causal": {"causal": True},
 }
 
 
 @pytest.mark.parametrize("fields", EXACT.values(), ids=EXACT.keys())
-def test_linear_layers_have_a_path(fields):
+def test_attention_alone_has_a_path(fields):
     assert fast.path(InContextTransformer(ModelConfig(**fields), 4), PairedReader()) is not None
 
 

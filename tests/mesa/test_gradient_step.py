@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mesa.construction import gradient_step_model
-from mesa.learners import GradientDescent, PreconditionedGradientStep
+from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from tasks import LinearRegression, PairedReader
 
 EXACT: dict[str, Any] = {"rtol": 0.0, "atol": 1e-10}
@@ -84,7 +84,7 @@ def test_a_preconditioner_multiplies_the_gradient(seeded, steps):
     for step in range(steps):
         W = W + 0.3 * P @ (prompt.x.mT @ (prompt.y - prompt.x @ W))
         torch.testing.assert_close(predicted[step], prompt.query @ W, **EXACT)
-    learner = PreconditionedGradientStep(0.3 * P)
+    learner = PreconditionedGradientDescent(0.3 * P)
     torch.testing.assert_close(predicted[0], learner.predict(prompt)[0], **EXACT)
 
 
@@ -114,5 +114,5 @@ def test_in_float32_it_is_good_to_float32(seeded):
 def test_contradictions_are_refused():
     with pytest.raises(ValueError, match="step_size: 2 values for 3 steps"):
         gradient_step_model((0.1, 0.2), d_in=3, steps=3)
-    with pytest.raises(ValueError, match="step_size: tied layers have one step size"):
+    with pytest.raises(ValueError, match="step_size: tied layers have one value"):
         gradient_step_model((0.1, 0.2), d_in=3, steps=2, tied=True)

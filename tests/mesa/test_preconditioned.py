@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mesa.learners import GradientDescent, Learner, PreconditionedGradientStep
+from mesa.learners import GradientDescent, Learner, PreconditionedGradientDescent
 from tasks import LinearRegression, half_squared_error
 
 ANISOTROPIC = (1.0,) * 5 + (0.25,) * 5
@@ -27,7 +27,7 @@ def test_it_is_the_least_squares_solution_of_the_whole_system(seeded, d_out, que
                 rows.append([xi * mj for xi in prompt.query[b, q].tolist() for mj in moment[:, o]])
                 targets.append(prompt.target[b, q, o].item())
     expected = np.linalg.lstsq(np.array(rows), np.array(targets), rcond=None)[0].reshape(3, 3)
-    tuned = PreconditionedGradientStep().tuned(prompt)
+    tuned = PreconditionedGradientDescent().tuned(prompt)
     assert tuned.preconditioner is not None
     # The normal equations square a condition number of about ten; float64 has digits to spare.
     np.testing.assert_allclose(tuned.preconditioner.numpy(), expected, rtol=1e-9, atol=1e-9)
@@ -35,24 +35,26 @@ def test_it_is_the_least_squares_solution_of_the_whole_system(seeded, d_out, que
 
 def test_no_nearby_preconditioner_is_better(seeded):
     prompt = LinearRegression(d_in=3, context=5, scales=(1.0, 0.5, 2.0)).sample(300, seeded(0)).to(dtype=torch.float64)
-    tuned = PreconditionedGradientStep().tuned(prompt)
+    tuned = PreconditionedGradientDescent().tuned(prompt)
     assert tuned.preconditioner is not None
     least = half_squared_error(tuned.predict(prompt)[0], prompt.target)
     for seed in range(10):
         change = 0.01 * torch.randn(3, 3, generator=seeded(seed), dtype=torch.float64)
-        other = PreconditionedGradientStep(tuned.preconditioner + change)
+        other = PreconditionedGradientDescent(tuned.preconditioner + change)
         assert half_squared_error(other.predict(prompt)[0], prompt.target) > least
 
 
 def test_on_isotropic_inputs_it_is_plain_gradient_descent(seeded):
     task = LinearRegression()
     tuning, prompt = task.sample(40_000, seeded(0)), task.sample(10_000, seeded(1))
-    P = PreconditionedGradientStep().tuned(tuning).preconditioner
+    P = PreconditionedGradientDescent().tuned(tuning).preconditioner
     assert P is not None
     c = GradientDescent().tuned(tuning).step_size
     # Measured standard error of an entry at 40,000 prompts: .011; the largest of a hundred is at about three.
     assert (P - c * torch.eye(10)).abs().max() < 5 * 0.011
-    plain, full = (tuned_loss(learner, tuning, prompt) for learner in (GradientDescent(), PreconditionedGradientStep()))
+    plain, full = (
+        tuned_loss(learner, tuning, prompt) for learner in (GradientDescent(), PreconditionedGradientDescent())
+    )
     # 100 parameters cost 100 / 40,000 of the loss; a seed adds its luck.
     assert full == pytest.approx(plain, rel=0.01)
 
@@ -61,7 +63,9 @@ def test_on_anisotropic_inputs_it_is_far_better(seeded):
     task = LinearRegression(scales=ANISOTROPIC)
     tuning, prompt = task.sample(20_000, seeded(0)), task.sample(20_000, seeded(1))
     zero = half_squared_error(torch.zeros_like(prompt.target), prompt.target).item()
-    plain, full = (tuned_loss(learner, tuning, prompt) for learner in (GradientDescent(), PreconditionedGradientStep()))
+    plain, full = (
+        tuned_loss(learner, tuning, prompt) for learner in (GradientDescent(), PreconditionedGradientDescent())
+    )
     # Standard errors at 20,000 prompts: .004 for zero, .003 and .002 for the two.
     assert zero == pytest.approx(0.4167, abs=0.02)
     assert plain == pytest.approx(0.30, abs=0.015)
@@ -78,7 +82,7 @@ def test_for_normal_inputs_it_is_the_matrix_of_the_theorem(seeded):
     sigma = torch.diag(torch.tensor(scales).square()).double()
     gamma = (1 + 1 / N) * sigma + sigma.trace() / N * torch.eye(4)
     expected = torch.linalg.inv(gamma) / N
-    P = PreconditionedGradientStep().tuned(prompt).preconditioner
+    P = PreconditionedGradientDescent().tuned(prompt).preconditioner
     assert P is not None
     # Whitened on both sides, every entry has a measured standard error of .001 or less.
     root = sigma.sqrt()
@@ -91,7 +95,7 @@ def test_for_normal_inputs_it_is_the_matrix_of_the_theorem(seeded):
 def test_predictions_are_query_times_weights(seeded):
     prompt = LinearRegression(d_in=3, d_out=2, context=5).sample(4, seeded(0), queries=6)
     P = torch.randn(3, 3, generator=seeded(1))
-    learner = PreconditionedGradientStep(P)
+    learner = PreconditionedGradientDescent(P)
     assert isinstance(learner, Learner)
     assert torch.equal(learner.predict(prompt), prompt.query @ learner.weights(prompt))
     expected = torch.einsum("bqi,ij,bnj,bno->bqo", prompt.query, P, prompt.x, prompt.y)
@@ -100,5 +104,5 @@ def test_predictions_are_query_times_weights(seeded):
 
 def test_a_multiple_of_the_identity_is_plain_gradient_descent(seeded):
     prompt = LinearRegression(d_in=3, context=5).sample(4, seeded(0))
-    learner = PreconditionedGradientStep(0.4 * torch.eye(3))
+    learner = PreconditionedGradientDescent(0.4 * torch.eye(3))
     torch.testing.assert_close(learner.predict(prompt), GradientDescent(0.4).predict(prompt))

@@ -4,7 +4,7 @@ import torch
 
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import from_products, gradient_step_model, weight_products
-from mesa.learners import GradientDescent, PreconditionedGradientStep
+from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from probes import Subject
 from tasks import LinearRegression, PairedReader
 
@@ -25,7 +25,7 @@ def constructed(task: LinearRegression = TASK) -> Subject:
 
 def preconditioned(task: LinearRegression = ANISOTROPIC) -> Subject:
     """A model that performs the tuned preconditioned step exactly."""
-    learner = PreconditionedGradientStep().tuned(task.sample(20_000, generator(0, "tests/tuning")))
+    learner = PreconditionedGradientDescent().tuned(task.sample(20_000, generator(0, "tests/tuning")))
     model = gradient_step_model(1.0, d_in=10, preconditioner=learner.preconditioner)
     return Subject(model, PairedReader(), task)
 

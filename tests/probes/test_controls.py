@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mesa import InContextTransformer, ModelConfig, generator
-from mesa.learners import GradientDescent, PreconditionedGradientStep
+from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from probes import CONTROLS, GDAlignment, Subject, WeightProducts, probe_subjects
 from probes.controls import shuffled
 from probes.suite import Skipped, measure
@@ -55,7 +55,7 @@ def test_constructed_controls_perform_their_algorithm() -> None:
     tuning = subject.prompts(10_000, generator(0, "control/constructed"))
     for name, learner in (
         ("constructed", GradientDescent()),
-        ("constructed_preconditioned", PreconditionedGradientStep()),
+        ("constructed_preconditioned", PreconditionedGradientDescent()),
     ):
         found = control(name, subject).predict(prompt)
         torch.testing.assert_close(found, learner.tuned(tuning).predict(prompt)[0], rtol=0, atol=1e-10)

@@ -1,0 +1,64 @@
+"""What gradient descent and GD++ share: the recursion of weights, in moments, and of clipped tokens.
+
+One GD++ layer turns rows x_j into x_j (I - gamma S) and residuals r_j into r_j - c x_j m, with S = X^T X and m = X^T R
+of the tokens before it. All that a prediction needs of the context is (S, m), and with T = I - gamma S they become
+S' = T S T and m' = X'^T R' = T (m - c S m). A query x_q has become x_q T_1 ... T_k when step k adds c_k x_q T_1 ... T_k
+m_k, so the implied weights are W_k = W_0 + sum_k c_k T_1 ... T_k m_k: a cost of d^3 a step, however long the context.
+Gradient descent is gamma = 0: S and T stay. QED.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tasks.prompt import RegressionPrompt
+
+Moments = tuple[Float[Tensor, "batch d_in d_in"], Float[Tensor, "batch d_in d_out"]]
+
+
+def moments(prompt: RegressionPrompt, start: Tensor | None = None) -> Moments:
+    """S = X^T X and m = X^T (Y - X W0)."""
+    residual = prompt.y if start is None else prompt.y - prompt.x @ start
+    return prompt.x.mT @ prompt.x, prompt.x.mT @ residual
+
+
+def descend(of: Moments, gammas: Tensor | None, sizes: Tensor) -> Float[Tensor, "learner_step batch d_in d_out"]:
+    """What each step has added to the weights in all, for one gamma (None: all zero) and one step size c a step."""
+    S, m = of
+    path, total, seen = [], torch.zeros_like(m), None
+    for index, size in enumerate(sizes):
+        change = size * m
+        total = total + (change if seen is None else seen @ change)
+        path.append(total)
+        if index == len(sizes) - 1:
+            break
+        m = m - size * (S @ m)
+        if gammas is not None:
+            T = torch.eye(S.shape[-1], dtype=S.dtype, device=S.device) - gammas[index] * S
+            seen = T if seen is None else seen @ T
+            m, S = T @ m, T @ S @ T
+    return torch.stack(path)
+
+
+def descend_clipped(
+    prompt: RegressionPrompt, gammas: Tensor | None, sizes: Tensor, start: Tensor | None, clip: float
+) -> Float[Tensor, "learner_step batch query d_out"]:
+    """The predictions after each step where every entry of every token is clamped to +-clip after each step."""
+    count = prompt.x.shape[1]
+    x = torch.cat([prompt.x, prompt.query], dim=1)
+    begin = torch.zeros_like(prompt.target) if start is None else -(prompt.query @ start)
+    y, path = torch.cat([prompt.y, begin], dim=1), []
+    for index, size in enumerate(sizes):
+        known = x[:, :count]
+        residual = y[:, :count] if start is None else y[:, :count] - known @ start
+        y = (y - size * (x @ (known.mT @ residual))).clamp(-clip, clip)
+        if gammas is not None:
+            x = (x - gammas[index] * (x @ (known.mT @ known))).clamp(-clip, clip)
+        path.append(-y[:, count:])
+    return torch.stack(path)
+
+
+def typical_norm(prompt: RegressionPrompt) -> float:
+    """The median over prompts of the largest eigenvalue of S: steps beyond 2 / it diverge on most of them."""
+    wide = prompt.x.double()
+    return float(torch.linalg.matrix_norm(wide.mT @ wide, ord=2).median())

@@ -1,0 +1,39 @@
+"""Fitting a learner's few free numbers: scipy's L-BFGS-B with torch's gradients, in float64."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+
+# Stands for a loss that overflowed: worse than any, and finite, as a line search needs it.
+_WORST = 1e30
+
+
+def minimise(
+    loss: Callable[[Tensor], Tensor],
+    start: Tensor,
+    bounds: Sequence[tuple[float | None, float | None]] | None = None,
+    tolerance: float = 1e-10,
+) -> Tensor:
+    """Where a scalar loss of a float64 vector is least near `start`; a loss that is not finite counts as very large.
+
+    >>> minimise(lambda v: ((v - 3.0) ** 2).sum(), torch.zeros(1)).round(decimals=6)
+    tensor([3.], dtype=torch.float64)
+    """
+    shape = start.shape
+
+    def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        point = torch.from_numpy(flat.copy()).view(shape).requires_grad_()
+        with torch.enable_grad():
+            found = loss(point)
+            (slope,) = torch.autograd.grad(found, point)
+        if not (bool(torch.isfinite(found)) and bool(torch.isfinite(slope).all())):
+            return _WORST, np.zeros_like(flat)
+        return float(found.detach()), slope.flatten().numpy()
+
+    options = {"ftol": tolerance, "gtol": 1e-10, "maxiter": 200, "maxfun": 400}
+    begin = start.detach().double().flatten().numpy()
+    result = minimize(value, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    return torch.from_numpy(result.x).view(shape)
