@@ -89,6 +89,22 @@ class Analysis(Protocol):
         ...
 
 
+@runtime_checkable
+class Comparing(Protocol):
+    """An analysis whose rules also need what no single subject shows: several checkpoints, seeds, controls or runs."""
+
+    def compared(self, evidence: Evidence) -> pd.DataFrame:
+        """More rows, in the columns of a reading, each with the run, seed and control that the rule is applied to."""
+        ...
+
+
+def judged(analysis: Analysis, evidence: Evidence) -> pd.DataFrame:
+    """All rows that an analysis's rules are applied to: of the last checkpoints, the controls, and comparisons."""
+    if not isinstance(analysis, Comparing):
+        return evidence.last
+    return pd.concat([evidence.last, analysis.compared(evidence)], ignore_index=True)
+
+
 @dataclass(frozen=True)
 class Result:
     """An analysis that was carried out: its evidence and its verdicts."""

@@ -50,12 +50,15 @@ def run_bench(name: str, file: Path | None) -> None:
         raise unknown("benchmark", name, BENCHES)
     if file is not None and not file.absolute().parent.is_dir():
         raise UserError(f"--json {file}: its folder does not exist")
-    rows = []
-    for row in import_module(BENCHES[name][0]).rows():
+    rows, found, module = [], [], import_module(BENCHES[name][0])
+    for row in module.rows():
+        found.append(row)
         rows.append(asdict(row))
         shown = (
             f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in rows[-1].items()
         )
         print("  ".join(shown), flush=True)
+    if hasattr(module, "summary"):
+        print(module.summary(found))
     if file is not None:
         write_atomic(file.absolute(), json.dumps(rows, indent=1) + "\n")

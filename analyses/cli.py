@@ -27,8 +27,9 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Seeds in parallel, a p
 
 @app.command("list")
 def list_() -> None:
-    """List tasks, models, probes and analyses, a line each."""
+    """List tasks, models, learners, probes and analyses, a line each."""
     from analyses.catalogue import ANALYSES, BENCHES
+    from mesa.learners.catalogue import LEARNERS
     from mesa.presets import ABOUT
     from probes.catalogue import PROBES
     from tasks.catalogue import READERS, TASKS
@@ -37,6 +38,7 @@ def list_() -> None:
         "tasks": TASKS,
         "readers": READERS,
         "models (mesa config NAME)": ABOUT,
+        "learners": LEARNERS,
         "probes": PROBES,
         "analyses (mesa reproduce NAME)": ANALYSES,
         "benchmarks (mesa bench NAME)": BENCHES,
@@ -249,11 +251,13 @@ def _verdicts(verdicts: "tuple[Verdict, ...]") -> None:
 def main() -> None:
     """The entry point: user errors are one line on stderr and exit code 2."""
     from mesa.errors import UserError
+    from mesa.pool import one_blas_thread
 
     def terminate(*_: Any) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, terminate)
+    one_blas_thread()
     try:
         app()
     except UserError as error:

@@ -108,7 +108,8 @@ def alignment(evidence: Evidence, run: str, learner: str) -> Plot:
         "sensitivity_difference": "mean L2 distance\nof the sensitivities",
     }
     chosen = (rows["run"] == run) & (rows["learner"] == learner) & rows["metric"].isin(panels_of)
-    data = rows[chosen][["control", "metric", "seed", "step", "value"]]
+    rows = rows[chosen & rows["layer"].isna()]
+    data = rows[rows["learner_step"] == rows["learner_step"].max()][["control", "metric", "seed", "step", "value"]]
 
     def draw() -> Figure:
         figure, panels = grid(1, 3, 3.2, 3.1)
@@ -171,51 +172,6 @@ def refutation(evidence: Evidence, run: str) -> Plot:
         "gradient descent may rise, as the wide coordinates come first; then it falls, that to preconditioned gradient "
         "descent goes to 1, and the loss passes plain GD's. The rule is applied at the end.",
         "A cosine to plain gradient descent near 1 at the end: the measure would then find gradient descent anywhere.",
-        draw,
-        data,
-    )
-
-
-def shifts(evidence: Evidence, run: str) -> Plot:
-    """Losses on shifted prompts, model beside gradient descent."""
-    last = evidence.last
-    mine = last[(last["run"] == run) & (last["control"] == "none")]
-    table = losses(mine, "out_of_distribution", "condition", "condition_value", "seed")
-    data = table.reset_index()
-    labels = {
-        "input_scale": "input scale (factor)",
-        "teacher_scale": "teacher scale (factor)",
-        "query_scale": "query scale (factor)",
-        "noisy_labels": "noisy labels (of 10)",
-        "normal": "normal inputs: context norm",
-        "exponential": "exponential inputs: context norm",
-        "laplace": "Laplace inputs: context norm",
-    }
-
-    def draw() -> Figure:
-        figure, panels = grid(2, 4, 2.6, 2.5)
-        for axes, (condition, label) in zip(panels, labels.items(), strict=False):
-            part = data[data["condition"] == condition]
-            axes.scatter(
-                part["condition_value"], part["model"], s=16, color=COLOURS["model"], label=NAMES["model"], zorder=3
-            )
-            for who in ("gd", "zero"):
-                mean = part.groupby("condition_value")[who].mean()
-                axes.plot(mean.index, mean, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
-            axes.set(xlabel=label, yscale="log")
-        for axes in (panels[0], panels[4]):
-            axes.set_ylabel(f"loss ({HALF})")
-        panels[7].set_axis_off()
-        legend(figure, panels[0])
-        return figure
-
-    return Plot(
-        "shifts",
-        "Out of distribution",
-        "The model's points, all seeds, lie on the dashed line of gradient descent under every shift, also where "
-        "gradient descent does badly; factor 1 is the training distribution.",
-        "Points off the dashed line, above all where it turns upwards: agreement in distribution would then have been "
-        "two different algorithms with one answer.",
         draw,
         data,
     )
@@ -294,6 +250,8 @@ def _offset(who: str) -> float:
 def _references(evidence: Evidence) -> dict[str, dict[str, float]]:
     rows = evidence.rows
     rows = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "learner_loss") & (rows["control"] == "none")]
+    last = rows.groupby(["run", "learner"])["learner_step"].transform("max")
+    rows = rows[rows["learner_step"].isna() | (rows["learner_step"] == last)]
     found: dict[str, dict[str, float]] = {run: {} for run in evidence.runs}
     for (run, learner), part in rows.groupby(["run", "learner"]):
         found[str(run)][str(learner)] = interval(part["value"].to_numpy())[0]

@@ -29,7 +29,7 @@ def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
                     continue
                 seed, trained, wanted, seen = shown[run][readout]
                 image = trained if kind == "trained" else wanted
-                _heatmap(axes, image, seen, 1.2 * float(np.abs(wanted).max()))
+                heatmap(axes, image, seen, 1.2 * float(np.abs(wanted).max()))
                 label = "A / beta" if readout == "A" else "V beta"
                 axes.set_title(f"{label}, {kind}", fontsize=8)
                 if column == 0:
@@ -68,7 +68,7 @@ def attention(evidence: Evidence, run: str) -> Plot:
         figure, panels = grid(1, 2, 3.8, 3.4)
         limit = max((float(np.abs(array).max()) for array in found.values()), default=1.0)
         for axes, (kind, array) in zip(panels, found.items(), strict=False):
-            _heatmap(axes, array, np.ones_like(array, dtype=bool), limit, bar=True)
+            heatmap(axes, array, np.ones_like(array, dtype=bool), limit, bar=True)
             axes.set(title=f"{kind}, scores / beta", xlabel="key position", ylabel="query position")
         return figure
 
@@ -84,7 +84,7 @@ def attention(evidence: Evidence, run: str) -> Plot:
 
 
 def _products(evidence: Evidence, run: str) -> dict[str, tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-    """The first seed's products of the last layer by name: (seed, trained, constructed, identified)."""
+    """The first seed's products of its first layer by name: (seed, trained, constructed, identified)."""
     found = {}
     for name in evidence.arrays:
         parts = name.split("/")
@@ -95,7 +95,7 @@ def _products(evidence: Evidence, run: str) -> dict[str, tuple[int, np.ndarray, 
             and parts[4] in ("A", "V")
             and parts[4] not in found
         ):
-            arrays = (evidence.arrays[f"{name}{suffix}"][-1] for suffix in ("", "_construction", "_identified"))
+            arrays = (evidence.arrays[f"{name}{suffix}"][0] for suffix in ("", "_construction", "_identified"))
             found[parts[4]] = (int(parts[1].removeprefix("seed-")), *arrays)
     return found
 
@@ -108,7 +108,8 @@ def _long(run: str, readout: str, arrays: tuple[int, np.ndarray, np.ndarray, np.
     return pd.DataFrame({"run": run, "seed": seed, "product": readout, **flat})
 
 
-def _heatmap(axes: Axes, image: np.ndarray, seen: np.ndarray, limit: float, bar: bool = True) -> None:
+def heatmap(axes: Axes, image: np.ndarray, seen: np.ndarray, limit: float, bar: bool = True) -> None:
+    """Draw a matrix with colours from -limit to limit; entries that are not `seen` are hatched."""
     # Hatching shows through where an entry is masked: it cannot be mistaken for a value.
     axes.grid(visible=False)
     axes.set_facecolor("0.92")

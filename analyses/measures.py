@@ -48,11 +48,40 @@ def loss_gap(learner: str) -> Number:
     return lambda rows: abs(ratio(rows) - 1)
 
 
+def gap_closed(learner: str) -> Number:
+    """The share of the way from predicting zero to a learner's loss that the model's loss has come: 1 is all of it."""
+
+    def share(rows: pd.DataFrame) -> float:
+        there, zero = (
+            final(rows, probe="gd_alignment", metric="learner_loss", learner=name) for name in (learner, "zero")
+        )
+        return (zero - loss(rows)) / (zero - there)
+
+    return share
+
+
+def way(near: str, far: str) -> Number:
+    """Where the model's loss lies between two learners', in logarithms: 0 at the near one's, 1 at the far one's."""
+    beside = loss_ratio(near), loss_ratio(far)
+
+    def share(rows: pd.DataFrame) -> float:
+        near_by, far_by = (math.log(ratio(rows)) for ratio in beside)
+        return near_by / (near_by - far_by)
+
+    return share
+
+
 def interpolated(rows: pd.DataFrame) -> float:
     """How far the averaged weights' loss is above the worse of the two it was averaged from."""
     rows = rows[rows["probe"] == "interpolation"]
     values = {metric: one(rows, metric=metric) for metric in ("interpolated_loss", "loss", "learner_loss")}
     return values["interpolated_loss"] - max(values["loss"], values["learner_loss"])
+
+
+def interpolated_gap(rows: pd.DataFrame) -> float:
+    """How far the averaged weights' loss is above the construction's, relative to it."""
+    rows = rows[rows["probe"] == "interpolation"]
+    return one(rows, metric="interpolated_loss") / one(rows, metric="learner_loss") - 1
 
 
 def worst(gaps: pd.Series) -> float:
@@ -78,3 +107,14 @@ def shift_gap(conditions: tuple[str, ...], learner: str = "gd", below_zero: bool
         return worst((table["model"] / table[learner] - 1).abs())
 
     return gap
+
+
+def shift_ratio(condition: str, value: float, learner: str) -> Number:
+    """The model's loss divided by a learner's under one condition."""
+
+    def ratio(rows: pd.DataFrame) -> float:
+        table = shifted(rows, (condition,), learner)
+        table = table[table["condition_value"] == value]
+        return float(table["model"].iloc[0] / table[learner].iloc[0]) if len(table) == 1 else math.nan
+
+    return ratio

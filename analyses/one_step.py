@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analyses import figures, heatmaps
+from analyses import figures, heatmaps, shift_figures
 from analyses.analysis import Evidence, Plot, Size, sized
 from analyses.claim import Claim, Measure, Source, Verdict
 from analyses.measures import Number, alignment, interpolated, loss_gap, one, shift_gap, shifted, worst
@@ -167,7 +167,7 @@ class OneStep:
         yield figures.learning_curves(evidence)
         yield figures.alignment(evidence, MODEL, "gd")
         yield figures.refutation(evidence, NEGATIVE)
-        yield figures.shifts(evidence, MODEL)
+        yield shift_figures.shifts(evidence, MODEL)
         yield figures.rollout(evidence, MODEL)
         yield heatmaps.weights(evidence, (MODEL, NEGATIVE))
         yield heatmaps.attention(evidence, MODEL)

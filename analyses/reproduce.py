@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analyses.analysis import Analysis, Evidence, Result, Size, undertrained
+from analyses.analysis import Analysis, Evidence, Result, Size, judged, undertrained
 from analyses.claim import Circumstances, Verdict, judge
 from analyses.progress import Progress
 from analyses.report import write
@@ -63,7 +63,8 @@ def gather(runs: Mapping[str, Run], reading: Reading, skipped: Sequence[Skipped]
 def verdicts_of(analysis: Analysis, evidence: Evidence, size: Size) -> tuple[Verdict, ...]:
     """The analysis's claims, judged."""
     given = Circumstances(size.quick, evidence.diverged, evidence.undertrained)
-    return tuple(judge(claim, evidence.last, given) for claim in analysis.claims())
+    rows = judged(analysis, evidence)
+    return tuple(judge(claim, rows, given) for claim in analysis.claims())
 
 
 def stored(run: Run, names: Sequence[str]) -> Reading:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analyses import figures, heatmaps
+from analyses import figures, heatmaps, shift_figures
 from analyses.analysis import Evidence, Plot
 from analyses.claim import interval
 from analyses.progress import Report, silent
@@ -43,7 +43,7 @@ def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
     if "gd_alignment" in names:
         yield figures.alignment(evidence, run, "gd")
     if "out_of_distribution" in names:
-        yield figures.shifts(evidence, run)
+        yield shift_figures.shifts(evidence, run)
     if "rollout" in names:
         yield figures.rollout(evidence, run)
     if "weight_products" in names:

@@ -33,6 +33,8 @@ class ModelConfig(Strict):
     """width of a head; null: d_model"""
     kernel: Kernel | list[Kernel] = "linear"
     """linear or softmax, or a list with one per layer"""
+    attention: Literal["trained", "gradient_step"] = "trained"
+    """gradient_step: each layer is frozen at one step of GD on a token's last entry, eta/N = 1/attn_scale"""
     tied: bool = False
     """all layers share their weights"""
     bias: bool = False
@@ -64,7 +66,20 @@ class ModelConfig(Strict):
             raise ValueError(f"kernel: tied layers share one kernel, got {self.kernels}")
         if self.final_norm and self.normalization is None:
             raise ValueError("final_norm: true needs a normalization, which is null")
+        if self.attention == "gradient_step":
+            self._steps()
         return self
+
+    def _steps(self) -> None:
+        """Refuse what a frozen gradient step cannot be: one head with a linear kernel, and something else to train."""
+        if set(self.kernels) != {"linear"}:
+            raise ValueError(f"attention: a gradient step has a linear kernel, got {self.kernels}")
+        for name, plain in (("n_heads", 1), ("d_head", None), ("bias", False)):
+            if getattr(self, name) != plain:
+                rule = "must stay at its default: a gradient step has one head, as wide as the model, and no bias"
+                raise ValueError(f"{name}: {getattr(self, name)!r} {rule}")
+        if self.d_model is None and self.input_mlp is None and self.d_mlp is None:
+            raise ValueError("attention: gradient_step leaves nothing to train without a d_model, input_mlp or d_mlp")
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
@@ -131,4 +146,7 @@ class RunConfig(Strict):
         # Filling in the task's defaults here makes the saved configuration complete.
         object.__setattr__(self, "task", checked_task(self.task))
         reader_class(self.reader)
+        if self.model.attention == "gradient_step" and self.task["d_out"] != 1:
+            rule = "a gradient step predicts one entry, the last"
+            raise ValueError(f"model.attention: {rule}, and task.d_out is {self.task['d_out']}")
         return self

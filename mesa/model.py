@@ -74,18 +74,23 @@ class InContextTransformer(HookedTransformer):
             block.attn = KernelAttention(cfg, layer, kernel, config.scale(kernel, d_head))
             if config.clip is not None:
                 block.hook_resid_post = ClippedResidual(config.clip)
-        self._freeze_biases()
+        self._freeze()
         self._tie()
         self.initialise(seed)
         self.to(device, print_details=False)
         self.setup()
 
     def initialise(self, seed: int) -> None:
-        """Draw the weights afresh: truncated normal of variance init_variance / (K fan_in), biases zero."""
+        """Draw the weights afresh: truncated normal of variance init_variance / (K fan_in), biases zero.
+
+        A weight is a function of the seed and of its own name; those of a frozen gradient step are not drawn.
+        """
         with torch.no_grad():
             for name, weight in self.named_parameters():
                 leaf = name.rpartition(".")[2]
-                if leaf.startswith("W_"):
+                if self.config.attention == "gradient_step" and leaf in _STEP:
+                    weight.copy_(_step(leaf, self.cfg.d_model))
+                elif leaf.startswith("W_"):
                     fan_in = weight.shape[-2] * (self.cfg.n_heads if leaf == "W_O" else 1)
                     std = math.sqrt(self.config.init_variance / (self.cfg.n_layers * fan_in)) / _CUT
                     # Drawn on the CPU, so that a seed means the same weights on every device.
@@ -111,12 +116,13 @@ class InContextTransformer(HookedTransformer):
             cache = ClippedCache(dict(cache.items()), self, has_batch_dim=getattr(cache, "has_batch_dim", True))
         return output, cache
 
-    def _freeze_biases(self) -> None:
+    def _freeze(self) -> None:
         # The shapes stay TransformerLens's; an untrained bias is a zero without gradient.
-        if not self.config.bias:
-            for block in self.blocks:
-                for name in ("b_Q", "b_K", "b_V", "b_O"):
-                    getattr(block.attn, name).requires_grad_(False)
+        biases = () if self.config.bias else ("b_Q", "b_K", "b_V", "b_O")
+        steps = _STEP if self.config.attention == "gradient_step" else ()
+        for block in self.blocks:
+            for name in (*biases, *steps):
+                getattr(block.attn, name).requires_grad_(False)
 
     def _tie(self) -> None:
         # Blocks stay distinct, so that each layer has its own hooks; their Parameters are one.
@@ -155,6 +161,16 @@ class ClippedCache(ActivationCache):
         if apply_ln:
             parts = self.apply_ln_to_stack(parts, layer, mlp_input=mlp_input, pos_slice=where)
         return (parts, labels) if return_labels else parts
+
+
+_STEP = ("W_Q", "W_K", "W_V", "W_O")
+
+
+def _step(name: str, d_model: int) -> Float[Tensor, "d_model d_model"]:
+    """A weight of one gradient step from zero on tokens (features, target): A = diag(I, 0), V = -diag(0, 1)."""
+    target = torch.zeros(d_model)
+    target[-1] = 1.0
+    return torch.diag({"W_Q": 1.0 - target, "W_K": 1.0 - target, "W_V": -target, "W_O": target}[name])
 
 
 def key_mask(inputs: Inputs) -> Float[Tensor, "1 pos"]:

@@ -1,5 +1,7 @@
 """Configurations with a name: where `mesa config NAME` starts and what the analyses train."""
 
+from typing import Any
+
 from mesa.config import ModelConfig, RunConfig, TrainingConfig
 from mesa.errors import unknown
 
@@ -9,8 +11,17 @@ _SCALES = [1.0] * 5 + [0.25] * 5
 ABOUT = {
     "one-layer": "one layer of linear self-attention on isotropic inputs ([VO] section 3)",
     "one-layer-anisotropic": "the same layer where half the coordinates are four times narrower: the trained negative",
+    "one-layer-two-heads": "one layer with two heads of linear self-attention ([VO] appendix A.11)",
     "one-layer-softmax": "one softmax head on isotropic inputs",
+    "one-layer-softmax-two-heads": "two softmax heads, which cancel what softmax adds ([VO] appendix A.9)",
+    "one-layer-norm": "one layer of linear self-attention behind a LayerNorm ([VO] appendix A.9)",
+    "one-block": "one layer of linear self-attention and an MLP ([VO] appendix A.11)",
     "two-layers-tied": "two layers of linear self-attention that share their weights",
+    "five-layers": "five layers of linear self-attention, each with weights of its own ([VO] appendix A.10)",
+    "ten-layers-tied": "ten layers of linear self-attention that share their weights ([VO] appendix A.10)",
+    "twelve-layers-mlp": "twelve blocks of four linear heads and an MLP, without norm ([VO] appendix A.10)",
+    "sine": "one layer behind an embedding and an MLP, on sine curves ([VO] section 4)",
+    "sine-learner": "the same embedding and MLP, meta-trained through one explicit gradient step",
 }
 
 
@@ -29,6 +40,41 @@ def preset(name: str) -> RunConfig:
         return RunConfig(task=task, model=ModelConfig(init_variance=0.1), training=TrainingConfig(learning_rate=3e-3))
     if name == "one-layer-softmax":
         return RunConfig(model=ModelConfig(kernel="softmax"))
+    if name == "one-layer-two-heads":
+        return RunConfig(model=ModelConfig(n_heads=2))
+    if name == "one-layer-softmax-two-heads":
+        return RunConfig(model=ModelConfig(kernel="softmax", n_heads=2), training=TrainingConfig(steps=10_000))
+    if name == "one-layer-norm":
+        return RunConfig(model=ModelConfig(normalization="LN"), training=TrainingConfig(steps=15_000))
+    if name == "one-block":
+        return RunConfig(model=ModelConfig(d_mlp=44))
     if name == "two-layers-tied":
         return RunConfig(model=ModelConfig(n_layers=2, tied=True))
+    if name == "five-layers":
+        return _deep(50_000, n_layers=5)
+    if name == "ten-layers-tied":
+        return _deep(15_000, n_layers=10, tied=True)
+    if name == "twelve-layers-mlp":
+        return _deep(50_000, n_layers=12, n_heads=4, d_mlp=44)
+    if name in ("sine", "sine-learner"):
+        return _sine(name == "sine-learner")
     raise unknown("configuration", name, ABOUT)
+
+
+def _deep(steps: int, **model: Any) -> RunConfig:
+    """The notebooks' settings from three layers on: half the learning rate, tokens clipped, a loose gradient clip."""
+    return RunConfig(
+        model=ModelConfig(clip=10.0, **model),
+        training=TrainingConfig(steps=steps, learning_rate=5e-4, gradient_clip=10.0),
+    )
+
+
+def _sine(learner: bool) -> RunConfig:
+    """The model, or the learner whose layer is an explicit step: a seed starts both from the same embedding."""
+    model = ModelConfig(d_model=40, input_mlp=160, attention="gradient_step" if learner else "trained")
+    rate = 3e-4 if learner else 1e-3
+    return RunConfig(
+        task={"name": "sine"},
+        model=model,
+        training=TrainingConfig(steps=20_000, learning_rate=rate, gradient_clip=100.0),
+    )

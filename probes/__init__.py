@@ -6,8 +6,14 @@ from tasks.lazy import lazily
 
 if TYPE_CHECKING:
     from probes.controls import CONTROLS
+    from probes.curvature import Curvature
+    from probes.curves import Curves
     from probes.gd_alignment import GDAlignment
+    from probes.head_sum import HeadSum
     from probes.interpolation import Interpolation
+    from probes.layer_matching import LayerMatching
+    from probes.linear_decoding import LinearDecoding
+    from probes.order_sensitivity import OrderSensitivity
     from probes.out_of_distribution import OutOfDistribution
     from probes.probe import Comparison, Probe
     from probes.reading import COLUMNS, Reading
@@ -20,8 +26,14 @@ __all__ = [
     "COLUMNS",
     "CONTROLS",
     "Comparison",
+    "Curvature",
+    "Curves",
     "GDAlignment",
+    "HeadSum",
     "Interpolation",
+    "LayerMatching",
+    "LinearDecoding",
+    "OrderSensitivity",
     "OutOfDistribution",
     "Plan",
     "Probe",
@@ -35,8 +47,14 @@ __all__ = [
 
 _EXPORTS = {
     "CONTROLS": "probes.controls",
+    "Curvature": "probes.curvature",
+    "Curves": "probes.curves",
     "GDAlignment": "probes.gd_alignment",
+    "HeadSum": "probes.head_sum",
     "Interpolation": "probes.interpolation",
+    "LayerMatching": "probes.layer_matching",
+    "LinearDecoding": "probes.linear_decoding",
+    "OrderSensitivity": "probes.order_sensitivity",
     "OutOfDistribution": "probes.out_of_distribution",
     **dict.fromkeys(("Comparison", "Probe"), "probes.probe"),
     **dict.fromkeys(("COLUMNS", "Reading"), "probes.reading"),

@@ -9,13 +9,17 @@ from torch import Tensor
 
 from mesa.construction.gradient_step import gradient_step_model
 from mesa.construction.products import from_products, weight_products
+from mesa.construction.softmax_step import softmax_step_model
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from mesa.model import InContextTransformer
 from mesa.rng import generator
-from probes.linear_layers import construction, identified, readable
+from probes.linear_layers import bare, construction, identified, readable
+from probes.sine_fit import SineFit
 from probes.subject import Subject
+from tasks.linear_regression import LinearRegression
 from tasks.prompt import RegressionPrompt
 from tasks.reader import Inputs, Reader
+from tasks.sine import SineRegression
 from tasks.task import Task
 
 # A control subject, or the reason in one line why there is none.
@@ -78,6 +82,53 @@ def constructed_preconditioned(subject: Subject) -> Subject | str:
     return replace(subject, model=model, control="constructed_preconditioned")
 
 
+def constructed_softmax(subject: Subject) -> Subject | str:
+    """Two softmax heads that perform one gradient step on centred inputs, tuned: the nearest that small scores come."""
+    reason = bare(subject)
+    if reason is not None:
+        return reason
+    tuning = subject.prompts(TUNING, generator(subject.seed, "control/constructed"))
+    found = GradientDescent().tuned(replace(tuning, x=tuning.x - tuning.x.mean(dim=1, keepdim=True)))
+    shape = {"d_in": tuning.x.shape[-1], "d_out": tuning.y.shape[-1], "dtype": tuning.x.dtype}
+    model = softmax_step_model(found.step_sizes[0], context=tuning.x.shape[1], **shape)
+    return replace(subject, model=model.to(tuning.x.device, print_details=False), control="constructed_softmax")
+
+
+def constructed_normed(subject: Subject) -> Subject | str:
+    """The gradient step's weights behind the model's own norm, as initialised, with the step size of least loss."""
+    model = subject.model
+    if not isinstance(model, InContextTransformer):
+        return "this model has no place to put other weights in"
+    config = model.config
+    if config.normalization is None or config.n_layers > 1 or set(config.kernels) != {"linear"}:
+        return "for one layer of linear attention behind a norm"
+    if config.d_mlp or config.input_mlp or config.d_model or config.d_head or config.n_heads > 1 or config.final_norm:
+        return "for a norm and one head of linear attention, and nothing besides"
+    tuning = subject.prompts(TUNING, generator(subject.seed, "control/constructed"))
+    twin = replace(subject, model=_raw_step(model, tuning.x.shape[-1], 1.0), control="constructed_normed")
+    # The prediction is linear in the step size.
+    raw = twin.predict(tuning)
+    size = float((raw * tuning.target).sum() / raw.square().sum())
+    return replace(twin, model=_raw_step(model, tuning.x.shape[-1], size))
+
+
+def _raw_step(model: InContextTransformer, d_in: int, size: float) -> InContextTransformer:
+    fresh = copy.deepcopy(model)
+    fresh.initialise(0)
+    A, V = (torch.zeros_like(product) for product in weight_products(fresh))
+    A[0, 0, :d_in, :d_in] = torch.eye(d_in)
+    V[0, 0, d_in:, d_in:] = -size * torch.eye(V.shape[-1] - d_in)
+    return from_products(fresh, A, V)
+
+
+def fresh_teachers(subject: Subject) -> Subject | str:
+    """The same model on prompts of new teachers, where it was trained on a finite set of them."""
+    if getattr(subject.task, "teachers", None) is None:
+        return "its teachers are fresh as it is"
+    assert isinstance(subject.task, LinearRegression)
+    return replace(subject, task=replace(subject.task, teachers=None), control="fresh_teachers")
+
+
 def identified_only(subject: Subject) -> Subject | str:
     """The model with every weight product that the loss cannot see set to zero: the same predictions, by definition.
 
@@ -95,6 +146,14 @@ def identified_only(subject: Subject) -> Subject | str:
     return replace(subject, model=kept, control="identified_only")
 
 
+def sine_fit(subject: Subject) -> Subject | str:
+    """The curve through the context, by least squares: the right answer by other means (negative)."""
+    if not isinstance(subject.task, SineRegression):
+        return "only sine curves can be fitted by a sine"
+    like = next(subject.model.parameters())
+    return replace(subject, model=SineFit(subject.task.context).to(like.device, like.dtype), control="sine_fit")
+
+
 CONTROLS: dict[str, Control] = {
     "untrained": untrained,
     "shuffled_labels": shuffled_labels,
@@ -102,7 +161,11 @@ CONTROLS: dict[str, Control] = {
     "constructed": constructed,
     "constructed_gd": constructed_gd,
     "constructed_preconditioned": constructed_preconditioned,
+    "constructed_softmax": constructed_softmax,
+    "constructed_normed": constructed_normed,
+    "fresh_teachers": fresh_teachers,
     "identified_only": identified_only,
+    "sine_fit": sine_fit,
 }
 
 

@@ -39,13 +39,20 @@ class Scaled:
 def readable(subject: Subject) -> str | None:
     """None for one-head linear self-attention on paired tokens, or why the weights cannot be compared."""
     model = subject.model
+    if isinstance(model, InContextTransformer):
+        if set(model.config.kernels) != {"linear"}:
+            return "the construction is for linear attention, and a layer has a softmax kernel"
+        if model.config.n_heads > 1:
+            return f"the products of {model.config.n_heads} heads have no one scale"
+    return bare(subject)
+
+
+def bare(subject: Subject) -> str | None:
+    """None for attention of any kernel and heads on paired tokens and nothing besides, or why it is not that."""
+    model = subject.model
     if not isinstance(model, InContextTransformer):
         return "its weights are not those of an InContextTransformer"
     config = model.config
-    if set(config.kernels) != {"linear"}:
-        return "the construction is for linear attention, and a layer has a softmax kernel"
-    if config.n_heads > 1:
-        return f"the products of {config.n_heads} heads have no one scale"
     if config.normalization or config.d_mlp or config.input_mlp or config.d_model:
         return "the construction has no norm, no MLP and no embedding"
     reader = getattr(subject.reader, "base", subject.reader)

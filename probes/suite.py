@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
 from mesa import build
 from mesa.errors import unknown
+from mesa.learners import Settled, TrainedLearner
 from mesa.pool import pool, results
 from mesa.rng import generator
 from mesa.run import Run, Which, checked, model_of
 from mesa.training import one_thread
 from probes.catalogue import PROBES
 from probes.controls import CONTROLS
+from probes.fit import SEARCHED, default_learners, tuned
 from probes.probe import Probe
 from probes.reading import Reading, joined
 from probes.subject import Subject
@@ -26,11 +28,18 @@ WEIGHT_PROBES = ("weight_products", "interpolation")
 
 @dataclass(frozen=True)
 class Plan:
-    """One probe: at which checkpoints of a run, and beside which controls (None: those that fit) at the last one."""
+    """One probe: at which checkpoints of a run, and beside which controls (None: those that fit) at the last one.
+
+    With a `rival`, the name of a run beside this one, the probe's only learner is that run's last model of the same
+    seed, under the name `meta_learned`. With `tune_once` its learners are tuned once for a seed, on prompts of their
+    own, and serve all its checkpoints and controls: for learners whose tuning takes long.
+    """
 
     probe: Probe
     checkpoint: Which = "last"
     controls: tuple[str, ...] | None = None
+    rival: str | None = None
+    tune_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,14 +132,41 @@ def _seed(path: Path, seed: int, plans: tuple[Plan, ...]) -> tuple[dict[str, Rea
     run, found, skipped = Run.open(path), {}, []
     with one_thread():
         for plan in plans:
-            readings = []
+            readings, probe = [], _facing(plan, run, seed)
+            if isinstance(probe, Skipped):
+                skipped.append(probe)
+                found[plan.probe.name] = joined(())
+                continue
             for subject in subjects_of(run, seed, plan.checkpoint):
                 last = subject.step == max(run.checkpoints(seed)) or plan.checkpoint != "all"
-                items = list(_with_controls(plan.probe, subject, plan.controls if last else ()))
+                items = list(_with_controls(probe, subject, plan.controls if last else ()))
                 readings += [item for item in items if isinstance(item, Reading)]
                 skipped += [item for item in items if isinstance(item, Skipped)]
             found[plan.probe.name] = joined(readings)
     return found, skipped
+
+
+def _facing(plan: Plan, run: Run, seed: int) -> Probe | Skipped:
+    """The plan's probe, beside the rival where there is one; UserError where that was not trained."""
+    if plan.rival is None:
+        return _settled(plan.probe, run, seed) if plan.tune_once else plan.probe
+    other = Run.open(run.path.parent / plan.rival)
+    if other.outcome(seed)["status"] == "diverged":
+        return Skipped(plan.probe.name, f"{run.name} seed {seed}", f"the rival of this seed in {other.name} diverged")
+    learner = TrainedLearner(other.load(seed), build.reader(other.config))
+    # A Probe is a frozen dataclass; one without a field `learners` has no use for a rival, and says so.
+    return replace(plan.probe, learners=(learner,))  # pyright: ignore[reportArgumentType]
+
+
+def _settled(probe: Probe, run: Run, seed: int) -> Probe:
+    """The probe with learners that are tuned for the seed's last model."""
+    (subject,) = subjects_of(run, seed, "last")
+    # As for a rival: a Probe is a frozen dataclass, and one without a field `learners` says so here.
+    given, prompts = (getattr(probe, name) for name in ("learners", "prompts"))
+    learners = given or default_learners(subject)
+    tuning = subject.prompts(min(prompts, SEARCHED), generator(seed, "learners"))
+    settled = tuple(Settled(each) for each in tuned(learners, tuning))
+    return replace(probe, learners=settled)  # pyright: ignore[reportArgumentType]
 
 
 def _with_controls(probe: Probe, subject: Subject, controls: Sequence[str] | None) -> Iterator[Reading | Skipped]:

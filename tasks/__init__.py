@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tasks.prompt import RegressionPrompt
     from tasks.reader import Inputs, PairedReader, Reader, half_squared_error
     from tasks.shifts import InputScale, NoisyLabels, OtherLaw, QueryScale, TeacherScale
+    from tasks.sine import SineRegression
     from tasks.task import Task
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "QueryScale",
     "Reader",
     "RegressionPrompt",
+    "SineRegression",
     "Task",
     "TeacherScale",
     "half_squared_error",
@@ -31,6 +33,7 @@ _SHIFTS = ("InputScale", "NoisyLabels", "OtherLaw", "QueryScale", "TeacherScale"
 _EXPORTS = {
     "LinearRegression": "tasks.linear_regression",
     "RegressionPrompt": "tasks.prompt",
+    "SineRegression": "tasks.sine",
     "Task": "tasks.task",
     **dict.fromkeys(_READER, "tasks.reader"),
     **dict.fromkeys(_SHIFTS, "tasks.shifts"),

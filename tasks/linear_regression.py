@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -13,6 +14,10 @@ from tasks.prompt import RegressionPrompt
 Law = Literal["uniform", "normal"]
 # More than this is a slip of the keyboard: one prompt would not fit in memory.
 LARGEST = 2**20
+# Teachers of a fixed set are drawn so many at a time: a draw of another size would not begin with the same numbers.
+_BLOCK = 64
+# So many numbers of float64 at once fit in a few tens of megabytes.
+_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class LinearRegression:
     Inputs are `input_scale * scales[k] * u` in coordinate k, with u ~ U(-1, 1) or N(0, 1); the teacher's entry
     k is divided by `scales[k]`, so every coordinate contributes alike to the label. The default is the paper's:
     d = N = 10 and x ~ U(-0.5, 0.5), where predicting zero costs d_in * input_scale**2 / 6 = 0.4167.
+    With `teachers` K every prompt takes one of the K teachers of a fixed set instead, each as likely: a function of
+    `teachers_seed` whose first members are the smaller sets; one teacher can be learnt without looking at the context.
     Lengths and scales are pure numbers. Raises ValueError, naming the field, for a value outside its range.
 
     >>> generator = torch.Generator().manual_seed(0)
@@ -38,6 +45,8 @@ class LinearRegression:
     scales: tuple[float, ...] | None = field(default=None, metadata={"about": "one factor per coordinate, or null"})
     teacher_scale: float = field(default=1.0, metadata={"about": "standard deviation of the teacher's entries"})
     label_noise: float = field(default=0.0, metadata={"about": "standard deviation of the noise on context labels"})
+    teachers: int | None = field(default=None, metadata={"about": "teachers in a fixed set; null: fresh per prompt"})
+    teachers_seed: int = field(default=0, metadata={"about": "which fixed set of teachers"})
 
     __pydantic_config__: ClassVar[Any] = {"strict": True, "extra": "forbid"}
 
@@ -57,6 +66,11 @@ class LinearRegression:
                 raise ValueError(f"scales: {len(self.scales)} entries, but d_in is {self.d_in}: one each is needed")
             if not all(scale > 0 and math.isfinite(scale) for scale in self.scales):
                 raise ValueError(f"scales: {self.scales} must be positive, finite numbers")
+        if self.teachers is not None and not 1 <= self.teachers <= LARGEST:
+            raise ValueError(f"teachers: {self.teachers} must be at least 1 and at most {LARGEST}, or null")
+        # torch's generator on the CPU looks at 32 bits: more would let two seeds mean one set.
+        if not 0 <= self.teachers_seed < 2**32:
+            raise ValueError(f"teachers_seed: {self.teachers_seed} must be at least 0 and less than 2**32")
 
     def inputs(self, batch: int, count: int, generator: torch.Generator) -> Float[Tensor, "batch count d_in"]:
         """Draw only inputs, `count` of them for each of `batch` prompts."""
@@ -67,16 +81,28 @@ class LinearRegression:
             x.normal_(0.0, self.input_scale, generator=generator)
         return x if self.scales is None else x.mul_(x.new_tensor(self.scales))
 
-    def teachers(self, batch: int, generator: torch.Generator) -> Float[Tensor, "batch d_in d_out"]:
-        """Draw only teachers, one for each prompt."""
+    def draw_teachers(self, batch: int, generator: torch.Generator) -> Float[Tensor, "batch d_in d_out"]:
+        """Draw only teachers, one for each prompt: fresh, or from the fixed set."""
+        if self.teachers is not None:
+            place = torch.randint(self.teachers, (batch,), generator=generator, device=generator.device)
+            return self.teacher_set.to(generator.device)[place]
         w = torch.empty(batch, self.d_in, self.d_out, device=generator.device)
-        w.normal_(0.0, self.teacher_scale, generator=generator)
-        return w if self.scales is None else w.div_(w.new_tensor(self.scales)[:, None])
+        return self._scaled(w.normal_(0.0, self.teacher_scale, generator=generator))
+
+    @cached_property
+    def teacher_set(self) -> Float[Tensor, "teacher d_in d_out"]:
+        """The fixed set of teachers, on the CPU; ValueError where teachers are fresh."""
+        if self.teachers is None:
+            raise ValueError("teachers: null has no set: every prompt has a fresh teacher")
+        source = torch.Generator().manual_seed(self.teachers_seed)
+        shape = _BLOCK, self.d_in, self.d_out
+        drawn = [torch.empty(shape).normal_(generator=source) for _ in range(0, self.teachers, _BLOCK)]
+        return self._scaled(torch.cat(drawn)[: self.teachers] * self.teacher_scale)
 
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
         """Draw `batch` prompts with `queries` queries each, on the generator's device, in float32."""
         x = self.inputs(batch, self.context + queries, generator)
-        return self.labelled(x, self.teachers(batch, generator), generator)
+        return self.labelled(x, self.draw_teachers(batch, generator), generator)
 
     def labelled(self, x: Tensor, teacher: Tensor, generator: torch.Generator) -> RegressionPrompt:
         """Make prompts of given inputs (batch context+queries d_in), the context's first, and teachers."""
@@ -91,7 +117,11 @@ class LinearRegression:
 
         The prior of teacher entry k has standard deviation tau_k = teacher_scale / scales[k], so with z = x * tau
         the posterior mean is Z^T (Z Z^T + sigma^2 I)^-1 y, whose limit for sigma -> 0 is the pseudo-inverse.
+        With a fixed set it is the posterior mean over the set, in proportion to exp(-|y - x w|^2 / (2 sigma^2)), whose
+        limit is the mean of the teachers that fit, or of the nearest where none does.
         """
+        if self.teachers is not None:
+            return self._best_of_set(prompt)
         scales = self.scales or (1.0,) * self.d_in
         tau = prompt.x.new_tensor([self.teacher_scale / scale for scale in scales])
         z = (prompt.x * tau).double()
@@ -99,3 +129,32 @@ class LinearRegression:
         gram.diagonal(dim1=-2, dim2=-1).add_(self.label_noise**2)
         weights = z.mT @ (torch.linalg.pinv(gram, hermitian=True) @ prompt.y.double())
         return ((prompt.query * tau).double() @ weights).to(prompt.y.dtype)
+
+    def _best_of_set(self, prompt: RegressionPrompt) -> Tensor:
+        known = self.teacher_set.to(prompt.x.device).double()
+        at_once = max(1, _AT_ONCE // len(known))
+        wide = prompt.to(dtype=torch.float64)
+        parts = [wide.batch(start, start + at_once) for start in range(0, len(wide.x), at_once)]
+        means = [torch.einsum("bk,kio->bio", self._posterior(part, known), known) for part in parts]
+        return (wide.query @ torch.cat(means)).to(prompt.y.dtype)
+
+    def _posterior(
+        self, prompt: RegressionPrompt, known: Float[Tensor, "teacher d_in d_out"]
+    ) -> Float[Tensor, "batch teacher"]:
+        """How likely each known teacher is, given each context."""
+        # |y - x w|^2 written out: a product of matrices, where residuals would be a number per example and teacher.
+        S, moment = (prompt.x.mT @ prompt.x).flatten(1), (prompt.x.mT @ prompt.y).flatten(1)
+        square = prompt.y.square().sum(dim=(1, 2))[:, None] - 2.0 * moment @ known.flatten(1).T
+        error = (square + S @ (known @ known.mT).flatten(1).T).clamp(min=0.0)
+        least = error.min(dim=-1, keepdim=True).values
+        if self.label_noise > 0:
+            # Beside the nearest teacher's, so that it is 0 for that one however little the noise.
+            return torch.softmax(-0.5 * (error - least) / self.label_noise / self.label_noise, dim=-1)
+        # Labels are float32 sums of d_in products, which is all that the error of the true teacher can tell.
+        size = prompt.x.flatten(1).norm(dim=-1) * known.flatten(1).norm(dim=-1).max()
+        rounding = self.d_in * torch.finfo(torch.float32).eps * size[:, None]
+        fits = (error.sqrt() <= least.sqrt() + rounding).double()
+        return fits / fits.sum(dim=-1, keepdim=True)
+
+    def _scaled(self, w: Float[Tensor, "batch d_in d_out"]) -> Float[Tensor, "batch d_in d_out"]:
+        return w if self.scales is None else w.div_(w.new_tensor(self.scales)[:, None])

@@ -89,8 +89,8 @@ class NoisyLabels:
         return replace(prompt, y=torch.cat([noise, prompt.y[:, self.count :]], dim=1))
 
     def best(self, prompt: RegressionPrompt) -> Tensor | None:
-        """Least squares on the examples whose labels were kept."""
-        if self.count == self.task.context:
+        """The base task's best prediction from the examples whose labels were kept."""
+        if self.count == self.task.context and self.task.teachers is None:
             return torch.zeros_like(prompt.target)
         return self.task.best(replace(prompt, x=prompt.x[:, self.count :], y=prompt.y[:, self.count :]))
 
@@ -118,7 +118,7 @@ class OtherLaw:
         if self.task.scales is not None:
             x = x * x.new_tensor(self.task.scales)
         x = x * (self.norm / x[:, : self.task.context].flatten(1).norm(dim=1))[:, None, None]
-        return self.task.labelled(x, self.task.teachers(batch, generator), generator)
+        return self.task.labelled(x, self.task.draw_teachers(batch, generator), generator)
 
     def best(self, prompt: RegressionPrompt) -> Tensor | None:
         """The base task's best prediction: it does not depend on the law of the inputs."""

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-import pytest
-import torch
+from mesa.pool import one_blas_thread
+
+one_blas_thread()  # before anything loads numpy
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,14 @@ from tasks.lazy import lazily
 if TYPE_CHECKING:
     from mesa.construction.gradient_step import gradient_step_model
     from mesa.construction.products import from_products, weight_products
+    from mesa.construction.softmax_step import softmax_step_model
 
-__all__ = ["from_products", "gradient_step_model", "weight_products"]
+__all__ = ["from_products", "gradient_step_model", "softmax_step_model", "weight_products"]
 
 _EXPORTS = {
     "from_products": "mesa.construction.products",
     "gradient_step_model": "mesa.construction.gradient_step",
+    "softmax_step_model": "mesa.construction.softmax_step",
     "weight_products": "mesa.construction.products",
 }
 __getattr__ = lazily(__name__, _EXPORTS)

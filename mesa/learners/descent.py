@@ -7,10 +7,14 @@ m_k, so the implied weights are W_k = W_0 + sum_k c_k T_1 ... T_k m_k: a cost of
 Gradient descent is gamma = 0: S and T stay. QED.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mesa.learners.spectrum import spectrum
 from tasks.prompt import RegressionPrompt
 
 Moments = tuple[Float[Tensor, "batch d_in d_in"], Float[Tensor, "batch d_in d_out"]]
@@ -38,6 +42,28 @@ def descend(of: Moments, gammas: Tensor | None, sizes: Tensor) -> Float[Tensor, 
             seen = T if seen is None else seen @ T
             m, S = T @ m, T @ S @ T
     return torch.stack(path)
+
+
+def reach(prompt: RegressionPrompt, start: Tensor | None = None) -> Callable[[Tensor | None, Tensor], Tensor]:
+    """The predictions after the last step, less the start's, as a function of gammas (None: all zero) and sizes.
+
+    For searches, in float64: in the eigenbasis of S a step is a product of numbers, so an evaluation costs d a prompt.
+    """
+    found = spectrum(prompt if start is None else replace(prompt, y=prompt.y - prompt.x @ start))
+    asked = prompt.query.double() @ found.basis
+
+    def last(gammas: Tensor | None, sizes: Tensor) -> Tensor:
+        s, total = found.values, torch.zeros_like(found.values)
+        residual = seen = torch.ones_like(s)
+        for index, size in enumerate(sizes):
+            total = total + size * seen * residual
+            residual = residual - size * s * residual
+            if gammas is not None and index < len(sizes) - 1:
+                T = 1.0 - gammas[index] * s
+                residual, seen, s = T * residual, T * seen, T * T * s
+        return asked @ (total[..., None] * found.moment)
+
+    return last
 
 
 def descend_clipped(

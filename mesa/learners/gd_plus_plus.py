@@ -1,5 +1,6 @@
 """GD++: gradient descent that also improves the curvature of what it descends on ([VO] A.10)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -7,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.learners.descent import descend, descend_clipped, moments, typical_norm
+from mesa.learners.descent import descend, descend_clipped, moments, reach, typical_norm
 from mesa.learners.gradient_descent import GradientDescent, per_step
 from mesa.learners.tuning import minimise
 from tasks.prompt import RegressionPrompt
@@ -75,7 +76,8 @@ class GDPlusPlus:
         """gamma and the step size of least loss after the last step.
 
         The loss has several minima: it is descended from tuned gradient descent and from a start with a correction,
-        and the better end is kept. One pair a step begins at the shared pair, spread, as equal ones are a saddle.
+        and the better end is kept. One pair a step begins at the shared pair, spread, as equal ones are a saddle, at
+        gradient descent's sizes, and at pairs that grow.
         """
         unit = 1.0 / typical_norm(prompt)
         wide = prompt.to(dtype=torch.float64)
@@ -94,29 +96,40 @@ class GDPlusPlus:
             return replace(self, gamma=unit * float(best[0]), step_size=unit * float(best[1]))
         last = self.steps - 1
 
-        def each(values: Tensor) -> Tensor:
+        def each(values: Tensor, loss: Callable[[Tensor, Tensor], Tensor] = loss) -> Tensor:
             # The last gamma changes nothing: it is no variable.
             gammas = torch.cat([values[:last], values.new_zeros(1)])
             return loss(unit * gammas, unit * values[last:])
 
         spread = torch.linspace(0.9, 1.1, self.steps, dtype=torch.float64)
-        found = unit * minimise(each, torch.cat([best[0] * spread[:last], best[1] * spread]))
+        # Per-step gradient descent is a member of this class, and so a start: the wider class never fits worse.
+        plain_sizes = GradientDescent(steps=self.steps, shared=False, clip=self.clip).tuned(wide).step_sizes
+        none = torch.zeros(last, dtype=torch.float64)
+        # A correction leaves small eigenvalues, which need larger corrections and steps: so the best ones grow.
+        grown = min(4.0, 100.0 ** (1.0 / last)) ** torch.arange(self.steps, dtype=torch.float64)
+        starts = [
+            torch.cat([best[0] * spread[:last], best[1] * spread]),
+            torch.cat([none, torch.tensor(plain_sizes, dtype=torch.float64) / unit]),
+            torch.cat([0.4 * grown[:last], 0.5 * grown]),
+        ]
+        # Without a clip a loss costs a tenth: which start leads lowest is found there, and the end with the clip.
+        bare = replace(self, clip=None)._loss(wide)
+        ends = [minimise(lambda values: each(values, bare), start) for start in starts]
+        begin = min([*starts, *ends], key=lambda values: float(each(values).nan_to_num(nan=math.inf)))
+        found = unit * (begin if self.clip is None else minimise(each, begin, tolerance=1e-8))
         return replace(self, gamma=(*found[:last].tolist(), 0.0), step_size=tuple(found[last:].tolist()))
 
     def _spread(self, value: float) -> float | tuple[float, ...]:
         return value if self.shared else (value,) * self.steps
 
     def _loss(self, prompt: RegressionPrompt) -> Callable[[Tensor, Tensor], Tensor]:
-        clip, of = self.clip, moments(prompt)
-
-        def loss(gammas: Tensor, sizes: Tensor) -> Tensor:
-            if clip is not None:
-                guess = descend_clipped(prompt, gammas, sizes, None, clip)[-1]
-            else:
-                guess = prompt.query @ descend(of, gammas, sizes)[-1]
-            return half_squared_error(guess, prompt.target)
-
-        return loss
+        clip = self.clip
+        if clip is not None:
+            return lambda gammas, sizes: half_squared_error(
+                descend_clipped(prompt, gammas, sizes, None, clip)[-1], prompt.target
+            )
+        last = reach(prompt)
+        return lambda gammas, sizes: half_squared_error(last(gammas, sizes), prompt.target)
 
     def _settings(self, like: Tensor) -> tuple[Tensor, Tensor]:
         return like.new_tensor(self.gammas), like.new_tensor(self.step_sizes)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from mesa.learners.descent import descend, descend_clipped, moments, typical_norm
+from mesa.learners.descent import descend, descend_clipped, moments, reach, typical_norm
 from mesa.learners.tuning import minimise
 from tasks.prompt import RegressionPrompt
 from tasks.reader import half_squared_error
@@ -71,7 +71,8 @@ class GradientDescent:
 
         One step is least squares in c: the prediction is W0 x_q + c g, g = the raw step's change of it. More steps make
         the loss a polynomial in c without a closed form; it is searched below the size at which most prompts diverge.
-        One size a step begins at distinct values: the loss is symmetric in them, and equal ones are a saddle.
+        One size a step begins at distinct values, Chebyshev's and the shared size spread, and the better end is kept:
+        the loss is symmetric in the sizes, and equal ones are a saddle.
         """
         if self.steps == 1 and self.clip is None:
             start = self._start(prompt)
@@ -81,25 +82,28 @@ class GradientDescent:
             return replace(self, step_size=size if self.shared else (size,))
         wide = prompt.to(dtype=torch.float64)
         loss, unit = self._loss(wide), 1.0 / typical_norm(prompt)
+
+        def along(part: float) -> float:
+            value = loss(torch.full((self.steps,), 2.0 * unit * part, dtype=torch.float64))
+            return float(value.nan_to_num(nan=1e30, posinf=1e30))
+
+        # Searched in parts of 2 `unit`, so that the tolerance is relative: inputs may have any scale.
+        found: Any = minimize_scalar(along, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-7})
+        shared = 2.0 * float(found.x)
         if self.shared:
-
-            def along(part: float) -> float:
-                value = loss(torch.full((self.steps,), 2.0 * unit * part, dtype=torch.float64))
-                return float(value.nan_to_num(nan=1e30, posinf=1e30))
-
-            # Searched in parts of 2 `unit`, so that the tolerance is relative: inputs may have any scale.
-            found: Any = minimize_scalar(along, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-7})
-            return replace(self, step_size=2.0 * unit * float(found.x))
-        begin = unit * torch.tensor(distinct(self.steps), dtype=torch.float64)
-        sizes = unit * minimise(lambda parts: loss(unit * parts), begin / unit)
-        return replace(self, step_size=tuple(sizes.tolist()))
+            return replace(self, step_size=unit * shared)
+        spread = shared * torch.linspace(0.9, 1.1, self.steps, dtype=torch.float64)
+        begins = [torch.tensor(distinct(self.steps), dtype=torch.float64), spread]
+        ends = [minimise(lambda parts: loss(unit * parts), begin) for begin in begins]
+        best = min(ends, key=lambda parts: float(loss(unit * parts)))
+        return replace(self, step_size=tuple((unit * best).tolist()))
 
     def _loss(self, prompt: RegressionPrompt) -> Any:
         if self.clip is not None:
             return lambda sizes: half_squared_error(self._clipped(prompt, sizes)[-1], prompt.target)
         start = self._start(prompt)
-        of, base = moments(prompt, start), 0.0 if start is None else prompt.query @ start
-        return lambda sizes: half_squared_error(prompt.query @ descend(of, None, sizes)[-1] + base, prompt.target)
+        last, base = reach(prompt, start), 0.0 if start is None else prompt.query @ start
+        return lambda sizes: half_squared_error(last(None, sizes) + base, prompt.target)
 
     def _clipped(self, prompt: RegressionPrompt, sizes: Tensor) -> Tensor:
         assert self.clip is not None

@@ -1,50 +1,110 @@
-"""One step of gradient descent times a fixed matrix: the best that one linear layer can do ([AHN] Thm 1)."""
+"""Gradient descent times a fixed matrix: its one step is the best that one linear layer can do ([AHN] Thm 1)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mesa.learners.descent import Moments, moments
+from mesa.learners.tuning import minimise
 from tasks.prompt import RegressionPrompt
+from tasks.reader import half_squared_error
 
 
 @dataclass(frozen=True, eq=False)
 class PreconditionedGradientDescent:
-    """W = P X^T Y with one d_in x d_in preconditioner P for all prompts (Ahn et al. 2023, arXiv 2306.00297).
+    """`steps` steps W <- W + P X^T (Y - X W) from zero with one d_in x d_in preconditioner P for all steps and prompts.
 
-    With P = c I it is one step of plain gradient descent from zero.
+    With P = c I it is plain gradient descent; without a preconditioner P is the identity (Ahn et al. 2023, arXiv
+    2306.00297). Raises ValueError for less than one step, or a P that is not d_in x d_in.
 
     >>> x = torch.eye(2)[None]
     >>> prompt = RegressionPrompt(x, torch.ones(1, 2, 1), query=x[:, :1], target=torch.ones(1, 1, 1))
-    >>> PreconditionedGradientDescent(0.5 * torch.eye(2)).predict(prompt).item()
-    0.5
+    >>> PreconditionedGradientDescent(0.5 * torch.eye(2), steps=2).predict(prompt).flatten()
+    tensor([0.5000, 0.7500])
     """
 
     preconditioner: Float[Tensor, "d_in d_in"] | None = None
+    steps: int = 1
     name: str = "preconditioned_gd"
 
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps: {self.steps} must be at least 1")
+
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
-        """The weights after the one step; without a preconditioner, X^T Y itself."""
-        moment = prompt.x.mT @ prompt.y
-        return (moment if self.preconditioner is None else self.preconditioner.to(moment) @ moment)[None]
+        """The weights after each step."""
+        d_in = prompt.x.shape[2]
+        P = torch.eye(d_in) if self.preconditioner is None else self.preconditioner
+        if tuple(P.shape) != (d_in, d_in):
+            raise ValueError(f"preconditioner: shape {tuple(P.shape)} must be (d_in, d_in) = {(d_in, d_in)}")
+        return torch.stack(_descend(moments(prompt), P.to(prompt.x), self.steps))
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
-        """The prediction after the one step."""
+        """The prediction after each step."""
         return prompt.query @ self.weights(prompt)
 
     def tuned(self, prompt: RegressionPrompt) -> "PreconditionedGradientDescent":
-        """The preconditioner of least loss: the prediction x_q^T P X^T Y is linear in P, so it is least squares.
+        """The preconditioner of least loss after the last step.
 
-        Row (prompt, query, output) of the system has the d_in^2 features x_q (X^T Y)^T; it is solved by its normal
-        equations in float64, whose condition is that of the inputs' fourth moments. A ridge of 1e-12 of the mean
-        diagonal picks the smallest solution where there are fewer prompts than features. (LAPACK's least-squares
-        driver gives other last bits from call to call, which a report must not.)
+        One step has a closed form. More are descended from the best of three stable matrices: multiples of the
+        identity, of the inverse second moment of the inputs, and of the one-step solution.
         """
-        query, target = prompt.query.double(), prompt.target.double()
-        moment = prompt.x.double().mT @ prompt.y.double()
-        features = torch.einsum("bqi,bjo->bqoij", query, moment).flatten(0, 2).flatten(1)
-        normal = features.mT @ features
-        normal.diagonal().add_(1e-12 * normal.diagonal().mean())
-        solution = torch.linalg.solve(normal, features.mT @ target.flatten()[:, None])
-        return replace(self, preconditioner=solution.view(query.shape[-1], -1))
+        wide = prompt.to(dtype=torch.float64)
+        if self.steps == 1:
+            return replace(self, preconditioner=_one_step(wide))
+        # In inputs x R, of second moment I, the preconditioner is R^-1 P R^-1 and the search is well-conditioned.
+        root = _root(wide.x)
+        white = replace(wide, x=wide.x @ root, query=wide.query @ root)
+        of, eye = moments(white), torch.eye(len(root), dtype=root.dtype, device=root.device)
+
+        def loss(Q: Tensor) -> Tensor:
+            return half_squared_error(white.query @ _descend(of, Q, self.steps)[-1], white.target)
+
+        back = torch.linalg.inv(root)
+        begins = [_stable(loss, of[0], Q) for Q in (eye, back @ back, _one_step(white))]
+        if self.preconditioner is not None:
+            begins.append(back @ self.preconditioner.to(back) @ back)
+        begin = min(begins, key=lambda Q: float(loss(Q).nan_to_num(nan=torch.inf)))
+        unit = begin.norm()
+        found = unit * minimise(lambda Q: loss(unit * Q), begin / unit)
+        return replace(self, preconditioner=root @ found @ root)
+
+
+def _descend(of: Moments, P: Tensor, steps: int) -> list[Float[Tensor, "batch d_in d_out"]]:
+    S, m = of
+    path = [P @ m]
+    for _ in range(steps - 1):
+        path.append(path[-1] + P @ (m - S @ path[-1]))
+    return path
+
+
+def _one_step(prompt: RegressionPrompt) -> Float[Tensor, "d_in d_in"]:
+    """The best P for one step: the prediction x_q^T P X^T Y is linear in P, so it is least squares.
+
+    Row (prompt, query, output) of the system has the d_in^2 features x_q (X^T Y)^T; it is solved by its normal
+    equations in float64, whose condition is that of the inputs' fourth moments. A ridge of 1e-12 of the mean
+    diagonal picks the smallest solution where there are fewer prompts than features. (LAPACK's least-squares
+    driver gives other last bits from call to call, which a report must not.)
+    """
+    features = torch.einsum("bqi,bjo->bqoij", prompt.query, prompt.x.mT @ prompt.y).flatten(0, 2).flatten(1)
+    normal = features.mT @ features
+    normal.diagonal().add_(1e-12 * normal.diagonal().mean())
+    solution = torch.linalg.solve(normal, features.mT @ prompt.target.flatten()[:, None])
+    return solution.view(prompt.query.shape[-1], -1)
+
+
+def _root(x: Tensor) -> Float[Tensor, "d_in d_in"]:
+    """R = C^{-1/2} of the second moment C of all inputs; directions that inputs hardly have are not blown up."""
+    flat = x.flatten(0, 1)
+    values, basis = torch.linalg.eigh(flat.mT @ flat / len(flat))
+    return basis * values.clamp(min=1e-8 * float(values.max())).rsqrt() @ basis.mT
+
+
+def _stable(loss: Callable[[Tensor], Tensor], S: Tensor, Q: Tensor) -> Tensor:
+    """The multiple of Q of least loss among twenty, up to where most prompts diverge: |Q S| above 2."""
+    unit = Q / torch.linalg.matrix_norm(Q @ S, ord=2).median()
+    sizes = [0.1 * (k + 1) for k in range(20)]
+    return min((size * unit for size in sizes), key=lambda guess: float(loss(guess).nan_to_num(nan=torch.inf)))

@@ -19,21 +19,25 @@ def minimise(
 ) -> Tensor:
     """Where a scalar loss of a float64 vector is least near `start`; a loss that is not finite counts as very large.
 
+    The loss is measured in units of its value at the start, so that `tolerance`, the relative gain of a step at which
+    the search ends, means the same for labels of any scale. From a start whose loss is not finite it does not move.
+
     >>> minimise(lambda v: ((v - 3.0) ** 2).sum(), torch.zeros(1)).round(decimals=6)
     tensor([3.], dtype=torch.float64)
     """
-    shape = start.shape
+    shape, unit = start.shape, 1.0
 
     def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        point = torch.from_numpy(flat.copy()).view(shape).requires_grad_()
+        point = torch.from_numpy(flat.copy()).view(shape).to(start.device).requires_grad_()
         with torch.enable_grad():
             found = loss(point)
             (slope,) = torch.autograd.grad(found, point)
         if not (bool(torch.isfinite(found)) and bool(torch.isfinite(slope).all())):
             return _WORST, np.zeros_like(flat)
-        return float(found.detach()), slope.flatten().numpy()
+        return float(found.detach()) / unit, slope.flatten().cpu().numpy() / unit
 
     options = {"ftol": tolerance, "gtol": 1e-10, "maxiter": 200, "maxfun": 400}
-    begin = start.detach().double().flatten().numpy()
+    begin = start.detach().double().flatten().cpu().numpy()
+    unit = abs(value(begin)[0]) or 1.0
     result = minimize(value, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    return torch.from_numpy(result.x).view(shape)
+    return torch.from_numpy(result.x).view(shape).to(start.device)

@@ -6,10 +6,12 @@ import sys
 from itertools import count
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
 
 from analyses.bench import alternate
+from analyses.bench_training import SETTINGS, compare
 from mesa.presets import preset
 from mesa.training import Trainer, one_thread
 from tasks.prompt import RegressionPrompt
@@ -82,3 +84,20 @@ def test_the_plain_side_is_within_a_quarter_of_bare_torch() -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) <= 1.25
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_both_sides_of_every_setting_have_one_loss_and_the_fast_side_is_not_the_plain_one(name: str) -> None:
+    config = SETTINGS[name]()
+    trainer = Trainer(config.model_copy(update={"training": config.training.model_copy(update={"batch": 2})}), 0)
+    assert trainer.loss != trainer.plain_loss
+    prompt = trainer.prompts("train", 1, 2)
+    # Float32, another order of the same sums.
+    torch.testing.assert_close(trainer.loss(prompt), trainer.plain_loss(prompt), rtol=1e-5, atol=0)
+
+
+def test_one_setting_can_be_timed_alone() -> None:
+    training = preset("one-layer").training.model_copy(update={"batch": 2})
+    row = compare("small", preset("one-layer").model_copy(update={"training": training}), calls=1, blocks=1)
+    assert row.setting == "small"
+    assert row.ratio == pytest.approx(row.fast_steps_per_s / row.plain_steps_per_s)

@@ -154,6 +154,7 @@ def test_bench_rows_have_the_promised_fields(
     from analyses import bench_training
 
     full = bench_training.compare
+    monkeypatch.setattr(bench_training, "SETTINGS", {"one-layer": bench_training.SETTINGS["one-layer"]})
     monkeypatch.setattr(bench_training, "compare", lambda name, config: full(name, config, calls=1, blocks=1))
     code, _, err = mesa(capfd, "bench", "training", "--json", tmp_path / "rows.json")
     assert code == 0, err

@@ -19,6 +19,7 @@ EXACT = {
     "clip": {"n_layers": 5, "clip": 10.0},
     "embedding": {"d_model": 6},
     "input mlp": {"input_mlp": 5},
+    "frozen": {"input_mlp": 5, "attention": "gradient_step"},
 }
 INEXACT = {
     "norm": {"normalization": "LN"},

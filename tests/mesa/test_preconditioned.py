@@ -1,5 +1,7 @@
 """The best fixed preconditioner: against numpy, against theory, and against plain gradient descent."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,11 @@ from mesa.learners import GradientDescent, Learner, PreconditionedGradientDescen
 from tasks import LinearRegression, half_squared_error
 
 ANISOTROPIC = (1.0,) * 5 + (0.25,) * 5
+
+
+def noisy(seeded, batch=6, queries=2, **fields):
+    task = LinearRegression(**{"d_in": 5, "context": 12, "label_noise": 0.2, **fields})
+    return task.sample(batch, seeded(0), queries).to(dtype=torch.float64)
 
 
 def tuned_loss(learner: Learner, tuning, prompt) -> float:
@@ -49,7 +56,7 @@ def test_on_isotropic_inputs_it_is_plain_gradient_descent(seeded):
     tuning, prompt = task.sample(40_000, seeded(0)), task.sample(10_000, seeded(1))
     P = PreconditionedGradientDescent().tuned(tuning).preconditioner
     assert P is not None
-    c = GradientDescent().tuned(tuning).step_size
+    (c,) = GradientDescent().tuned(tuning).step_sizes
     # Measured standard error of an entry at 40,000 prompts: .011; the largest of a hundred is at about three.
     assert (P - c * torch.eye(10)).abs().max() < 5 * 0.011
     plain, full = (
@@ -106,3 +113,64 @@ def test_a_multiple_of_the_identity_is_plain_gradient_descent(seeded):
     prompt = LinearRegression(d_in=3, context=5).sample(4, seeded(0))
     learner = PreconditionedGradientDescent(0.4 * torch.eye(3))
     torch.testing.assert_close(learner.predict(prompt), GradientDescent(0.4).predict(prompt))
+
+
+@pytest.mark.parametrize("context", [3, 5, 12])
+@pytest.mark.parametrize("d_out", [1, 3])
+def test_steps_are_an_explicit_loop(seeded, context, d_out):
+    prompt = noisy(seeded, context=context, d_out=d_out)
+    # Not symmetric, so that a transpose would be noticed.
+    P = 0.3 * torch.eye(5, dtype=torch.float64) + 0.05 * torch.randn(5, 5, generator=seeded(1), dtype=torch.float64)
+    found = PreconditionedGradientDescent(P, steps=4).weights(prompt)
+    for b, (x, y) in enumerate(zip(prompt.x.numpy(), prompt.y.numpy(), strict=True)):
+        W = np.zeros((5, d_out))
+        for step in range(4):
+            W = W + P.numpy() @ x.T @ (y - x @ W)
+            np.testing.assert_allclose(found[step, b].numpy(), W, rtol=0, atol=1e-10)
+
+
+def test_several_steps_with_a_multiple_of_the_identity_are_gradient_descent(seeded):
+    prompt = noisy(seeded, d_out=2)
+    guess = PreconditionedGradientDescent(0.4 * torch.eye(5), steps=5).predict(prompt)
+    # The preconditioner is float32, which holds .4 to 1e-8.
+    torch.testing.assert_close(guess, GradientDescent(0.4, 5).predict(prompt), rtol=0, atol=1e-6)
+    exact = PreconditionedGradientDescent(0.5 * torch.eye(5), steps=5).predict(prompt)
+    torch.testing.assert_close(exact, GradientDescent(0.5, 5).predict(prompt), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+@pytest.mark.parametrize("scale", [1e-2, 1.0, 1e2])
+def test_a_planted_preconditioner_is_found(seeded, steps, scale):
+    prompt = noisy(seeded, batch=300, queries=4, input_scale=scale, scales=(1.0, 0.25, 2.0, 0.5, 1.0))
+    white = torch.diag(scale * torch.tensor([1.0, 0.25, 2.0, 0.5, 1.0], dtype=torch.float64)).inverse()
+    inner = 0.15 * torch.eye(5, dtype=torch.float64) + 0.02 * torch.randn(5, 5, generator=seeded(1)).double()
+    planted = PreconditionedGradientDescent(white @ inner @ white, steps)
+    told = replace(prompt, target=planted.predict(prompt)[-1])
+    P = PreconditionedGradientDescent(steps=steps).tuned(told).preconditioner
+    assert P is not None
+    torch.testing.assert_close(torch.linalg.solve(white, P) @ white.inverse(), inner, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+def test_several_tuned_steps_are_a_minimum_below_its_rivals(seeded, steps):
+    prompt = noisy(seeded, batch=400, queries=4, scales=(1.0, 0.25, 2.0, 0.5, 1.0))
+    tuned = PreconditionedGradientDescent(steps=steps).tuned(prompt)
+    assert tuned.preconditioner is not None
+
+    def loss(learner: Learner) -> float:
+        return half_squared_error(learner.predict(prompt)[-1], prompt.target).item()
+
+    for rival in (GradientDescent(steps=steps), PreconditionedGradientDescent(steps=steps - 1)):
+        assert loss(tuned) < 0.99 * loss(rival.tuned(prompt))
+    for seed in range(10):
+        change = 1.0 + 0.03 * torch.randn(5, 5, generator=seeded(seed), dtype=torch.float64)
+        assert loss(replace(tuned, preconditioner=tuned.preconditioner * change)) > loss(tuned)
+    # Tuning a tuned one again ends there.
+    assert loss(tuned.tuned(prompt)) == pytest.approx(loss(tuned), rel=1e-6)
+
+
+def test_nonsense_is_refused(seeded):
+    with pytest.raises(ValueError, match="steps: 0 must be at least 1"):
+        PreconditionedGradientDescent(steps=0)
+    with pytest.raises(ValueError, match=r"preconditioner: shape \(3, 3\) must be \(d_in, d_in\) = \(5, 5\)"):
+        PreconditionedGradientDescent(torch.eye(3)).weights(noisy(seeded))

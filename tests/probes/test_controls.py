@@ -61,6 +61,17 @@ def test_constructed_controls_perform_their_algorithm() -> None:
         torch.testing.assert_close(found, learner.tuned(tuning).predict(prompt)[0], rtol=0, atol=1e-10)
 
 
+def test_fresh_teachers_are_not_the_fixed_ones() -> None:
+    fixed = LinearRegression(teachers=2)
+    subject = untrained(fixed)
+    found = control("fresh_teachers", subject)
+    assert found.model is subject.model
+    fresh, own = (each.prompts(50, generator(0, "tests/fresh")).teacher for each in (found, subject))
+    assert own is not None and fresh is not None
+    assert len(own.unique(dim=0)) == 2 and len(fresh.unique(dim=0)) == 50
+    assert "fresh" in str(CONTROLS["fresh_teachers"](untrained()))
+
+
 def test_identified_only_predicts_the_same() -> None:
     subject = rotated_basis(untrained())
     prompt = subject.prompts(100, generator(0, "tests/identified"))

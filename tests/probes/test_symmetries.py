@@ -8,7 +8,19 @@ import torch
 
 from mesa import InContextTransformer, generator
 from mesa.construction import from_products, weight_products
-from probes import GDAlignment, Interpolation, OutOfDistribution, Rollout, Subject, WeightProducts
+from probes import (
+    Curvature,
+    GDAlignment,
+    HeadSum,
+    Interpolation,
+    LayerMatching,
+    LinearDecoding,
+    OrderSensitivity,
+    OutOfDistribution,
+    Rollout,
+    Subject,
+    WeightProducts,
+)
 from probes.probe import Probe
 from tests.probes.subjects import constructed, rotated_basis, untrained
 
@@ -18,6 +30,11 @@ PROBES = [
     Interpolation(prompts=300),
     OutOfDistribution(prompts=50),
     Rollout(prompts=60, applications=5),
+    HeadSum(),
+    Curvature(prompts=60),
+    LayerMatching(prompts=60, queries=20),
+    LinearDecoding(prompts=60),
+    OrderSensitivity(prompts=60),
 ]
 
 
@@ -62,7 +79,7 @@ class Reordered:
         return None
 
 
-@pytest.mark.parametrize("probe", [PROBES[0], PROBES[1], PROBES[2], PROBES[4]], ids=lambda probe: probe.name)
+@pytest.mark.parametrize("probe", [*PROBES[:3], *PROBES[4:]], ids=lambda probe: probe.name)
 def test_the_order_of_a_batch_changes_nothing(probe: Probe) -> None:
     plain = constructed()
     reordered = Subject(plain.model, plain.reader, Reordered(plain.task))

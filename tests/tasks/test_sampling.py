@@ -12,6 +12,7 @@ BASE = LinearRegression(d_in=3, d_out=2, context=4, label_noise=0.1, scales=(1.0
 CASES: dict[str, Any] = {
     "uniform": BASE,
     "normal": LinearRegression(d_in=3, context=4, law="normal"),
+    "fixed set": LinearRegression(d_in=3, context=4, teachers=100_000),
     "input_scale": InputScale(BASE, 2.0),
     "teacher_scale": TeacherScale(BASE, 2.0),
     "query_scale": QueryScale(BASE, 2.0),

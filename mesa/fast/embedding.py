@@ -1,0 +1,51 @@
+"""The embedding and input MLP: a token t becomes t W_E + p W_out, with p = act(t W_E W_in + b_in)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from mesa.components import InputMLP, TokenEmbed
+from mesa.fast.layer import Layer
+
+
+def embedded(embed: TokenEmbed, values: Float[Tensor, "batch pos d_token"]) -> Float[Tensor, "batch pos d_model"]:
+    """The tokens before layer 0."""
+    if embed.mlp is None:
+        return embed(values)
+    return values @ embed.W_E + _hidden(embed, embed.mlp, values) @ embed.mlp.W_out
+
+
+def one_layer(
+    embed: TokenEmbed, layer: Layer, values: Float[Tensor, "batch pos d_token"], count: int
+) -> Float[Tensor, "batch query d_out"]:
+    """What the queries hold in the read channels after one layer; no token of the context is embedded.
+
+    Scores and values are linear in t and p, so both are read off them, in one product each.
+    """
+    rows = embedded(embed, values[:, count:])
+    batch, queries, _ = rows.shape
+    heads, _, d_out = layer.V.shape
+    sought = torch.einsum("brm,hmn->bhrn", rows, layer.A).flatten(1, 2)
+    wanted = torch.cat([sought, layer.V.mT.flatten(0, 1).expand(batch, -1, -1)], dim=1)
+    context = values[:, :count]
+    seen = torch.bmm(context, (wanted @ embed.W_E.T).mT)
+    if embed.mlp is not None:
+        hidden = _hidden(embed, embed.mlp, context)
+        seen = torch.baddbmm(seen, hidden, (wanted @ embed.mlp.W_out.T).mT)
+    scores, meant = seen.mT.split([heads * queries, heads * d_out], dim=1)
+    pattern = scores.softmax(-1) if layer.kernel == "softmax" else scores
+    by_head = (pattern.reshape(batch, heads, queries, count), meant.reshape(batch, heads, d_out, count))
+    return rows[..., -d_out:] + torch.einsum("bhrn,bhon->bro", *by_head)
+
+
+def _hidden(
+    embed: TokenEmbed, mlp: InputMLP, values: Float[Tensor, "batch pos d_token"]
+) -> Float[Tensor, "batch pos d_hidden"]:
+    # The bias as the weight of a channel of ones: its gradient then costs no pass of its own over the hidden units.
+    weights = torch.cat([embed.W_E @ mlp.W_in, mlp.b_in[None]])
+    pre = functional.pad(values, (0, 1), value=1.0).flatten(0, 1) @ weights
+    # One pass over memory in place of the eight of TransformerLens's gelu_new.
+    tanh = mlp.activation.__name__ == "gelu_new"
+    post = functional.gelu(pre, approximate="tanh") if tanh else mlp.activation(pre)
+    return post.view(*values.shape[:2], -1)

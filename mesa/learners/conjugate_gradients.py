@@ -1,0 +1,63 @@
+"""Conjugate gradients: the best weights within reach of so many products with S."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mesa.learners.spectrum import spectrum
+from tasks.prompt import RegressionPrompt
+
+# A residual this small beside the first one is rounding.
+_CONVERGED = 1e-15
+
+
+@dataclass(frozen=True, eq=False)
+class ConjugateGradients:
+    """`steps` steps from zero on the normal equations S w = X^T y, each output by itself (Hestenes and Stiefel 1952).
+
+    As many steps as S has distinct eigenvalues give the least-squares solution of least norm; further ones stay there.
+    The steps are taken in the eigenbasis of S, where its null space cannot fill with rounding. Raises ValueError for
+    less than one step.
+
+    >>> x = torch.eye(2)[None]
+    >>> prompt = RegressionPrompt(x, torch.ones(1, 2, 1), query=x[:, :1], target=torch.ones(1, 1, 1))
+    >>> ConjugateGradients(steps=2).predict(prompt).flatten()
+    tensor([1., 1.])
+    """
+
+    steps: int = 1
+    name: str = "conjugate_gradients"
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps: {self.steps} must be at least 1")
+
+    def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
+        """The weights after each step."""
+        found = spectrum(prompt)
+        curvature, residual = found.values[..., None], found.moment
+        w, direction, power = torch.zeros_like(residual), residual, _square(residual)
+        least, path = _CONVERGED**2 * power, []
+        for _ in range(self.steps):
+            going = power > least
+            size = torch.where(going, power / _square(direction, curvature), 0.0)
+            w, residual = w + size * direction, residual - size * curvature * direction
+            before, power = power, _square(residual)
+            direction = residual + torch.where(going, power / before, 0.0) * direction
+            path.append(w)
+        return (found.basis @ torch.stack(path)).to(prompt.x.dtype)
+
+    def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
+        """The prediction after each step."""
+        return prompt.query @ self.weights(prompt)
+
+    def tuned(self, prompt: RegressionPrompt) -> "ConjugateGradients":
+        """The same: nothing is free."""
+        return replace(self)
+
+
+def _square(v: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """v^T diag(weight) v of every output."""
+    return (weight * v.square()).sum(dim=-2, keepdim=True)

@@ -1,0 +1,51 @@
+"""Newton-Schulz: the inverse of S by iteration, whose number of right digits doubles with each step ([FU])."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mesa.learners.spectrum import spectrum
+from tasks.prompt import RegressionPrompt
+
+
+@dataclass(frozen=True, eq=False)
+class Newton:
+    """W_k = M_k X^T Y with M_k = 2 M_{k-1} - M_{k-1} S M_{k-1} and M_0 = S / |S|_F^2 (Fu et al., arXiv 2310.17086).
+
+    Every M_k is a polynomial in S, so the iteration runs on the eigenvalues of S, one by one: what is null stays null
+    for any number of steps, and what has converged stays. Its end is the least-squares solution of least norm. The
+    first step is M_1. Raises ValueError for less than one step.
+
+    >>> x = torch.eye(2)[None]
+    >>> prompt = RegressionPrompt(x, torch.ones(1, 2, 1), query=x[:, :1], target=torch.ones(1, 1, 1))
+    >>> Newton(steps=3).predict(prompt).flatten()
+    tensor([0.7500, 0.9375, 0.9961])
+    """
+
+    steps: int = 1
+    name: str = "newton"
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps: {self.steps} must be at least 1")
+
+    def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
+        """The weights after each step."""
+        found = spectrum(prompt)
+        # Eigenvalues of M S: m' = 2 m - m s m becomes t' = t (2 - t), without any s that could overflow.
+        t = (found.values / torch.linalg.vector_norm(found.values, dim=-1, keepdim=True)).square().nan_to_num()
+        path = []
+        for _ in range(self.steps):
+            t = t * (2.0 - t)
+            path.append(t * found.damped())
+        return found.weights(torch.stack(path)).to(prompt.x.dtype)
+
+    def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
+        """The prediction after each step."""
+        return prompt.query @ self.weights(prompt)
+
+    def tuned(self, prompt: RegressionPrompt) -> "Newton":
+        """The same: nothing is free."""
+        return replace(self)

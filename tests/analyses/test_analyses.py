@@ -1,0 +1,67 @@
+"""Every analysis end to end, small; and fed with models that have learnt nothing, and with the construction."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analyses.analysis import Size, judged
+from analyses.catalogue import analysis_of
+from analyses.claim import Circumstances, judge
+from analyses.progress import Progress
+from analyses.reproduce import Result, gather, reproduce
+from mesa.run import Run
+from probes.suite import probe_runs
+
+SMALL = Size(seeds=1, quick=True)
+# Each analysis with the claims for which no weights can be written that meet the rule: they are about training, or say
+# what a model cannot do.
+CASES = {
+    "softmax-heads": {"one-head"},
+    "layer-norm": set(),
+    "plateau": {"plateau", "seed-dependent", "seed-dependent-large", "two-heads", "two-heads-large"},
+    "fixed-tasks": set(),
+}
+
+
+@pytest.fixture(scope="module", params=list(CASES))
+def smoke(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    out = tmp_path_factory.mktemp("out") / request.param
+    return out, reproduce(analysis_of(request.param), out, SMALL, progress=Progress())
+
+
+def test_a_quick_run_is_whole_and_never_concludes(smoke: tuple[Path, Result]) -> None:
+    out, result = smoke
+    assert {verdict.status for verdict in result.verdicts} == {"inconclusive"}
+    found = json.loads((out / "results.json").read_text())["claims"]
+    assert [claim["id"] for claim in found] == [claim.id for claim in result.analysis.claims()]
+    names = {path.stem for path in (out / "figures").glob("*.svg")}
+    assert names == {p.stem for p in (out / "figures").glob("*.pdf")} == {p.stem for p in (out / "data").glob("*.csv")}
+    assert "claims" in names and len(names) >= 3
+
+
+def test_every_rule_can_be_contradicted_and_met(smoke: tuple[Path, Result]) -> None:
+    _, result = smoke
+    for verdict in result.verdicts:
+        claim = verdict.claim
+        assert claim.negative, claim.id
+        assert bool(claim.positive) == (claim.id not in CASES[result.analysis.name]), claim.id
+        # Whatever is named as a control was measured.
+        assert all(outcome.met for outcome in verdict.controls.values()), claim.id
+        built = {name: verdict.controls[name] for name in claim.positive if name.startswith("constructed")}
+        assert all(outcome.all_met for outcome in built.values()), f"{claim.id}: {built}"
+
+
+def test_no_rule_is_met_by_untrained_models(smoke: tuple[Path, Result]) -> None:
+    """Every rule is put to step-0 models as if they were trained, with nothing that excuses them."""
+    out, result = smoke
+    analysis = result.analysis
+    runs = {name: Run.open(out / "runs" / name) for name in analysis.runs(SMALL)}
+    plans = {name: [replace(plan, checkpoint=0) for plan in found] for name, found in analysis.plans(SMALL).items()}
+    reading, _ = probe_runs([(run, plans[name]) for name, run in runs.items()])
+    evidence = gather(runs, reading)
+    evidence = replace(evidence, curves=evidence.curves[evidence.curves["step"] == 0])
+    rows = judged(analysis, evidence)
+    verdicts = [judge(claim, rows, Circumstances()) for claim in analysis.claims()]
+    assert {verdict.claim.id: verdict.outcome.seeds_met for verdict in verdicts if verdict.outcome.seeds_met} == {}

@@ -1,0 +1,170 @@
+"""What every learner of the catalogue obeys, in both precisions, for short, square and long contexts."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+import torch
+
+from mesa.errors import UserError
+from mesa.learners import LEARNERS, GradientDescent, Learner, LeastSquares, learner_of
+from tasks import LinearRegression, half_squared_error
+
+STEPS = 3
+NAMES = pytest.mark.parametrize("name", LEARNERS)
+DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+CONTEXTS = pytest.mark.parametrize("context", [3, 5, 12])
+OUTPUTS = pytest.mark.parametrize("d_out", [1, 3])
+
+
+def prompts(seeded, dtype, context, d_out, batch=6, seed=0, queries=4):
+    task = LinearRegression(d_in=5, d_out=d_out, context=context, label_noise=0.2)
+    return task.sample(batch, seeded(seed), queries).to(dtype=dtype)
+
+
+def made(name, steps=STEPS) -> Learner:
+    """The learner with stable settings, distinct from step to step where they may be."""
+    size, gamma = (0.3, 0.2, 0.4)[:steps], (0.2, 0.1, 0.05)[:steps]
+    settings = {
+        "gd": {"step_size": 0.3},
+        "gd_per_step": {"step_size": size},
+        "gd_plus_plus": {"gamma": 0.1, "step_size": 0.3},
+        "gd_plus_plus_per_step": {"gamma": gamma, "step_size": size},
+        # Not symmetric, so that a transpose would be noticed.
+        "preconditioned_gd": {"preconditioner": 0.3 * torch.eye(5) + 0.05 * torch.ones(5, 5).triu()},
+        "ridge": {"penalty": 0.1, "prior": tuple(0.5 + 0.2 * k for k in range(5))},
+        "nearest_neighbours": {"neighbours": 2},
+    }
+    return replace(learner_of(name, steps), **settings.get(name, {}))  # pyright: ignore[reportArgumentType]
+
+
+def close(dtype, slack: float = 1.0) -> dict[str, Any]:
+    # Square contexts have a condition number of about a hundred here.
+    return {"rtol": 0.0, "atol": slack * (1e-10 if dtype == torch.float64 else 2e-3)}
+
+
+@NAMES
+@DTYPES
+@CONTEXTS
+@OUTPUTS
+def test_the_laws(seeded, name, dtype, context, d_out):
+    prompt = prompts(seeded, dtype, context, d_out)
+    learner = made(name)
+    assert isinstance(learner, Learner)
+    assert learner.name == name
+    guess, weights = learner.predict(prompt), learner.weights(prompt)
+    steps = STEPS if "steps" in {field.name for field in fields(learner)} else 1  # pyright: ignore[reportArgumentType]
+    assert guess.shape == (steps, 6, 4, d_out)
+    assert guess.dtype == dtype
+    assert guess.isfinite().all()
+
+    # A prediction is the query times the weights, and its gradient in the query is the weights.
+    query = prompt.query.clone().requires_grad_()
+    for step in range(steps):
+        predicted = learner.predict(replace(prompt, query=query))[step]
+        for o in range(d_out):
+            (slope,) = torch.autograd.grad(predicted[..., o].sum(), query, retain_graph=True)
+            expected = torch.zeros_like(slope) if weights is None else weights[step, :, None, :, o].expand_as(slope)
+            torch.testing.assert_close(slope, expected, **close(dtype, 0.01))
+    if weights is None:
+        assert name == "nearest_neighbours"
+    else:
+        torch.testing.assert_close(guess, prompt.query @ weights, **close(dtype, 0.01))
+
+    # The order of the examples says nothing.
+    order = torch.randperm(context, generator=seeded(2))
+    torch.testing.assert_close(learner.predict(prompt.permute(order)), guess, **close(dtype))
+
+    # A prompt is answered alike alone and in company, and a query alike alone and beside others.
+    for at in range(0, 6, 3):
+        torch.testing.assert_close(learner.predict(prompt.batch(at, at + 1)), guess[:, at : at + 1], **close(dtype))
+    asked = replace(prompt, query=prompt.query[:, :1], target=prompt.target[:, :1])
+    torch.testing.assert_close(learner.predict(asked), guess[:, :, :1], **close(dtype, 0.01))
+
+    # What is asked is no part of what is learned from: targets do not matter.
+    torch.testing.assert_close(learner.predict(replace(prompt, target=prompt.target + 1.0)), guess, rtol=0, atol=0)
+
+
+@NAMES
+@pytest.mark.parametrize(
+    ("dtype", "context", "d_out", "target"),
+    [
+        (torch.float64, 12, 1, "own"),
+        (torch.float32, 5, 1, "own"),
+        (torch.float64, 3, 3, "strange"),
+        (torch.float32, 3, 3, "zero"),
+    ],
+)
+def test_tuning_makes_a_new_learner_that_is_no_worse(seeded, name, dtype, context, d_out, target):
+    prompt = prompts(seeded, dtype, context, d_out, batch=40)
+    # Targets of any origin: the task's own, and what no learner would say.
+    strange = torch.sin(7.0 * prompt.query.sum(dim=-1, keepdim=True)).expand_as(prompt.target)
+    asked = {"own": prompt.target, "strange": strange, "zero": torch.zeros_like(prompt.target)}[target]
+    prompt, plain = replace(prompt, target=asked), made(name, 2)
+    tuned = plain.tuned(prompt)
+    assert tuned is not plain
+    assert tuned.name == name
+    before, after = (half_squared_error(each.predict(prompt)[-1], asked).item() for each in (plain, tuned))
+    # Tuned in float64 and compared in the prompt's type.
+    assert after <= before * (1 + 1e-5) + 1e-12
+
+
+@pytest.mark.parametrize("name", [name for name in LEARNERS if name != "averaging"])
+def test_inputs_and_labels_of_any_scale_are_tuned_for(seeded, name):
+    # In other units of x and y the loss is what it was, in the labels' units. (Averaging has nothing to adapt.)
+    prompt = prompts(seeded, torch.float64, 12, 1, batch=100)
+    costs = []
+    for x, y in ((1.0, 1.0), (1e-3, 1e3), (1e3, 1e-3)):
+        other = replace(prompt, x=x * prompt.x, query=x * prompt.query, y=y * prompt.y, target=y * prompt.target)
+        tuned = learner_of(name, 2).tuned(other)
+        costs.append(half_squared_error(tuned.predict(other)[-1], other.target).item() / y**2)
+        assert torch.equal(learner_of(name, 2).tuned(other).predict(other), tuned.predict(other))
+    # What a search leaves undone at its tolerance.
+    assert costs == pytest.approx([costs[0]] * 3, rel=1e-4)
+
+
+@NAMES
+def test_contexts_without_information_are_answered(seeded, name):
+    # All labels zero, or all inputs: the answer is zero, not a division by it.
+    prompt = prompts(seeded, torch.float64, 5, 1)
+    learner = made(name)
+    for x, y in ((prompt.x, torch.zeros_like(prompt.y)), (torch.zeros_like(prompt.x), torch.zeros_like(prompt.y))):
+        assert not learner.predict(replace(prompt, x=x, y=y)).any()
+    if learner.weights(prompt) is not None:
+        assert not learner.predict(replace(prompt, x=torch.zeros_like(prompt.x))).any()
+
+
+def test_learners_differ(seeded):
+    # The laws would also hold if all names meant one algorithm.
+    prompt = prompts(seeded, torch.float64, 12, 1, batch=200)
+    guesses = {name: made(name).predict(prompt)[-1] for name in LEARNERS}
+    for name, guess in guesses.items():
+        for other, value in guesses.items():
+            assert name == other or (guess - value).square().mean().sqrt() > 1e-3, (name, other)
+
+
+def test_the_catalogue_knows_its_names():
+    assert list(LEARNERS) == [
+        "gd",
+        "gd_per_step",
+        "gd_plus_plus",
+        "gd_plus_plus_per_step",
+        "preconditioned_gd",
+        "newton",
+        "conjugate_gradients",
+        "ridge",
+        "least_squares",
+        "nearest_neighbours",
+        "averaging",
+    ]
+    assert all(learner_of(name).name == name for name in LEARNERS)
+    assert isinstance(learner_of("gd", 4), GradientDescent)
+    assert isinstance(learner_of("least_squares", steps=4), LeastSquares)
+    with pytest.raises(UserError, match=r"learner: 'newtan' is not known \(did you mean 'newton'\?\)"):
+        learner_of("newtan")
+
+
+@pytest.mark.parametrize("name", ["preconditioned_gd", "newton", "conjugate_gradients"])
+def test_no_step_is_refused(name):
+    with pytest.raises(ValueError, match="steps: 0 must be at least 1"):
+        learner_of(name, steps=0)
