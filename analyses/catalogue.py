@@ -11,11 +11,16 @@ if TYPE_CHECKING:
 ANALYSES = {
     "one-step": ("analyses.one_step", "OneStep", "one trained layer is one gradient step; about two minutes"),
     "two-step": ("analyses.two_step", "TwoStep", "two tied layers are two steps of GD++; about four minutes"),
+    "curvature": (
+        "analyses.curvature",
+        "CurvatureByContext",
+        "the learned gamma for four context lengths, and the spectra; about five minutes",
+    ),
     "depth": ("analyses.depth", "Depth", "five layers, and ten tied ones, beside GD++; about seven minutes"),
-    "softmax-heads": ("analyses.softmax_heads", "SoftmaxHeads", "one softmax head against two; about six minutes"),
-    "layer-norm": ("analyses.layer_norm", "LayerNorm", "one layer behind a LayerNorm; about three minutes"),
-    "fixed-tasks": ("analyses.fixed_tasks", "FixedTasks", "8 to 8192 training tasks; about five minutes"),
-    "plateau": ("analyses.plateau", "Plateau", "when the drop comes, one head and two; about five minutes"),
+    "softmax-heads": ("analyses.softmax_heads", "SoftmaxHeads", "one softmax head against two; about four minutes"),
+    "layer-norm": ("analyses.layer_norm", "LayerNorm", "one layer behind a LayerNorm; about two minutes"),
+    "fixed-tasks": ("analyses.fixed_tasks", "FixedTasks", "8 to 8192 training tasks; about three minutes"),
+    "plateau": ("analyses.plateau", "Plateau", "when the drop comes, one head and two; about three minutes"),
     "sine": ("analyses.sine", "Sine", "one gradient step on deep features, on sine curves; about eight minutes"),
 }
 BENCHES = {

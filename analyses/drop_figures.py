@@ -1,6 +1,7 @@
 """When losses drop: the curves of every seed, and the steps at which they pass midway."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -62,13 +63,16 @@ def steps(evidence: Evidence, runs: Sequence[str]) -> Plot:
             never = part["drop"].isna()
             y = part["drop"].fillna(part["last"])
             axes.scatter(x[~never], y[~never], s=18, color=COLOURS["model"], label="a seed's drop", zorder=3)
-            axes.scatter(
-                x[never], y[never], s=22, marker="^", color=COLOURS["zero"], label="none up to this step", zorder=3
-            )
+            if never.any():
+                style: Any = {"marker": "^", "color": COLOURS["zero"], "label": "none up to this step"}
+                axes.scatter(x[never], y[never], s=22, zorder=3, **style)
             if len(part):
                 mean = float(np.exp(np.log(y).mean()))
                 axes.plot([place - 0.32, place + 0.32], [mean, mean], color="0.2", linewidth=1.2, label="their mean")
         axes.set(yscale="log", ylabel="training step midway down")
+        axes.set_yticks([100, 200, 500, 1000, 2000], ["100", "200", "500", "1000", "2000"])
+        axes.minorticks_off()
+        axes.set_ylim(90, None)
         axes.set_xticks(range(len(runs)), [run.replace("-large-start", "\nlarge start") for run in runs])
         axes.grid(visible=False, axis="x")
         legend(figure, axes)

@@ -19,7 +19,7 @@ ONE, TWO, WIDE = "one-head", "two-heads", "wide-head"
 # The notebooks' initial weights have variance 0.002 / fan_in; the seeds differ more from larger ones.
 LARGE = 0.1
 LARGE_RUNS = {name: f"{name}-large-start" for name in (ONE, TWO, WIDE)}
-HASTE = "one-head-high-rate"
+HASTE = "two-heads-high-rate"
 
 
 class Plateau:
@@ -35,12 +35,12 @@ class Plateau:
     seeds = 8
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
-        """Evaluated every 10 steps; a high learning rate is the case in which there is no long plateau."""
+        """Evaluated every 10 steps; two heads at a high learning rate are the case without a long plateau."""
         heads = {ONE: {}, TWO: {"n_heads": 2}, WIDE: {"d_head": 22}}
         configs = {name: _config(2000, **model) for name, model in heads.items()}
         configs |= {LARGE_RUNS[name]: _config(2000, init_variance=LARGE, **model) for name, model in heads.items()}
         found = {name: sized(config, size, steps=5000, batch=2048) for name, config in configs.items()}
-        return found | {HASTE: sized(_config(1000, learning_rate=1e-2), size)}
+        return found | {HASTE: sized(_config(1000, learning_rate=1e-2, n_heads=2), size)}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Only the losses of gradient descent and of predicting zero: the rest is in the learning curves."""

@@ -103,7 +103,7 @@ NAMES = {
     "one_head": "trained with one head",
     "two_heads": "trained with two heads",
     "wide_head": "trained with one wide head",
-    "high_rate": "trained at a high learning rate",
+    "high_rate": "two heads at a high learning rate",
     "linear": "trained linear layer",
     "constructed_softmax": "constructed softmax heads",
     "constructed_normed": "constructed step behind the norm",

@@ -21,9 +21,10 @@ from probes.reading import Reading, joined
 from probes.subject import Subject
 
 DEFAULT_CONTROLS = ("untrained", "shuffled_labels", "constructed")
-# Shuffled labels say nothing about a probe that looks at weights, or compares one model's loss with another's.
+# Shuffled labels say nothing about a probe that looks at weights, compares one model's loss with another's, reads the
+# labels off the tokens themselves, or shuffles examples itself.
 WEIGHT_CONTROLS = ("untrained", "constructed")
-WEIGHT_PROBES = ("weight_products", "interpolation")
+WEIGHT_PROBES = ("weight_products", "interpolation", "curvature", "order_sensitivity")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from tasks.prompt import RegressionPrompt
 
 @dataclass(frozen=True, eq=False)
 class Newton:
-    """W_k = M_k X^T Y with M_k = 2 M_{k-1} - M_{k-1} S M_{k-1} and M_0 = S / |S|_F^2 (Fu et al., arXiv 2310.17086).
+    """W_k = M_k X^T Y with M_k = 2 M_{k-1} - M_{k-1} S M_{k-1} and M_0 = a S (Fu et al., arXiv 2310.17086).
+
+    `scale` is a, one for all prompts; None, the default, is 1 / |S|_F^2 of each.
 
     Every M_k is a polynomial in S, so the iteration runs on the eigenvalues of S, one by one: what is null stays null
     for any number of steps, and what has converged stays. Its end is the least-squares solution of least norm. The
@@ -25,6 +27,7 @@ class Newton:
     """
 
     steps: int = 1
+    scale: float | None = None
     name: str = "newton"
 
     def __post_init__(self) -> None:
@@ -35,7 +38,10 @@ class Newton:
         """The weights after each step."""
         found = spectrum(prompt)
         # Eigenvalues of M S: m' = 2 m - m s m becomes t' = t (2 - t), without any s that could overflow.
-        t = (found.values / torch.linalg.vector_norm(found.values, dim=-1, keepdim=True)).square().nan_to_num()
+        if self.scale is None:
+            t = (found.values / torch.linalg.vector_norm(found.values, dim=-1, keepdim=True)).square().nan_to_num()
+        else:
+            t = self.scale * found.values.square()
         path = []
         for _ in range(self.steps):
             t = t * (2.0 - t)
@@ -47,5 +53,5 @@ class Newton:
         return prompt.query @ self.weights(prompt)
 
     def tuned(self, prompt: RegressionPrompt) -> "Newton":
-        """The same: nothing is free."""
+        """The same: nothing is fitted."""
         return replace(self)

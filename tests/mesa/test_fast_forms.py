@@ -127,6 +127,12 @@ def test_where_one_token_is_clipped_the_token_form_takes_over(lively, taken, lat
     assert taken == ["clipped", "tokens", "tokens", "tokens"]
 
 
+@pytest.mark.parametrize(("bound", "forms"), [(100.0, ["gram"]), (0.5, ["clipped", "tokens"])])
+def test_two_layers_that_clip_take_no_vectors(lively, taken, bound, forms):
+    assert_same(contracting(lively, n_layers=2, clip=bound), prompts())
+    assert taken == forms
+
+
 def test_a_query_is_clipped_in_the_gram_form(lively, taken):
     model, prompt = contracting(lively, n_layers=3, clip=3.0), prompts()
     far = RegressionPrompt(prompt.x, prompt.y, 20 * prompt.query, prompt.target, prompt.teacher)

@@ -63,7 +63,7 @@ def test_each_step_is_decoded_after_its_layer_and_best_there(task: LinearRegress
         # The first step is X^T y.
         np.testing.assert_allclose(arrays[f"{readout}_averaging"][:, 0], steps[:, 0], atol=1e-10)
         least = arrays[f"{readout}_least_squares"][:, 0]
-        assert least[0] == 0 < 0.2 < least[1] < least[2] < 0.95
+        assert least[0] == 0 < 0.2 < min(least[1:]) <= max(least[1:]) < 0.95
 
 
 def test_nothing_is_there_before_the_first_layer_nor_in_the_mean_of_the_context() -> None:
