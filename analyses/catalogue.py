@@ -17,11 +17,12 @@ ANALYSES = {
         "the learned gamma for four context lengths, and the spectra; about five minutes",
     ),
     "depth": ("analyses.depth", "Depth", "five layers, and ten tied ones, beside GD++; about seven minutes"),
+    "deep-mlp": ("analyses.deep_mlp", "DeepMLP", "twelve blocks with heads and MLPs; only with --full, hours"),
     "softmax-heads": ("analyses.softmax_heads", "SoftmaxHeads", "one softmax head against two; about four minutes"),
     "layer-norm": ("analyses.layer_norm", "LayerNorm", "one layer behind a LayerNorm; about two minutes"),
     "fixed-tasks": ("analyses.fixed_tasks", "FixedTasks", "8 to 8192 training tasks; about three minutes"),
     "plateau": ("analyses.plateau", "Plateau", "when the drop comes, one head and two; about three minutes"),
-    "sine": ("analyses.sine", "Sine", "one gradient step on deep features, on sine curves; about eight minutes"),
+    "sine": ("analyses.sine", "Sine", "one gradient step on deep features, on sine curves; about five minutes"),
 }
 BENCHES = {
     "identify": ("analyses.bench_identify", "planted models and impostors named blind: a confusion matrix"),

@@ -35,8 +35,8 @@ class CurvatureByContext:
     name = "curvature"
     title = "The learned curvature correction"
     question = (
-        "Two tied layers correct the curvature of what they descend on: x_j becomes (I - gamma S) x_j. How large is the "
-        "gamma that they learn, is it that of tuned GD++, and what does the first layer leave of the spectrum of S?"
+        "Two tied layers correct the curvature of what they descend on: x_j becomes (I - gamma S) x_j. How large is "
+        "the gamma that they learn, is it that of tuned GD++, and what does the first layer leave of the spectrum of S?"
     )
     seeds = 5
 
@@ -133,8 +133,8 @@ class CurvatureByContext:
         yield figures.scores(verdicts)
         yield replace(
             figures.learning_curves(evidence),
-            look="The held-out loss of every seed falls through two tuned steps of gradient descent to GD++'s, at every "
-            "context length.",
+            look="The held-out loss of every seed falls through two tuned steps of gradient descent to GD++'s, at "
+            "every context length.",
             against="Losses that stop at gradient descent's line, or still fall at the end.",
         )
         yield curvature_figures.gammas(evidence, RUNS, PUBLISHED)

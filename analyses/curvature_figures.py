@@ -114,8 +114,8 @@ def conditions(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
     return Plot(
         "conditions",
         "Condition numbers",
-        "The median over prompts of the largest eigenvalue of S by its smallest; every point is a seed. The first layer "
-        "makes it smaller at every context length, by as much as GD++ does.",
+        "The median over prompts of the largest eigenvalue of S by its smallest; every point is a seed. The first "
+        "layer makes it smaller at every context length, by as much as GD++ does.",
         "Points after the layer as high as before it.",
         draw,
         data,

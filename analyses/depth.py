@@ -44,7 +44,7 @@ class Depth:
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Alignment, layer by layer, and curvature at the last checkpoint."""
-        prompts = 200 if size.quick else 5000
+        prompts = 1000 if size.quick else 5000
         found = {}
         for name, steps in ((FIVE, 5), (TEN, 10)):
             rivals = (
@@ -96,8 +96,9 @@ class Depth:
         yield figures.scores(verdicts)
         yield replace(
             figures.learning_curves(evidence),
-            look="The held-out loss of every seed, beside the tuned learners of as many steps. A few prompts with large "
-            "eigenvalues, which a deep model throws far off, make up much of it: its level differs between batches.",
+            look="The held-out loss of every seed, beside the tuned learners of as many steps. A few prompts with "
+            "large eigenvalues, which a deep model throws far off, make up much of it: its level differs between "
+            "batches.",
             against="Losses that stay at gradient descent's line, or still fall at the end.",
         )
         yield depth_figures.by_layer(evidence, RIVALS)

@@ -47,7 +47,8 @@ def scores(verdicts: Sequence[Verdict]) -> Plot:
         axes.set(xlim=(0.004, 3e3), yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
         axes.set_yticklabels(names)
         axes.set_xlabel(
-            "measured / allowed: the rule is met left of 1 (ends of the axis hold all beyond; undefined: none)"
+            "measured / allowed: the rule is met left of 1\n"
+            "(the ends of the axis hold all beyond; an undefined number has no point)"
         )
         legend(figure, axes, 3)
         return figure

@@ -60,6 +60,12 @@ def gap_closed(learner: str) -> Number:
     return share
 
 
+def cosine_lead(near: str, far: str) -> Number:
+    """By how much the sensitivity cosine to one learner exceeds that to another."""
+    to_near, to_far = (alignment("sensitivity_cosine", learner) for learner in (near, far))
+    return lambda rows: to_near(rows) - to_far(rows)
+
+
 def way(near: str, far: str) -> Number:
     """Where the model's loss lies between two learners', in logarithms: 0 at the near one's, 1 at the far one's."""
     beside = loss_ratio(near), loss_ratio(far)

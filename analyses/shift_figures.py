@@ -47,8 +47,8 @@ def shifts(evidence: Evidence, run: str, learners: Sequence[str] = ("gd",), want
     return Plot(
         "shifts",
         "Out of distribution",
-        f"The model's points, all seeds, lie on the line of {wanted} under every shift, also where {wanted} does badly; "
-        "factor 1 is the training distribution.",
+        f"The model's points, all seeds, lie on the line of {wanted} under every shift, also where {wanted} does "
+        "badly; factor 1 is the training distribution.",
         "Points off that line, above all where it turns upwards: agreement in distribution would then have been two "
         "different algorithms with one answer.",
         draw,

@@ -34,8 +34,8 @@ class Sine:
     title = "Non-linear regression: one gradient step on deep features"
     question = (
         "Does an MLP with one layer of linear self-attention, trained on sine curves in context, do what the same MLP "
-        "does when it is meta-trained through one explicit step of gradient descent? Both are one sum over examples, "
-        "whose best values are the same: agreement must be closer than that of two good answers."
+        "does when it is meta-trained through one explicit step of gradient descent? Each predicts by one sum over the "
+        "examples, and the best such sum is unique: they must be nearer to each other than to the right answer."
     )
     seeds = 2
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from analyses.analysis import Evidence, Plot
 from analyses.style import COLOURS, LINES, NAMES, grid, legend
@@ -26,15 +27,16 @@ def training(evidence: Evidence, model: str, learner: str) -> Plot:
                 style: Any = {"color": COLOURS[who], "linestyle": LINES[who], "linewidth": 1, "label": NAMES[who]}
                 axes.plot(part["step"], part["held_out_loss"], **style)
         axes.axhline(zero, color=COLOURS["zero"], linestyle=LINES["zero"], label=NAMES["zero"])
-        axes.set(xlabel="training step", ylabel=f"held-out loss ({HALF})", yscale="log", xlim=(0, None))
-        legend(figure, axes, 3)
+        axes.set(xlabel="training step", ylabel=f"held-out loss\n({HALF})", yscale="log", xlim=(0, None))
+        legend(figure, axes, 2)
         return figure
 
     return Plot(
         "training",
         "Training of the model and of the learner",
-        "Both fall from predicting zero in two drops and end at one level: the best that one sum over the examples can "
-        "do. The learner trains only its embedding and MLP, the model its attention as well.",
+        "Each line is a seed. All fall from predicting zero and should end at one level, the best that one sum over "
+        "the examples can do. The learner trains only its embedding and MLP, the model its attention as well. What jumps "
+        "up and down at the end is the noise of a learning rate that does not fall.",
         "Two levels at the end: one of them has not arrived, or has learnt something that the other cannot.",
         draw,
         data,
@@ -93,7 +95,7 @@ def shifts(evidence: Evidence, run: str) -> Plot:
     labels = {
         "input_scale": "input range (factor)",
         "amplitude_scale": "amplitude range (factor)",
-        "phase_shift": "phase range, shifted by (radians)",
+        "phase_shift": "phase shift (radians)",
     }
 
     def draw() -> Figure:
@@ -108,11 +110,12 @@ def shifts(evidence: Evidence, run: str) -> Plot:
                 lower.plot(x, one["distance"], color=COLOURS["model"], marker="o", markersize=3)
             mean = part.groupby("condition_value")["zero"].mean()
             upper.plot(mean.index, mean, color=COLOURS["zero"], linestyle=LINES["zero"], label=NAMES["zero"])
-            upper.set(yscale="log")
-            lower.set(xlabel=label, yscale="log")
+            upper.set(yscale="log", ylim=(5e-4, None))
+            upper.yaxis.set_minor_formatter(NullFormatter())
+            lower.set(xlabel=label, ylim=(0, None))
             for axes in (upper, lower):
                 # In training the factor is 1, the shift 0.
-                axes.axvline(0.0 if condition == "phase_shift" else 1.0, color="0.7", linewidth=0.8, zorder=0)
+                axes.axvline(0.0 if condition == "phase_shift" else 1.0, color="0.45", linewidth=1.2, zorder=1)
         panels[0].set_ylabel(f"loss\n({HALF})")
         panels[3].set_ylabel("|f - g| / |g|")
         legend(figure, panels[0])
@@ -122,7 +125,7 @@ def shifts(evidence: Evidence, run: str) -> Plot:
         "shifts",
         "Out of distribution",
         "Each line is a seed. Above, the losses of model and learner beside predicting zero; below, how far their "
-        "predictions are apart. The grey line is the training range.",
+        "predictions are apart. The upright grey line is the training range.",
         "Losses that part beyond the training range, or a distance that grows towards 1: equal answers in distribution "
         "would then have come from different features.",
         draw,

@@ -8,9 +8,21 @@ PROBES = {
     "curves": ("probes.curves", "Curves", "predictions along the input, beside a learner's and the truth"),
     "curvature": ("probes.curvature", "Curvature", "GD++'s gamma and step size of every layer, and the spectra of S"),
     "head_sum": ("probes.head_sum", "HeadSum", "what the heads' weights add up to: sum of eta_h A_h"),
-    "layer_matching": ("probes.layer_matching", "LayerMatching", "which step of which learner each layer is nearest to"),
-    "linear_decoding": ("probes.linear_decoding", "LinearDecoding", "X^T y and learners' weights decoded from every layer"),
-    "order_sensitivity": ("probes.order_sensitivity", "OrderSensitivity", "how predictions spread when the context is permuted"),
+    "layer_matching": (
+        "probes.layer_matching",
+        "LayerMatching",
+        "which step of which learner each layer is nearest to",
+    ),
+    "linear_decoding": (
+        "probes.linear_decoding",
+        "LinearDecoding",
+        "X^T y and learners' weights decoded from every layer",
+    ),
+    "order_sensitivity": (
+        "probes.order_sensitivity",
+        "OrderSensitivity",
+        "how predictions spread when the context is permuted",
+    ),
     "rollout": ("probes.rollout", "Rollout", "one layer applied again and again"),
     "identify": ("probes.identify", "Identify", "which learner, how many steps, by what margin, or none of them"),
 }

@@ -29,7 +29,8 @@ class Curvature:
     """Read gamma and the step size c = eta/N of every layer off its residual stream, and off its weights.
 
     With S = sum_i x_i x_i^T of the context tokens as they enter a layer, the change of their x entries is regressed on
-    -S x_j, through zero and over all prompts: `gamma`, `r_squared`, and `cosine`, its mean over prompts. The change of
+    -S x_j, through zero and over all prompts: `gamma`, `r_squared`, and `cosine`, its mean over prompts; `gamma_median`
+    is the median of each prompt's own gamma, where a few prompts with huge tokens count no more. The change of
     the y entries, r, is regressed on -(sum_i r_i x_i^T) x_j likewise: `step_size`, `step_r_squared`, `step_cosine`; of
     the last layer only queries are looked at there, as only they are read. `readout` is `residual`, or `weights`:
     gamma = -sum_h mean diag A_h * mean diag V_h over the x entries, the step size with V_h's y entries; the sum over
@@ -41,7 +42,7 @@ class Curvature:
     l_k (1 - gamma l_k)^2: `eigenvalues_before`, `_after`, `_predicted` (layer prompt d_in) for the first prompts, and
     `spectrum` (stage d_in), the mean sorted eigenvalues before the first layer and after each. Rows: the median
     `condition_number_before`, `_after` and `_predicted`, within the span of a context shorter than d_in, and
-    `spectrum_distance`, |predicted - after| / |after|.
+    `spectrum_distance`, |predicted - after| / |after|, their median too.
 
     Where tokens are embedded, x and y are first decoded by one affine map of least norm, fitted to the first residual
     stream of other prompts; `decoding_r_squared`, with readout x or y, is its worth on those that are measured.
@@ -125,7 +126,9 @@ class _Measured:
             where = {"readout": "residual", "layer": layer}
             yield {"metric": "identified", **where, "value": float(known)}
             curve, step = self.curves[layer], self.steps[layer]
-            for metric, value in (("gamma", curve.slope), ("r_squared", curve.r_squared), ("cosine", curve.cosine)):
+            bent = {"gamma": curve.slope, "gamma_median": curve.median}
+            bent |= {"r_squared": curve.r_squared, "cosine": curve.cosine}
+            for metric, value in bent.items():
                 yield {"metric": metric, **where, "value": value if known else math.nan}
             found = {"step_size": step.slope, "step_r_squared": step.r_squared, "step_cosine": step.cosine}
             yield from ({"metric": metric, **where, "value": value} for metric, value in found.items())
@@ -139,8 +142,9 @@ class _Measured:
             for name, values in kinds.items():
                 number = _condition(values[:, : self.rank]) if known or name == "before" else math.nan
                 yield {"metric": f"condition_number_{name}", "readout": "residual", "layer": layer, "value": number}
-            gap = np.linalg.norm(predicted[layer] - self.turned[layer]) / np.linalg.norm(self.turned[layer])
-            yield {"metric": "spectrum_distance", "readout": "residual", "layer": layer, "value": float(gap)}
+            gap = np.linalg.norm(predicted[layer] - self.turned[layer], axis=-1)
+            gap = float(np.median(gap / np.linalg.norm(self.turned[layer], axis=-1)))
+            yield {"metric": "spectrum_distance", "readout": "residual", "layer": layer, "value": gap}
 
     def predicted(self, gamma: np.ndarray) -> np.ndarray:
         """l (1 - gamma l)^2, what GD++ with this gamma leaves of every eigenvalue."""
@@ -161,17 +165,23 @@ class _Fit:
         self.rounding = _ROUNDING * torch.finfo(prompt.x.dtype).eps
         self.products = torch.zeros(4, dtype=torch.float64)
         self.cosines: list[Tensor] = []
+        self.slopes: list[Tensor] = []
 
     def add(self, change: Tensor, along: Tensor, of: Tensor) -> None:
         """Take in (batch pos d) changes, the regressor, and what was changed."""
         parts = (change * along, along.square(), change.square(), of.square())
         self.products += torch.stack([part.sum() for part in parts]).cpu()
+        self.slopes.append(parts[0].sum(dim=(1, 2)) / parts[1].sum(dim=(1, 2)))
         self.cosines.append(cosine_similarity(change.flatten(1), along.flatten(1), dim=1, eps=1e-300))
 
     @property
     def slope(self) -> float:
         product, along, _, _ = self.products.tolist()
         return product / along if along else math.nan
+
+    @property
+    def median(self) -> float:
+        return float(torch.cat(self.slopes).median())
 
     @property
     def r_squared(self) -> float:

@@ -12,7 +12,6 @@ from probes.subject import Subject
 from tasks.prompt import RegressionPrompt
 from tasks.reader import half_squared_error
 
-
 # Prompts on which a learner of several steps is tuned: its excess loss is of second order in the error of the search.
 SEARCHED = 2_000
 

@@ -20,6 +20,8 @@ from probes.subject import Subject
 from tasks.prompt import RegressionPrompt
 from tasks.sine import SineRegression
 
+# An error this small beside the target is a float32 label's rounding.
+_NO_ERROR = 1e-5
 NAMES = ("gd", "gd_plus_plus", "newton", "conjugate_gradients", "least_squares", "ridge")
 
 
@@ -28,13 +30,15 @@ class LayerMatching:
     """Compare the prediction after every layer, f, with that after every step of each learner, g, on the same prompts.
 
     Metrics per layer, learner and step, and arrays `<learner>_<metric>` (layer step), NaN where undefined: `spd`,
-    E |f - g|^2 / d_in, which step 0, predicting zero, has too; `relative_distance`, |f - g| / |g|;
+    E |f - g|^2 / d_in; `relative_distance`, |f - g| / |g|;
     `sensitivity_cosine`, of the gradients in the query; `ilwd`, E |w_f - w_g|^2 / d_in, where w_f is the least-squares
     fit to f on half of the fresh queries of each context, and `implied_r_squared`, per layer, its R^2 on the other half
     ([AK], arXiv 2211.15661); `sim_e`, the cosine of the errors f - target and g - target over the fresh queries of one
-    context, mean over contexts ([FU], arXiv 2310.17086, take it over context lengths, which needs a causal model).
-    `best_step` is the step of least `spd` for each layer, 0 where a layer has said nothing yet, and `best_step_slope`
-    how much it grows per layer: 1 for a learner that the layers perform.
+    context, mean over the contexts in which both have errors ([FU], arXiv 2310.17086, take it over context lengths,
+    which needs a causal model). Step 0, predicting zero, has `spd` and `sim_e` too. `best_step` is the step of least
+    `spd` for each layer, 0 where a layer has said nothing yet, and `best_step_slope` how much it grows per layer: 1 for
+    a learner that the layers perform. `best_step_sim_e` and `best_step_slope_sim_e` are the same by `sim_e`, [FU]'s
+    criterion, on which a few prompts with huge predictions have no more weight than others.
 
     Learners are tuned for as many steps as there are layers, on other prompts, and go on to `max_steps` (None: twice as
     many, at least 4) where their steps share one setting; a learner of one step has no best one. `learners` None means
@@ -137,17 +141,26 @@ def _compare(model: _Stages, learner: Learner) -> dict[str, np.ndarray]:
     for layer, said in enumerate(model.said):
         for step, guess in enumerate(guesses):
             found["spd"][layer, step] = float((said - guess).square().sum(dim=-1).mean()) / d_in
+            found["sim_e"][layer, step] = _error_cosine(said, guess, prompt.target)
             if step == 0:
                 continue
             found["relative_distance"][layer, step] = relative_distance(said, guess)
-            errors = ((part - prompt.target).flatten(1) for part in (said, guess))
-            found["sim_e"][layer, step] = float(cosine_similarity(*errors, dim=1, eps=1e-300).mean())
             turns = model.reaction[layer].flatten(1), reactions[step - 1].flatten(1)
             found["sensitivity_cosine"][layer, step] = float(cosine_similarity(*turns, dim=1, eps=1e-300).mean())
             if weights is not None:
                 gap = (model.weights[layer] - weights[step - 1]).square().sum(dim=(1, 2))
                 found["ilwd"][layer, step] = float(gap.mean()) / d_in
     return found
+
+
+def _error_cosine(said: Tensor, guess: Tensor, target: Tensor) -> float:
+    """SimE; NaN where one of the two has no errors, but for rounding, in most contexts."""
+    errors = [(part - target).flatten(1) for part in (said, guess)]
+    least = _NO_ERROR * target.flatten(1).norm(dim=1)
+    real = (errors[0].norm(dim=1) > least) & (errors[1].norm(dim=1) > least)
+    if real.double().mean() < 0.5:
+        return float("nan")
+    return float(cosine_similarity(errors[0][real], errors[1][real], dim=1, eps=1e-300).mean())
 
 
 def _reactions(
@@ -173,8 +186,15 @@ def _rows(found: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
                 yield {"metric": metric, "layer": layer, "learner_step": step, "value": float(value)}
     layers, stages = found["spd"].shape
     if stages > 2:
-        best = found["spd"].argmin(axis=1)
-        for layer, step in enumerate(best):
-            yield {"metric": "best_step", "layer": layer, "value": float(step)}
-        if layers > 1:
-            yield {"metric": "best_step_slope", "value": float(np.polyfit(np.arange(layers), best, 1)[0])}
+        best = {"best_step": _largest(-found["spd"]), "best_step_sim_e": _largest(found["sim_e"])}
+        for metric, steps in best.items():
+            for layer, step in enumerate(steps):
+                yield {"metric": metric, "layer": layer, "value": float(step)}
+            if layers > 1:
+                slope = float(np.polyfit(np.arange(layers), steps, 1)[0])
+                yield {"metric": metric.replace("step", "step_slope"), "value": slope}
+
+
+def _largest(values: np.ndarray) -> np.ndarray:
+    """The step of each layer with the largest value, any rather than a missing one."""
+    return np.where(np.isnan(values), -np.inf, values).argmax(axis=1)

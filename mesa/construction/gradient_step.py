@@ -7,8 +7,8 @@ dW = c P sum_i x_i^T (r_i - x_i W0): with P = I, the step of L(W) = 1/(2N) sum |
 After it r_i - x_i W0 = y_i - x_i (W0 + dW), so the same weights do the next step. The query starts at (x_q, -x_q W0)
 and minus its y channels is x_q (W0 + sum dW). QED.
 
-GD++ ([VO] A.10) also corrects the curvature: V = [[-gamma I, 0], [0, -c I]] adds -gamma x_j P S to x_j, S = X^T X, which
-for P = I is x_j <- x_j (I - gamma S). Its start is zero: W0 is met by moved inputs in later layers, so another start is
+GD++ ([VO] A.10) also corrects the curvature: V = [[-gamma I, 0], [0, -c I]] adds -gamma x_j P S to x_j, S = X^T X, so
+for P = I x_j <- x_j (I - gamma S). Its start is zero: W0 is met by moved inputs in later layers, so another start is
 put into the tokens instead, (x_i, y_i - x_i W0) and (x_q, -x_q W0).
 """
 
@@ -40,8 +40,9 @@ def gradient_step_model(
     """A model whose layer k is the k-th step of gradient descent or GD++; head 0 works, other heads are zero.
 
     `step_size` is c = eta/N, one for all steps or one each, and so is `gamma`, GD++'s correction. `start` is W0, to be
-    given to the reader too. With a `preconditioner` P the update of W is P times the gradient. `clip` clamps tokens after every layer. Raises ValueError for a
-    wrong number of values, for tied layers with different ones, and for a start together with a gamma.
+    given to the reader too. With a `preconditioner` P the update of W is P times the gradient. `clip` clamps tokens
+    after every layer. Raises ValueError for a wrong number of values, for tied layers with different ones, and for a
+    start together with a gamma.
 
     >>> model = gradient_step_model(0.6, d_in=3, steps=2)
     >>> model.blocks[1].attn.W_Q.shape

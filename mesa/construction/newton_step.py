@@ -22,8 +22,8 @@ def newton_model(
 ) -> InContextTransformer:
     """A model of steps + 2 layers, 2 d_in + d_out wide, that predicts what `Newton(steps, scale=scale)` does.
 
-    `scale` is a in M_0 = a S; the iteration converges for a below 2 / |S|^2. Tokens are paired ones, embedded: the middle
-    d_in entries begin empty. Raises ValueError for less than one step.
+    `scale` is a in M_0 = a S; the iteration converges for a below 2 / |S|^2. Tokens are paired ones, embedded: the
+    middle d_in entries begin empty. Raises ValueError for less than one step.
 
     >>> newton_model(0.1, d_in=3, steps=2).cfg.n_layers
     4

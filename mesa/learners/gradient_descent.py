@@ -19,10 +19,10 @@ from tasks.reader import half_squared_error
 class GradientDescent:
     """`steps` steps W <- W + c X^T (Y - X W) from `start` (zero by default).
 
-    `step_size` is c = eta/N, for L(W) = 1/(2N) sum |W x_i - y_i|^2 with learning rate eta; weights are (d_in, d_out). It
-    is one for all steps (`shared`, as the paper tunes it) or one each. With a `clip` every entry of a token is clamped
-    to +-clip after each step, as deep models do it; there are no weights then. Raises ValueError for a wrong number of
-    sizes, or different ones for shared steps.
+    `step_size` is c = eta/N, for L(W) = 1/(2N) sum |W x_i - y_i|^2 with learning rate eta; weights are (d_in, d_out).
+    It is one for all steps (`shared`, as the paper tunes it) or one each. With a `clip` every entry of a token is
+    clamped to +-clip after each step, as deep models do it; there are no weights then. Raises ValueError for a wrong
+    number of sizes, or different ones for shared steps.
 
     >>> x = torch.eye(2)[None]
     >>> prompt = RegressionPrompt(x, torch.ones(1, 2, 1), query=x[:, :1], target=torch.ones(1, 1, 1))

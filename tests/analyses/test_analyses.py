@@ -18,14 +18,24 @@ SMALL = Size(seeds=1, quick=True)
 # Each analysis with the claims for which no weights can be written that meet the rule: they are about training, or say
 # what a model cannot do.
 CASES = {
+    "two-step": {"order"},
+    "curvature": set(),
+    "depth": set(),
+    "deep-mlp": {"resembles", "beats-gd"},
     "softmax-heads": {"one-head"},
     "layer-norm": set(),
     "plateau": {"plateau", "seed-dependent", "seed-dependent-large", "two-heads", "two-heads-large"},
     "fixed-tasks": set(),
 }
 
+# Those with deep models take a minute.
+SLOW = {"depth", "deep-mlp"}
 
-@pytest.fixture(scope="module", params=list(CASES))
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in CASES],
+)
 def smoke(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     out = tmp_path_factory.mktemp("out") / request.param
     return out, reproduce(analysis_of(request.param), out, SMALL, progress=Progress())

@@ -142,7 +142,7 @@ def test_contradictions_are_refused():
     for cls in (GradientDescent, GDPlusPlus):
         with pytest.raises(ValueError, match="step_size: 2 values for 3 steps"):
             cls(step_size=(0.1, 0.2), steps=3, shared=False)
-        with pytest.raises(ValueError, match="step_size: .* must be one value"):
+        with pytest.raises(ValueError, match=r"step_size: .* must be one value"):
             cls(step_size=(0.1, 0.2), steps=2)
         with pytest.raises(ValueError, match="steps: 0"):
             cls(steps=0)

@@ -37,13 +37,14 @@ def test_the_model_is_the_iteration(seeded, d_in, d_out, context, steps):
 
 def test_it_ends_at_least_squares(seeded):
     prompt = LinearRegression(d_in=3, context=12).sample(5, seeded(0)).to(dtype=torch.float64)
-    model, reader = newton_model(0.02, d_in=3, steps=12), PairedReader()
+    scale = 1.0 / float(torch.linalg.matrix_norm(prompt.x.mT @ prompt.x, ord=2).max()) ** 2
+    model, reader = newton_model(scale, d_in=3, steps=16), PairedReader()
     inputs = reader.encode(prompt)
     torch.testing.assert_close(
         reader.decode(model(inputs), inputs), LeastSquares().predict(prompt)[-1], rtol=0, atol=1e-6
     )
     # One step is not there yet.
-    early = newton_model(0.02, d_in=3, steps=1)
+    early = newton_model(scale, d_in=3, steps=1)
     assert (reader.decode(early(inputs), inputs) - prompt.target).abs().max() > 1e-2
 
 

@@ -58,6 +58,8 @@ def test_both_readouts_find_what_was_built_in(settings: dict[str, Any], task: Li
     for readout in ("residual", "weights"):
         np.testing.assert_allclose(values(table, "gamma", readout), wanted, rtol=1e-8)
         np.testing.assert_allclose(values(table, "step_size", readout), sizes, rtol=1e-8)
+    np.testing.assert_allclose(values(table, "gamma_median"), wanted, rtol=1e-8)
+    for readout in ("residual", "weights"):
         assert values(table, "identified", readout) == [1, 1, float(tied)]
     for metric in ("r_squared", "cosine"):
         np.testing.assert_allclose(values(table, metric)[:2], 1, rtol=1e-10)

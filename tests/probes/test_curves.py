@@ -12,6 +12,7 @@ from mesa.learners import GradientDescent, TrainedLearner
 from probes import CONTROLS, Curves, GDAlignment, Subject
 from probes.sine_fit import SineFit
 from tasks import LinearRegression, PairedReader, SineRegression
+from tests.probes.subjects import rotated_basis
 
 
 class Fixed(GradientDescent):
@@ -51,6 +52,13 @@ def test_arrays_are_one_row_a_prompt_from_left_to_right() -> None:
         waves = np.stack([np.sin(x), np.cos(x)], axis=1)
         # Labels are float32.
         np.testing.assert_allclose(waves @ np.linalg.lstsq(waves, y, rcond=None)[0], y, atol=1e-6)
+
+
+def test_a_heads_basis_changes_no_curve() -> None:
+    probe = Curves(prompts=2, queries=30, learners=(Fixed(step_size=0.6),))
+    first, other = (probe(subject, generator(0, "tests/basis")) for subject in (LINE, rotated_basis(LINE)))
+    # Two bases multiply out to the same products up to the condition of the rotation times 1e-16.
+    np.testing.assert_allclose(first.arrays["model"], other.arrays["model"], atol=1e-10)
 
 
 def test_only_tasks_of_one_number_can_be_drawn() -> None:

@@ -61,8 +61,9 @@ def test_layers_that_perform_a_learner_are_its_steps(kind: Any, clip: float | No
     off = arrays[f"{name}_spd"].copy()
     np.fill_diagonal(off[:, 1:], np.inf)
     assert off.min() > 1e-5
-    assert series(table, "best_step", name) == [1, 2, 3]
-    assert series(table, "best_step_slope", name)[0] == pytest.approx(1)
+    for criterion in ("", "_sim_e"):
+        assert series(table, f"best_step{criterion}", name) == [1, 2, 3]
+        assert series(table, f"best_step_slope{criterion}", name)[0] == pytest.approx(1)
     implied = arrays[f"{name}_ilwd"]
     if clip is None:
         np.testing.assert_allclose(implied.diagonal(1), 0, atol=1e-10)
@@ -76,7 +77,7 @@ def test_layers_that_perform_a_learner_are_its_steps(kind: Any, clip: float | No
 def test_an_untrained_model_stays_at_no_step_at_all() -> None:
     table, arrays = ask(untrained())
     for name in ("gd", "gd_plus_plus", "newton", "conjugate_gradients"):
-        assert series(table, "best_step", name) == [0, 0, 0]
+        assert series(table, "best_step", name) == series(table, "best_step_sim_e", name) == [0, 0, 0]
         assert series(table, "best_step_slope", name)[0] == pytest.approx(0)
         assert np.nanmin(arrays[f"{name}_relative_distance"]) > 0.9
         assert np.nanmax(np.abs(arrays[f"{name}_sensitivity_cosine"])) < 0.7
@@ -110,6 +111,8 @@ def test_metrics_are_what_they_are_called() -> None:
     }
     for metric, value in expected.items():
         assert arrays[f"newton_{metric}"][0, 2] == pytest.approx(float(value), rel=1e-10), metric
+    zero = torch.cosine_similarity((f - prompt.target)[..., 0], -prompt.target[..., 0]).mean()
+    assert arrays["newton_sim_e"][0, 0] == pytest.approx(float(zero), rel=1e-10)
     assert arrays["newton_spd"][0, 0] == pytest.approx(float(f.square().mean() / 4), rel=1e-10)
 
 
@@ -125,6 +128,13 @@ def test_a_learner_without_weights_or_without_steps_is_compared_too() -> None:
     for metric in ("spd", "ilwd", "sim_e"):
         last, end = arrays[f"conjugate_gradients_{metric}"][:, 4], arrays[f"least_squares_{metric}"][:, 1]
         np.testing.assert_allclose(last, end, rtol=1e-6)
+
+
+def test_who_makes_no_errors_has_no_direction_of_them() -> None:
+    # Without noise least squares is right, but for a nearly singular context here or there.
+    _, arrays = ask(tuned_subject(GradientDescent(steps=2), LinearRegression(d_in=4, context=12)))
+    assert np.isnan(arrays["least_squares_sim_e"][:, 1]).all()
+    assert not np.isnan(arrays["gd_sim_e"]).any()
 
 
 def test_a_heads_basis_changes_nothing() -> None:
