@@ -49,7 +49,7 @@ STEPS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "gd 3": ((0.0,) * 3, (1.2,) * 3),
     "gd_per_step 2": ((0.0,) * 2, (0.3, 1.5)),
     "gd_per_step 3": ((0.0,) * 3, (0.2, 0.6, 1.6)),
-    "gd_plus_plus 2": ((0.4,) * 2, (1.3,) * 2),
+    "gd_plus_plus 2": ((0.45,) * 2, (1.4,) * 2),
     "gd_plus_plus 3": ((0.4,) * 3, (0.9,) * 3),
     "gd_plus_plus_per_step 2": ((0.5, 0.0), (0.3, 2.2)),
 }

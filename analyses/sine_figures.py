@@ -35,8 +35,8 @@ def training(evidence: Evidence, model: str, learner: str) -> Plot:
         "training",
         "Training of the model and of the learner",
         "Each line is a seed. All fall from predicting zero and should end at one level, the best that one sum over "
-        "the examples can do. The learner trains only its embedding and MLP, the model its attention as well. What jumps "
-        "up and down at the end is the noise of a learning rate that does not fall.",
+        "the examples can do. The learner trains only its embedding and MLP, the model its attention as well. What "
+        "jumps up and down at the end is the noise of a learning rate that does not fall.",
         "Two levels at the end: one of them has not arrived, or has learnt something that the other cannot.",
         draw,
         data,

@@ -51,7 +51,7 @@ class TwoStep:
                 Plan(probe_of("weight_products", prompts), controls=weights),
                 Plan(OutOfDistribution(prompts=1000 if size.quick else 5000, learners=rivals), controls=CONTROLS, tune_once=True),
             ],
-            ONE: [Plan(GDAlignment(prompts=prompts, learners=rivals[:1]), "all", ())],
+            ONE: [Plan(GDAlignment(prompts=prompts, learners=(GradientDescent(),)), "all", ())],
         }
 
     def compared(self, evidence: Evidence) -> pd.DataFrame:
@@ -185,6 +185,7 @@ class TwoStep:
         yield replace(
             heatmaps.weights(evidence, (MODEL,)),
             look="A = W_Q W_K^T and V = W_V W_O of the layer after rescaling, beside tuned GD++'s; channels 0 to 9 are "
-            "x, 10 is y. V's x diagonal is -gamma, the curvature correction; plain gradient descent has zeros there.",
+            "x, 10 is y. V's x diagonal, faint beside its last entry, is -gamma, the curvature correction; plain "
+            "gradient descent has zeros there.",
             against="An empty x diagonal of V, or off-diagonal structure of its size.",
         )

@@ -55,12 +55,13 @@ class OutOfDistribution:
 
     def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
         """Measure every condition on fresh prompts."""
-        assert isinstance(subject.task, LinearRegression | SineRegression)
-        shifts = self._linear if isinstance(subject.task, LinearRegression) else self._sine
+        base = subject.task
+        assert isinstance(base, LinearRegression | SineRegression)
+        shifts = self._linear(base) if isinstance(base, LinearRegression) else self._sine(base)
         tuning = subject.prompts(self.prompts, generator)
         learners = tuned(self.learners or default_learners(subject), tuning)
         rows = []
-        for condition, value, task in shifts(subject.task):
+        for condition, value, task in shifts:
             prompt = subject.prompts(self.prompts, generator, task)
             described = {"condition": condition, "condition_value": value}
             guesses = {learner.name: learner.predict(prompt) for learner in learners}

@@ -163,9 +163,9 @@ def _settled(probe: Probe, run: Run, seed: int) -> Probe:
     """The probe with learners that are tuned for the seed's last model."""
     (subject,) = subjects_of(run, seed, "last")
     # As for a rival: a Probe is a frozen dataclass, and one without a field `learners` says so here.
-    given, prompts = (getattr(probe, name) for name in ("learners", "prompts"))
-    learners = given or default_learners(subject)
-    tuning = subject.prompts(min(prompts, SEARCHED), generator(seed, "learners"))
+    name = "learners"
+    learners = getattr(probe, name) or default_learners(subject)
+    tuning = subject.prompts(SEARCHED, generator(seed, "learners"))
     settled = tuple(Settled(each) for each in tuned(learners, tuning))
     return replace(probe, learners=settled)  # pyright: ignore[reportArgumentType]
 

@@ -1,0 +1,120 @@
+"""Numbers made of several rows: rises and falls, places between two learners, learners of several steps."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from analyses.analysis import Evidence
+from analyses.curvature import PUBLISHED, RUNS, CurvatureByContext
+from analyses.measures import cosine_lead, interpolated_gap, shift_ratio, way
+from analyses.tables import losses
+from analyses.turns import turn, turn_rows
+from probes.reading import Reading
+
+
+def table(*rows: dict) -> pd.DataFrame:
+    return Reading.of({"run": "a", "seed": 0, "step": 1, "control": "none", **row} for row in rows).table
+
+
+def evidence(rows: pd.DataFrame) -> Evidence:
+    return Evidence({}, rows, {}, pd.DataFrame())
+
+
+def over_training(values: list[float]) -> pd.DataFrame:
+    aligned = {"probe": "gd_alignment", "metric": "sensitivity_cosine", "learner": "gd"}
+    rows = []
+    for step, value in enumerate(values):
+        # The first step of the learner is no part of the question, nor is what is decoded after a layer.
+        rows += [{**aligned, "step": step, "learner_step": 1, "value": 5.0 - step}]
+        rows += [{**aligned, "step": step, "learner_step": 2, "value": value}]
+        rows += [{**aligned, "step": step, "learner_step": 2, "layer": 1, "value": 7.0}]
+    return table(*rows[::-1])
+
+
+@pytest.mark.parametrize(
+    ("values", "rise", "fall"), [([0.0, 1.0, 0.6], 1.0, 0.4), ([0.0, 0.5, 0.9], 0.9, 0.0), ([0.9, 0.5], 0.0, 0.4)]
+)
+def test_a_turn_is_the_peak_above_both_ends(values: list[float], rise: float, fall: float) -> None:
+    found = turn_rows(evidence(over_training(values)), "sensitivity_cosine", "gd")
+    assert turn("rise")(found) == pytest.approx(rise)
+    assert turn("fall")(found) == pytest.approx(fall)
+
+
+def test_a_loss_has_a_place_between_two_learners() -> None:
+    def aligned(loss: float) -> pd.DataFrame:
+        learners = [("far", 0.8), ("near", 0.05)]
+        rows = [
+            {"metric": "learner_loss", "learner": name, "learner_step": step, "value": value * (3 - step)}
+            for name, value in learners
+            for step in (1, 2)
+        ]
+        return table(*({"probe": "gd_alignment", **row} for row in [*rows, {"metric": "loss", "value": loss}]))
+
+    for loss, place in ((0.05, 0.0), (0.2, 0.5), (0.8, 1.0)):
+        assert way("near", "far")(aligned(loss)) == pytest.approx(place)
+
+
+def test_cosines_are_compared_at_last_steps() -> None:
+    cosine = {"probe": "gd_alignment", "metric": "sensitivity_cosine"}
+    rows = table(
+        {**cosine, "learner": "gd_plus_plus", "learner_step": 1, "value": 0.1},
+        {**cosine, "learner": "gd_plus_plus", "learner_step": 2, "value": 0.9},
+        {**cosine, "learner": "gd", "learner_step": 2, "value": 0.7},
+    )
+    assert cosine_lead("gd_plus_plus", "gd")(rows) == pytest.approx(0.2)
+
+
+def test_shifted_losses_are_those_of_the_last_step() -> None:
+    shift = {"probe": "out_of_distribution", "condition": "noisy_labels", "condition_value": 10.0}
+    rows = table(
+        {**shift, "metric": "loss", "value": 3.0},
+        {**shift, "metric": "learner_loss", "learner": "gd", "learner_step": 2, "value": 2.0},
+        {**shift, "metric": "learner_loss", "learner": "gd", "learner_step": 1, "value": 9.0},
+        {**shift, "metric": "learner_loss", "learner": "zero", "value": 4.0},
+    )
+    assert losses(rows, "out_of_distribution", "condition_value")["gd"].tolist() == [2.0]
+    assert shift_ratio("noisy_labels", 10.0, "gd")(rows) == pytest.approx(1.5)
+    assert math.isnan(shift_ratio("noisy_labels", 3.0, "gd")(rows))
+
+
+def test_the_averaged_weights_are_measured_against_the_construction() -> None:
+    values = {"interpolated_loss": 0.22, "loss": 0.5, "learner_loss": 0.2}
+    rows = table(*({"probe": "interpolation", "metric": name, "value": value} for name, value in values.items()))
+    assert interpolated_gap(rows) == pytest.approx(0.1)
+
+
+def curved(gammas: dict[int, float], control: str = "none") -> pd.DataFrame:
+    rows = []
+    for count, gamma in gammas.items():
+        where = {"probe": "curvature", "layer": 0, "run": RUNS[count], "control": control}
+        rows += [{**where, "metric": "gamma", "readout": readout, "value": gamma} for readout in ("residual", "weights")]
+        numbers = {
+            "r_squared": 0.99,
+            "spectrum_distance": 0.01,
+            "condition_number_before": 10.0,
+            "condition_number_after": 4.0,
+        }
+        rows += [{**where, "readout": "residual", "metric": name, "value": value} for name, value in numbers.items()]
+    return table(*rows)
+
+
+def met(gammas: dict[int, float]) -> dict[str, bool]:
+    rows = pd.concat([curved(gammas), curved(dict(PUBLISHED), "constructed")], ignore_index=True)
+    found = CurvatureByContext().compared(evidence(rows))
+    mine = found[found["control"] == "none"]
+    return {
+        claim.id: all(measure.met(measure.of(mine)) for measure in claim.measures)
+        for claim in CurvatureByContext().claims()
+    }
+
+
+def test_the_published_gammas_meet_every_rule_and_others_do_not() -> None:
+    assert all(met(dict(PUBLISHED)).values())
+    off = met({**PUBLISHED, 50: 0.066})
+    assert not off["published"] and not off["tuned"] and off["falls"]
+    flat = met(dict.fromkeys(PUBLISHED, 0.1))
+    assert not flat["falls"] and not flat["published"]
+    for nothing in (0.0, -0.1, math.nan):
+        none = met(dict.fromkeys(PUBLISHED, nothing))
+        assert not (none["falls"] or none["published"] or none["tuned"])
