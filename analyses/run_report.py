@@ -43,7 +43,8 @@ def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
     if "gd_alignment" in names:
         yield figures.alignment(evidence, run, "gd")
     if "out_of_distribution" in names:
-        yield shift_figures.shifts(evidence, run)
+        deep = "gd_plus_plus" in set(evidence.rows["learner"].dropna())
+        yield shift_figures.shifts(evidence, run, ("gd", "gd_plus_plus")[: 1 + deep], "the learner that it matches")
     if "rollout" in names:
         yield figures.rollout(evidence, run)
     if "weight_products" in names:
@@ -59,12 +60,15 @@ def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Every metric once: its mean over seeds and 95 % t interval, at each seed's last probed checkpoint."""
     final = rows.groupby(["run", "seed"])["step"].transform("max")
     rows = rows[(rows["step"].fillna(-1) == final.fillna(-1)) | (rows["control"] != "none")]
-    keys = ["probe", "metric", "learner", "readout", "control"]
+    keys = ["probe", "metric", "learner", "learner_step", "readout", "layer", "control"]
     # Conditions and applications would be a row each: they are for figures, and stand in the readings.
     plain = rows[rows["condition"].isna()]
     found = []
     for key, part in plain.groupby(keys, dropna=False, sort=False):
         named = {name: "" if pd.isna(value) else str(value) for name, value in zip(keys, key, strict=True)}
+        step, layer = named.pop("learner_step"), named.pop("layer")
+        named["learner"] += f", step {step}" if step else ""
+        named["readout"] = ", ".join(filter(None, (named["readout"], f"layer {layer}" if layer else "")))
         mean, low, high = interval(part.groupby("seed")["value"].mean().to_numpy())
         text = f"{number(mean)} [{number(low)}, {number(high)}]"
         found.append({**named, "value": text, "seeds": part["seed"].nunique()})

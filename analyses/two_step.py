@@ -49,7 +49,11 @@ class TwoStep:
                 Plan(GDAlignment(prompts=prompts, learners=rivals, by_layer=False), "all", CONTROLS, tune_once=True),
                 Plan(probe_of("interpolation", prompts), "last" if size.quick else "all", weights),
                 Plan(probe_of("weight_products", prompts), controls=weights),
-                Plan(OutOfDistribution(prompts=1000 if size.quick else 5000, learners=rivals), controls=CONTROLS, tune_once=True),
+                Plan(
+                    OutOfDistribution(prompts=1000 if size.quick else 5000, learners=rivals),
+                    controls=CONTROLS,
+                    tune_once=True,
+                ),
             ],
             ONE: [Plan(GDAlignment(prompts=prompts, learners=(GradientDescent(),)), "all", ())],
         }

@@ -14,7 +14,9 @@ from tasks.reader import half_squared_error
 
 @dataclass(frozen=True)
 class Interpolation:
-    """Average A / beta and V * beta with tuned gradient descent's, and measure the averaged model.
+    """Average A / beta and V * beta with the construction's, and measure the averaged model.
+
+    The construction is tuned gradient descent for one layer, and GD++ with a step a layer for tied ones.
 
     Metrics on the same prompts: `interpolated_loss`, `loss` (the model's) and `learner_loss` (the construction's).
     `interpolated_loss` is missing (NaN) while beta is near zero, as it is early in training.

@@ -116,7 +116,8 @@ class GDPlusPlus:
         bare = replace(self, clip=None)._loss(wide)
         ends = [minimise(lambda values: each(values, bare), start) for start in starts]
         begin = min([*starts, *ends], key=lambda values: float(each(values).nan_to_num(nan=math.inf)))
-        found = unit * (begin if self.clip is None else minimise(each, begin, tolerance=1e-8))
+        # A search ends after some hundred evaluations: what is left is small, and the best one gets as many again.
+        found = unit * minimise(each, begin, tolerance=1e-8)
         return replace(self, gamma=(*found[:last].tolist(), 0.0), step_size=tuple(found[last:].tolist()))
 
     def _spread(self, value: float) -> float | tuple[float, ...]:

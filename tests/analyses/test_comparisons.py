@@ -88,7 +88,9 @@ def curved(gammas: dict[int, float], control: str = "none") -> pd.DataFrame:
     rows = []
     for count, gamma in gammas.items():
         where = {"probe": "curvature", "layer": 0, "run": RUNS[count], "control": control}
-        rows += [{**where, "metric": "gamma", "readout": readout, "value": gamma} for readout in ("residual", "weights")]
+        rows += [
+            {**where, "metric": "gamma", "readout": readout, "value": gamma} for readout in ("residual", "weights")
+        ]
         numbers = {
             "r_squared": 0.99,
             "spectrum_distance": 0.01,

@@ -31,6 +31,12 @@ def moments(fields, N: int, d: int = 10) -> tuple[float, float]:
     return one / two, v / 2 * (d - one**2 / two)
 
 
+def weights_of(learner: GradientDescent, prompt) -> torch.Tensor:
+    weights = learner.weights(prompt)
+    assert weights is not None
+    return weights
+
+
 def loss(learner: GradientDescent, prompt) -> float:
     return half_squared_error(learner.predict(prompt)[-1], prompt.target).item()
 
@@ -59,9 +65,9 @@ def test_the_tuned_size_is_a_minimum_at_any_scale(seeded, steps, scale, started)
     tuned = GradientDescent(steps=steps, start=start).tuned(prompt)
     least = loss(tuned, prompt)
     for factor in (0.99, 1.01, 0.5, 1.5):
-        assert loss(replace(tuned, step_size=tuned.step_size * factor), prompt) > least
+        assert loss(replace(tuned, step_size=tuned.step_sizes[0] * factor), prompt) > least
     # Stationary: a shift of 1e-4 costs its square, some 1e-7 of the loss at most.
-    nearby = loss(replace(tuned, step_size=tuned.step_size * 1.0001), prompt)
+    nearby = loss(replace(tuned, step_size=tuned.step_sizes[0] * 1.0001), prompt)
     assert nearby == pytest.approx(least, rel=1e-6)
 
 
@@ -88,7 +94,7 @@ def test_a_step_is_minus_the_gradient_of_the_squared_error(seeded, d_out):
     for b in range(4):
         error = 0.5 / 5 * (prompt.x[b] @ W - prompt.y[b]).square().sum()
         (gradient,) = torch.autograd.grad(error, W)
-        stepped = GradientDescent(eta / 5, 1, W.detach()).weights(prompt)[0, b]
+        stepped = weights_of(GradientDescent(eta / 5, 1, W.detach()), prompt)[0, b]
         torch.testing.assert_close(stepped, W.detach() - eta * gradient, rtol=0, atol=1e-12)
 
 
@@ -97,13 +103,13 @@ def test_predictions_are_query_times_weights_after_every_step(seeded):
     learner = GradientDescent(0.3, 3, torch.ones(3, 2))
     assert isinstance(learner, Learner)
     assert learner.predict(prompt).shape == (3, 4, 6, 2)
-    assert torch.equal(learner.predict(prompt), prompt.query @ learner.weights(prompt))
+    assert torch.equal(learner.predict(prompt), prompt.query @ weights_of(learner, prompt))
     assert torch.equal(replace(learner, steps=1).predict(prompt)[0], learner.predict(prompt)[0])
 
 
 def test_many_steps_reach_least_squares(seeded):
     prompt = LinearRegression(d_in=3, context=20).sample(10, seeded(0)).to(dtype=torch.float64)
-    weights = GradientDescent(0.3, 300).weights(prompt)[-1]
+    weights = weights_of(GradientDescent(0.3, 300), prompt)[-1]
     assert prompt.teacher is not None
     # Curvatures lie between about .7 and 3: 300 steps shrink the error by (1 - .2)^300. Labels were float32.
     torch.testing.assert_close(weights, prompt.teacher, rtol=0, atol=1e-5)
@@ -114,7 +120,7 @@ def test_predictions_are_differentiable_in_the_query(seeded):
     query = prompt.query.clone().requires_grad_()
     learner = GradientDescent(0.3, 2)
     (gradient,) = torch.autograd.grad(learner.predict(replace(prompt, query=query))[-1].sum(), query)
-    torch.testing.assert_close(gradient[:, 0], learner.weights(prompt)[-1][..., 0])
+    torch.testing.assert_close(gradient[:, 0], weights_of(learner, prompt)[-1][..., 0])
 
 
 def test_nonsense_is_refused(seeded):

@@ -15,7 +15,7 @@ ANISOTROPIC = LinearRegression(scales=SCALES)
 
 def tuned_size(task: LinearRegression = TASK) -> float:
     """One step's tuned step size, on prompts that no test scores."""
-    return GradientDescent().tuned(task.sample(20_000, generator(0, "tests/tuning"))).step_size
+    return GradientDescent().tuned(task.sample(20_000, generator(0, "tests/tuning"))).step_sizes[0]
 
 
 def constructed(task: LinearRegression = TASK) -> Subject:

@@ -76,8 +76,9 @@ def test_alignment_numbers_equal_their_definitions() -> None:
     prompt = half.prompts(1000, source)
     g = learner.predict(prompt)[0]
     assert value(table, metric="prediction_difference") == pytest.approx(float((g / 2).abs().mean()), rel=1e-12)
-    weights = learner.weights(prompt)[0]
-    expected = float((weights / 2).flatten(1).norm(dim=1).mean())
+    weights = learner.weights(prompt)
+    assert weights is not None
+    expected = float((weights[0] / 2).flatten(1).norm(dim=1).mean())
     assert value(table, metric="sensitivity_difference") == pytest.approx(expected, rel=1e-12)
 
 

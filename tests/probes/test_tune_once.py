@@ -46,8 +46,7 @@ def test_one_tuning_serves_every_checkpoint_and_control(run: Run, monkeypatch: p
 
 def test_without_learners_given_those_by_default_are_tuned(run: Run) -> None:
     probe = OutOfDistribution(prompts=50, input_scales=(1.0,), query_scales=(), teacher_scales=(), norms=())
-    (plan,) = [Plan(probe, controls=(), tune_once=True)]
-    table = probe_runs([(run, [plan])])[0].table
+    table = probe_runs([(run, [Plan(probe, controls=(), tune_once=True)])])[0].table
     assert set(table["learner"].dropna()) == {"gd", "gd_plus_plus", "preconditioned_gd", "zero"}
 
 
@@ -62,4 +61,5 @@ def test_a_settled_learner_stays_what_it_is() -> None:
     settled = Settled(learner)
     assert settled.tuned(prompt) is settled and settled.name == learner.name
     assert settled.predict(prompt).equal(learner.predict(prompt))
-    assert settled.weights(prompt).equal(learner.weights(prompt))
+    weights, mine = settled.weights(prompt), learner.weights(prompt)
+    assert weights is not None and mine is not None and weights.equal(mine)
