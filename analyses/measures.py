@@ -124,3 +124,16 @@ def shift_ratio(condition: str, value: float, learner: str) -> Number:
         return float(table["model"].iloc[0] / table[learner].iloc[0]) if len(table) == 1 else math.nan
 
     return ratio
+
+
+def identity(name: str, steps: int) -> Number:
+    """`identify`'s margin over the runner-up where its answer is this learner at this many steps; else 0."""
+
+    def margin(rows: pd.DataFrame) -> float:
+        answer = rows[(rows["probe"] == "identify") & (rows["metric"] == "identified")]
+        if len(answer) != 1:
+            return math.nan
+        right = (answer["learner"] == name) & (answer["learner_step"] == steps).fillna(False)
+        return float(answer["value"].iloc[0]) if bool(right.iloc[0]) else 0.0
+
+    return margin

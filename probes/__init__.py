@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from probes.curves import Curves
     from probes.gd_alignment import GDAlignment
     from probes.head_sum import HeadSum
+    from probes.identify import Identify
     from probes.interpolation import Interpolation
     from probes.layer_matching import LayerMatching
     from probes.linear_decoding import LinearDecoding
@@ -30,6 +31,7 @@ __all__ = [
     "Curves",
     "GDAlignment",
     "HeadSum",
+    "Identify",
     "Interpolation",
     "LayerMatching",
     "LinearDecoding",
@@ -51,6 +53,7 @@ _EXPORTS = {
     "Curves": "probes.curves",
     "GDAlignment": "probes.gd_alignment",
     "HeadSum": "probes.head_sum",
+    "Identify": "probes.identify",
     "Interpolation": "probes.interpolation",
     "LayerMatching": "probes.layer_matching",
     "LinearDecoding": "probes.linear_decoding",
