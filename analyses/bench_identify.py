@@ -7,7 +7,7 @@ answer.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import partial
@@ -110,11 +110,14 @@ def answers(job: Job) -> list[Row]:
         tuning = task.sample(1000, source(0)).to(dtype=torch.float64)
         learner = _learner(job.kind, tuning)
         probe = Identify(max_steps=MOST_STEPS)
-        kin = _class(learner, task, probe) if learner else ()
+        explicit = last_step(learner) if learner else None
+        if job.kind in _OFF_LIST:
+            explicit = partial(_OFF_LIST[job.kind], tuning)
+        kin = _class(explicit, task, probe) if explicit else ()
         expected = f"{kin[0][0]} {kin[0][1]}".removesuffix(" 0") if kin else "none"
         found = []
         for index, noise in enumerate(job.noise):
-            model = _model(job.kind, learner, task, noise, source(index + 1))
+            model = _model(job.kind, learner, task, tuning, noise, source(index + 1))
             subject = Subject(model, PairedReader(), task)
             scores, _ = probe.scores(subject, generator(index, "bench/identify"))
             plant = f"{job.kind}, {job.setting}"
@@ -143,10 +146,15 @@ def _answer(scores: Sequence[Any]) -> str:
     return "none" if answer is None else f"{answer.name} {answer.steps}".removesuffix(" 0")
 
 
-def _class(learner: Learner, task: LinearRegression, probe: Identify) -> list[tuple[str, int]]:
-    """Candidates, simplest first, that agree with an explicit learner, by fits of their own on other prompts."""
-    truth = Planted(last_step(learner), task.d_in)
-    scores, _ = probe.scores(Subject(truth, PairedReader(), task), generator(1, "bench/class"))
+def _class(
+    predict: Callable[[RegressionPrompt], Tensor], task: LinearRegression, probe: Identify
+) -> list[tuple[str, int]]:
+    """Candidates, simplest first, that agree with an explicit predictor, by fits of their own on other prompts.
+
+    A learner that is not on the list may agree with one that is: three steps with momentum are a polynomial in S that
+    two plain steps of distinct sizes reproduce. Then that is its name.
+    """
+    scores, _ = probe.scores(Subject(Planted(predict, task.d_in), PairedReader(), task), generator(1, "bench/class"))
     return [(candidate.name, candidate.steps) for candidate in decide(scores).agreeing]
 
 
@@ -165,13 +173,19 @@ def _learner(kind: str, tuning: RegressionPrompt) -> Learner | None:
     return learner_of(name, int(steps or 1)).tuned(tuning)
 
 
-def _model(kind: str, learner: Learner | None, task: LinearRegression, noise: float, source: torch.Generator) -> Any:
+def _model(
+    kind: str,
+    learner: Learner | None,
+    task: LinearRegression,
+    tuning: RegressionPrompt,
+    noise: float,
+    source: torch.Generator,
+) -> Any:
     """The model of a plant: weights where there is a construction, else the learner itself behind noisy inputs."""
     if kind in _IMPOSTORS:
         built = _IMPOSTORS[kind](task, source)
         return noisy(built, noise, source) if isinstance(built, InContextTransformer) else built
     if kind in _OFF_LIST:
-        tuning = task.sample(1000, generator(2, "bench/tuning")).to(dtype=torch.float64)
         return Planted(partial(_OFF_LIST[kind], tuning), task.d_in, noise, source)
     if isinstance(learner, GradientDescent | GDPlusPlus):
         gamma = learner.gammas if isinstance(learner, GDPlusPlus) else 0.0
@@ -186,8 +200,8 @@ def _model(kind: str, learner: Learner | None, task: LinearRegression, noise: fl
 
 
 def _built(kind: str, task: LinearRegression) -> InContextTransformer:
-    learner = _learner(kind, task.sample(1000, generator(2, "bench/tuning")).to(dtype=torch.float64))
-    return _model(kind, learner, task, 0.0, torch.Generator())
+    tuning = task.sample(1000, generator(2, "bench/tuning")).to(dtype=torch.float64)
+    return _model(kind, _learner(kind, tuning), task, tuning, 0.0, torch.Generator())
 
 
 def _untrained(layers: int, task: LinearRegression, source: torch.Generator) -> InContextTransformer:

@@ -60,6 +60,8 @@ class Claim:
     positive: Mapping[str, Source] = field(default_factory=dict)
     # Shown beside the verdict, to explain it; without weight in it.
     explaining: Mapping[str, Source] = field(default_factory=dict)
+    # Runs besides the subject's whose models the measures look at, through rows that compare several runs.
+    beside: tuple[str, ...] = ()
     # What "holds" means in words, where that is more than the sentence says.
     answer: str = ""
 
@@ -132,6 +134,7 @@ def judge(claim: Claim, rows: pd.DataFrame, given: Circumstances) -> Verdict:
     def verdict(status: Status, reason: str) -> Verdict:
         return Verdict(claim, status, reason, outcome, controls)
 
+    looked_at = tuple(f"{run} " for run in (claim.subject.run, *claim.beside))
     total = len(outcome.met)
     broke = [str(seed) for seed, met in outcome.met.items() if not met]
     counted = f"{outcome.seeds_met} of {total} seeds meet the rule"
@@ -139,7 +142,7 @@ def judge(claim: Claim, rows: pd.DataFrame, given: Circumstances) -> Verdict:
     if not total:
         return verdict("inconclusive", "nothing was measured")
     if not outcome.all_met:
-        late = [name for name in given.undertrained if name.startswith(f"{claim.subject.run} ")]
+        late = [name for name in given.undertrained if name.startswith(looked_at)]
         if late:
             return verdict("inconclusive", f"{counted}; the loss was still falling in {', '.join(late)}")
         broken = [measure.label for measure in claim.measures if _clearly_broken(measure, outcome)]
@@ -157,7 +160,7 @@ def judge(claim: Claim, rows: pd.DataFrame, given: Circumstances) -> Verdict:
         return verdict("inconclusive", f"{counted}, but the positive control does not: {', '.join(unseen)}")
     if not claim.negative or len(empty) == len(claim.negative):
         return verdict("inconclusive", f"{counted}, but no control could have contradicted it")
-    lost = [name for name in given.diverged if name.startswith(f"{claim.subject.run} ")]
+    lost = [name for name in given.diverged if name.startswith(looked_at)]
     if lost:
         return verdict("inconclusive", f"{counted}, but these diverged: {', '.join(lost)}")
     if total < 2:

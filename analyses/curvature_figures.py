@@ -101,14 +101,14 @@ def conditions(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
     data = rows[["metric", "context", "seed", "value"]].astype({"context": int})
 
     def draw() -> Figure:
-        figure, (axes,) = grid(1, 1, 5.2, 3.4)
+        figure, (axes,) = grid(1, 1, 5.6, 3.4)
         for metric, (label, colour, marker) in names.items():
             part = data[data["metric"] == metric]
             axes.scatter(part["context"], part["value"], s=24, color=colour, marker=marker, label=label)
         axes.set(xscale="log", yscale="log", xlabel="context length N", ylabel="condition number of S, median")
         axes.set_xticks(list(runs), [str(count) for count in runs])
         axes.set_xticks([], minor=True)
-        legend(figure, axes, 3)
+        legend(figure, axes, 2)
         return figure
 
     return Plot(

@@ -88,6 +88,7 @@ class Depth:
                 Source(TEN),
                 negative={name: Source(TEN, name) for name in ("untrained", "constructed_gd")},
                 positive={"constructed": Source(TEN, "constructed")},
+                beside=(FIVE,),
             ),
         )
 

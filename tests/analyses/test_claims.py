@@ -100,3 +100,11 @@ def test_the_interval_is_students() -> None:
     assert (low, high) == pytest.approx((expected.low, expected.high))
     assert mean == pytest.approx(2.625)
     assert all(math.isnan(bound) for bound in interval({0: 1.0})[1:])
+
+
+def test_a_claim_also_stands_on_the_runs_that_it_looks_at_besides() -> None:
+    compared = replace(CLAIM, beside=("other",))
+    late, lost = Circumstances(undertrained=("other seed 0",)), Circumstances(diverged=("other seed 3 (step 7)",))
+    bad = rows(**{**FULL, "none": BAD})
+    assert status(bad, late)[0] == "fails" and status(bad, late, compared)[0] == "inconclusive"
+    assert status(rows(**FULL), lost)[0] == "holds" and status(rows(**FULL), lost, compared)[0] == "inconclusive"
