@@ -12,7 +12,7 @@ from transformer_lens import HookedTransformer
 from mesa.learners import Learner
 from probes.fit import default_learners, depth, loss_rows, prediction_difference, relative_distance, tuned
 from probes.reading import Reading
-from probes.subject import Subject, sensitivity
+from probes.subject import Subject, chunks, sensitivities
 from tasks.prompt import RegressionPrompt
 from tasks.reader import half_squared_error
 
@@ -76,8 +76,7 @@ def _reactions(learner: Learner, prompt: RegressionPrompt, like: Tensor) -> list
     if weights is not None:
         # Linear in the query: the weights are the sensitivity, the same for every query of a prompt.
         return [step.mT[:, None].expand(like.shape) for step in weights]
-    steps = range(len(learner.predict(prompt.batch(0, 1))))
-    return [sensitivity(lambda asked, at=step: learner.predict(asked)[at], prompt) for step in steps]
+    return list(torch.cat([sensitivities(learner.predict, part) for part in chunks(prompt)], dim=1))
 
 
 def _compare(f: Tensor, g: Tensor, df: Tensor, dg: Tensor) -> Iterator[dict[str, Any]]:

@@ -68,12 +68,7 @@ class Subject:
 
     def layer_sensitivity(self, prompt: RegressionPrompt) -> Float[Tensor, "stage batch query d_out d_in"]:
         """The gradient of every stage of `layers` with respect to its own query."""
-        stages = range(len(self.layers(prompt.batch(0, 1))))
-        parts = [
-            torch.stack([sensitivity(lambda asked, at=stage: self._layers(asked)[at], part) for stage in stages])
-            for part in chunks(prompt)
-        ]
-        return torch.cat(parts, dim=1)
+        return torch.cat([sensitivities(self._layers, part) for part in chunks(prompt)], dim=1)
 
     def _predict(self, prompt: RegressionPrompt) -> Tensor:
         inputs = self.reader.encode(prompt)
@@ -104,8 +99,16 @@ def chunks(prompt: RegressionPrompt) -> Iterator[RegressionPrompt]:
 
 def sensitivity(predict: Any, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out d_in"]:
     """The Jacobian of `predict` in the query. A query is no key, so a sum over prompts and queries separates them."""
+    return sensitivities(lambda asked: predict(asked)[None], prompt)[0]
+
+
+def sensitivities(predict: Any, prompt: RegressionPrompt) -> Float[Tensor, "stage batch query d_out d_in"]:
+    """The Jacobians in the query of a `predict` that gives several stages (stage batch query d_out), in one pass."""
     query = prompt.query.detach().clone().requires_grad_()
     with torch.enable_grad():
-        prediction = predict(replace(prompt, query=query))
-        rows = [torch.autograd.grad(out.sum(), query, retain_graph=True)[0] for out in prediction.unbind(-1)]
-    return torch.stack(rows, dim=2).detach()
+        stages = predict(replace(prompt, query=query))
+        outputs = [out.sum() for stage in stages for out in stage.unbind(-1)]
+        # A stage may not depend on the query at all: its sensitivity is zero.
+        rows = [torch.autograd.grad(out, query, retain_graph=True, allow_unused=True)[0] for out in outputs]
+    found = torch.stack([torch.zeros_like(query) if row is None else row for row in rows])
+    return found.unflatten(0, stages.shape[::3]).movedim(1, 3).detach()
