@@ -28,8 +28,8 @@ CASES = {
     "fixed-tasks": set(),
 }
 
-# Those with deep models take a minute.
-SLOW = {"depth", "deep-mlp"}
+# Those with deep models, or with many runs, take up to a minute.
+SLOW = {"depth", "deep-mlp", "curvature", "fixed-tasks"}
 
 
 @pytest.fixture(
