@@ -12,7 +12,8 @@ from analyses.style import COLOURS, LINES, MARKERS, NAMES, grid, legend
 def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
     """Each run's loss decoded after every layer beside learners' after as many steps, and the cosines to both."""
     rows = evidence.last
-    rows = rows[(rows["probe"] == "gd_alignment") & (rows["control"] == "none") & (rows["learner"] != "zero")]
+    rows = rows[(rows["probe"] == "gd_alignment") & (rows["control"] == "none")]
+    rows = rows[rows["learner"].fillna("model") != "zero"]
     rows = rows[rows["run"].isin(rivals)]
     model = rows[(rows["metric"] == "loss") & rows["layer"].notna()]
     steps = rows[(rows["metric"] == "learner_loss")]
