@@ -223,6 +223,7 @@ def _trained_on_shuffled(task: LinearRegression, source: torch.Generator) -> InC
     trainer.task = ShuffledTask(trainer.task)
     for step in range(1, 301):
         trainer.step(step)
+    assert isinstance(trainer.model, InContextTransformer)
     return trainer.model
 
 

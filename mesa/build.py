@@ -8,13 +8,15 @@ from mesa.named import reader_class, task
 if TYPE_CHECKING:
     from mesa.config import RunConfig
     from mesa.model import InContextTransformer
+    from mesa.token_model import TokenTransformer
     from tasks.reader import Reader
     from tasks.task import Task
 
 
 def reader(config: "RunConfig") -> "Reader":
     """The reader of a run."""
-    return reader_class(config.reader)(d_out=config.task["d_out"])
+    settings = {"d_out": config.task["d_out"]} if "d_out" in config.task else {}
+    return reader_class(config.reader)(**settings)
 
 
 def d_token(task: "Task", reader: "Reader") -> int:
@@ -24,15 +26,18 @@ def d_token(task: "Task", reader: "Reader") -> int:
     return reader.encode(task.sample(1, generator(0, "width"))).values.shape[-1]
 
 
-def model(config: "RunConfig", seed: int) -> "InContextTransformer":
+def model(config: "RunConfig", seed: int) -> "InContextTransformer | TokenTransformer":
     """The untrained model of one seed, in the run's dtype and on its device."""
     import torch
 
     from mesa.model import InContextTransformer
+    from mesa.token_model import TokenTransformer
 
     device = config.training.device
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"training.device: {device!r} is asked for, but torch sees no GPU here")
-    width = d_token(task(config.task), reader(config))
-    dtype = getattr(torch, config.training.dtype)
-    return InContextTransformer(config.model, width, seed=seed, dtype=dtype, device=device)
+    settings = {"seed": seed, "dtype": getattr(torch, config.training.dtype), "device": device}
+    asked = task(config.task)
+    if config.reader == "symbols":
+        return TokenTransformer(config.model, asked.d_vocab, asked.n_ctx, **settings)
+    return InContextTransformer(config.model, d_token(asked, reader(config)), **settings)

@@ -146,7 +146,23 @@ class RunConfig(Strict):
         # Filling in the task's defaults here makes the saved configuration complete.
         object.__setattr__(self, "task", checked_task(self.task))
         reader_class(self.reader)
-        if self.model.attention == "gradient_step" and self.task["d_out"] != 1:
+        symbols = "d_out" not in self.task
+        if symbols != (self.reader == "symbols"):
+            fitting = "symbols" if symbols else "paired or neighbouring"
+            raise ValueError(f"reader: {self.reader!r} does not read {self.task['name']}: {fitting} does")
+        if symbols:
+            self._language_model()
+        elif self.model.attention == "gradient_step" and self.task["d_out"] != 1:
             rule = "a gradient step predicts one entry, the last"
             raise ValueError(f"model.attention: {rule}, and task.d_out is {self.task['d_out']}")
         return self
+
+    def _language_model(self) -> None:
+        """Refuse what a model of symbols cannot be: it needs a width, and sees nothing of what it predicts."""
+        if self.model.d_model is None:
+            raise ValueError("model.d_model: null is the width of float tokens; a model of symbols needs a number")
+        if not self.model.causal:
+            raise ValueError("model.causal: false would show a model of symbols what it is to predict")
+        for name, plain in (("input_mlp", None), ("clip", None), ("attention", "trained")):
+            if getattr(self.model, name) != plain:
+                raise ValueError(f"model.{name}: {getattr(self.model, name)!r} is for float tokens, not for symbols")

@@ -2,12 +2,14 @@
 
 import math
 import warnings
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens import ActivationCache, HookedTransformer, HookedTransformerConfig
+from transformer_lens.components import Embed
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.utilities import Slice
 
@@ -74,8 +76,9 @@ class InContextTransformer(HookedTransformer):
             block.attn = KernelAttention(cfg, layer, kernel, config.scale(kernel, d_head))
             if config.clip is not None:
                 block.hook_resid_post = ClippedResidual(config.clip)
-        self._freeze()
-        self._tie()
+        freeze(self, config)
+        if config.tied:
+            tie(self)
         self.initialise(seed)
         self.to(device, print_details=False)
         self.setup()
@@ -85,20 +88,9 @@ class InContextTransformer(HookedTransformer):
 
         A weight is a function of the seed and of its own name; those of a frozen gradient step are not drawn.
         """
-        with torch.no_grad():
-            for name, weight in self.named_parameters():
-                leaf = name.rpartition(".")[2]
-                if self.config.attention == "gradient_step" and leaf in _STEP:
-                    weight.copy_(_step(leaf, self.cfg.d_model))
-                elif leaf.startswith("W_"):
-                    fan_in = weight.shape[-2] * (self.cfg.n_heads if leaf == "W_O" else 1)
-                    std = math.sqrt(self.config.init_variance / (self.cfg.n_layers * fan_in)) / _CUT
-                    # Drawn on the CPU, so that a seed means the same weights on every device.
-                    draw = torch.empty(weight.shape, dtype=torch.float32)
-                    nn.init.trunc_normal_(draw, 0.0, std, -2 * std, 2 * std, generator(seed, f"init/{name}"))
-                    weight.copy_(draw)
-                else:
-                    weight.fill_(1.0 if leaf == "w" else 0.0)
+        step = self.config.attention == "gradient_step"
+        fixed = {leaf: _step(leaf, self.cfg.d_model) for leaf in _STEP} if step else {}
+        draw_weights(self, self.config.init_variance, seed, fixed)
 
     def input_to_embed(self, input: Inputs | Tensor, *_: Any, attention_mask: Tensor | None = None, **__: Any) -> Any:
         """Embed float tokens; positions that are queries get attention_mask 0 and so are never keys."""
@@ -115,24 +107,6 @@ class InContextTransformer(HookedTransformer):
         if return_cache_object and self.config.clip is not None:
             cache = ClippedCache(dict(cache.items()), self, has_batch_dim=getattr(cache, "has_batch_dim", True))
         return output, cache
-
-    def _freeze(self) -> None:
-        # The shapes stay TransformerLens's; an untrained bias is a zero without gradient.
-        biases = () if self.config.bias else ("b_Q", "b_K", "b_V", "b_O")
-        steps = _STEP if self.config.attention == "gradient_step" else ()
-        for block in self.blocks:
-            for name in (*biases, *steps):
-                getattr(block.attn, name).requires_grad_(False)
-
-    def _tie(self) -> None:
-        # Blocks stay distinct, so that each layer has its own hooks; their Parameters are one.
-        if not self.config.tied:
-            return
-        first = dict(self.blocks[0].named_modules())
-        for block in list(self.blocks)[1:]:
-            for path, module in block.named_modules():
-                for name in list(module._parameters):
-                    setattr(module, name, getattr(first[path], name))
 
 
 class ClippedCache(ActivationCache):
@@ -164,6 +138,50 @@ class ClippedCache(ActivationCache):
 
 
 _STEP = ("W_Q", "W_K", "W_V", "W_O")
+
+
+def freeze(model: HookedTransformer, config: ModelConfig) -> None:
+    """Keep what is not trained out of training; the shapes stay TransformerLens's, an untrained bias is a zero."""
+    biases = () if config.bias else ("b_Q", "b_K", "b_V", "b_O")
+    steps = _STEP if config.attention == "gradient_step" else ()
+    for block in model.blocks:
+        for name in (*biases, *steps):
+            getattr(block.attn, name).requires_grad_(False)
+
+
+def tie(model: HookedTransformer) -> None:
+    """Make the Parameters of all blocks one; blocks stay distinct, so that each layer has its own hooks."""
+    first = dict(model.blocks[0].named_modules())
+    for block in list(model.blocks)[1:]:
+        for path, module in block.named_modules():
+            for name in list(module._parameters):
+                setattr(module, name, getattr(first[path], name))
+
+
+def draw_weights(model: HookedTransformer, variance: float, seed: int, fixed: Mapping[str, Tensor]) -> None:
+    """Weights from a truncated normal of this variance / (K fan_in), norms one, the rest zero; `fixed` ones as given.
+
+    An embedding's fan_in is the width that it writes to: what stands there is then of the scale `variance`.
+    """
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            leaf = name.rpartition(".")[2]
+            if leaf in fixed:
+                weight.copy_(fixed[leaf])
+            elif leaf.startswith("W_"):
+                std = math.sqrt(variance / (model.cfg.n_layers * _fan_in(model, leaf, weight))) / _CUT
+                # Drawn on the CPU, so that a seed means the same weights on every device.
+                draw = torch.empty(weight.shape, dtype=torch.float32)
+                nn.init.trunc_normal_(draw, 0.0, std, -2 * std, 2 * std, generator(seed, f"init/{name}"))
+                weight.copy_(draw)
+            else:
+                weight.fill_(1.0 if leaf == "w" else 0.0)
+
+
+def _fan_in(model: HookedTransformer, leaf: str, weight: Tensor) -> int:
+    if leaf == "W_pos" or (leaf == "W_E" and isinstance(model.embed, Embed)):
+        return weight.shape[-1]
+    return weight.shape[-2] * (model.cfg.n_heads if leaf == "W_O" else 1)
 
 
 def _step(name: str, d_model: int) -> Float[Tensor, "d_model d_model"]:

@@ -3,16 +3,13 @@
 import json
 from dataclasses import asdict
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mesa.errors import UserError, unknown
 from tasks.catalogue import READERS, TASKS
 
-if TYPE_CHECKING:
-    from tasks.task import Task
 
-
-def task(settings: dict[str, Any]) -> "Task":
+def task(settings: dict[str, Any]) -> Any:
     """The task that `settings` (its `name` and its fields) describe; UserError, field by field, where they do not.
 
     >>> task({"name": "linear_regression", "d_in": 3}).d_in

@@ -21,6 +21,11 @@ ABOUT = {
     "ten-layers-tied": "ten layers of linear self-attention that share their weights ([VO] appendix A.10)",
     "twelve-layers-mlp": "twelve blocks of four linear heads and an MLP, without norm ([VO] appendix A.10)",
     "sine": "one layer behind an embedding and an MLP, on sine curves ([VO] section 4)",
+    "neighbouring": "softmax, then linear attention, on x and y in neighbouring tokens ([VO] section 4, figure 5)",
+    "induction": "two layers of softmax attention on repeated random symbols ([OL])",
+    "recall": "two layers of softmax attention on pairs of keys and values",
+    "markov": "two layers of softmax attention on a fresh Markov chain per sequence ([EDEL])",
+    "markov-linear": "the same with a linear second layer, which can count",
     "sine-learner": "the same embedding and MLP, meta-trained through one explicit gradient step",
 }
 
@@ -58,6 +63,10 @@ def preset(name: str) -> RunConfig:
         return _deep(50_000, n_layers=12, n_heads=4, d_mlp=44)
     if name in ("sine", "sine-learner"):
         return _sine(name == "sine-learner")
+    if name == "neighbouring":
+        return _neighbouring()
+    if name in _SYMBOLS:
+        return _symbols(name)
     raise unknown("configuration", name, ABOUT)
 
 
@@ -77,4 +86,37 @@ def _sine(learner: bool) -> RunConfig:
         task={"name": "sine"},
         model=model,
         training=TrainingConfig(steps=20_000, learning_rate=rate, gradient_clip=100.0),
+    )
+
+
+def _neighbouring() -> RunConfig:
+    """As in the notebooks; their variance is .01 / fan_in, whatever the depth."""
+    return RunConfig(
+        reader="neighbouring",
+        model=ModelConfig(n_layers=2, kernel=["softmax", "linear"], init_variance=0.02),
+        training=TrainingConfig(steps=10_000, gradient_clip=10.0, checkpoints_per_decade=16),
+    )
+
+
+_SYMBOLS = {
+    "induction": "repeated_tokens",
+    "recall": "associative_recall",
+    "markov": "markov_chain",
+    "markov-linear": "markov_chain",
+}
+
+
+def _symbols(name: str) -> RunConfig:
+    """A causal model of attention alone, with learned positions."""
+    kernel: Any = ["softmax", "linear"] if name == "markov-linear" else "softmax"
+    heads = 1 if name.startswith("markov") else 4
+    return RunConfig(
+        task={"name": _SYMBOLS[name]},
+        reader="symbols",
+        model=ModelConfig(
+            n_layers=2, n_heads=heads, d_model=64, d_head=64 // heads, kernel=kernel, causal=True, init_variance=1.0
+        ),
+        training=TrainingConfig(
+            steps=3000, batch=64, held_out=512, gradient_clip=1.0, beta2=0.99, checkpoints_per_decade=16
+        ),
     )

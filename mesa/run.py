@@ -14,6 +14,7 @@ from mesa.files import leftover, writable, write_atomic
 if TYPE_CHECKING:
     from mesa.checkpoint import Checkpoint
     from mesa.model import InContextTransformer
+    from mesa.token_model import TokenTransformer
 
 CONFIG = "config.yaml"
 Which = Literal["last", "all"] | int
@@ -101,7 +102,7 @@ class Run:
             raise UserError(f"checkpoint: {which!r} is not there for seed {seed} of {self.path}; steps: {known}")
         return {step: found[step]}
 
-    def load(self, seed: int, step: Which = "last") -> "InContextTransformer":
+    def load(self, seed: int, step: Which = "last") -> "InContextTransformer | TokenTransformer":
         """The model of one checkpoint; DamagedCheckpoint where it is not what was saved."""
         ((_, path),) = self.select(seed, step).items()
         return model_of(checked(path, self, seed))
@@ -183,7 +184,7 @@ def checked(path: Path, run: Run, seed: int) -> "Checkpoint":
     return found
 
 
-def model_of(checkpoint: "Checkpoint") -> "InContextTransformer":
+def model_of(checkpoint: "Checkpoint") -> "InContextTransformer | TokenTransformer":
     """The model of a checkpoint; DamagedCheckpoint where the weights are not that model's."""
     from mesa import build
     from mesa.checkpoint import fill
@@ -204,7 +205,7 @@ def _config_of(found: "Checkpoint") -> RunConfig:
         raise DamagedCheckpoint(f"{found.path / MANIFEST}: holds no valid configuration: {error}") from None
 
 
-def load_model(path: Path | str) -> "InContextTransformer":
+def load_model(path: Path | str) -> "InContextTransformer | TokenTransformer":
     """The model of one checkpoint directory, wherever it lies; DamagedCheckpoint where it is not what was saved."""
     from mesa.checkpoint import load
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,6 @@ from mesa.checkpoint import Tensors
 from mesa.config import RunConfig
 from mesa.errors import UserError
 from mesa.rng import generator
-from tasks.prompt import RegressionPrompt
 
 
 class Diverged(UserError):
@@ -41,13 +41,13 @@ class Trainer:
     where no fast path is exact.
     """
 
-    def __init__(self, config: RunConfig, seed: int, loss: Callable[[RegressionPrompt], Tensor] | None = None) -> None:
+    def __init__(self, config: RunConfig, seed: int, loss: Callable[[Any], Tensor] | None = None) -> None:
         self.config, self.seed = config, seed
         self.task, self.reader = build.task(config.task), build.reader(config)
         self.model = build.model(config, seed)
         exact = fast.path(self.model, self.reader) if config.training.fast else None
         self.loss = loss or (exact.loss if exact else self.plain_loss)
-        self._held_out: RegressionPrompt | None = None
+        self._held_out: Any = None
         settings = config.training
         self.weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
         self.optimizer = torch.optim.Adam(
@@ -58,7 +58,7 @@ class Trainer:
             fused=True,
         )
 
-    def prompts(self, stream: str, step: int, count: int) -> RegressionPrompt:
+    def prompts(self, stream: str, step: int, count: int) -> Any:
         """The prompts of one step: a function of (seed, stream, step)."""
         source = generator(self.seed, stream, step, self.model.cfg.device or "cpu")
         return self.task.sample(count, source).to(dtype=self.model.cfg.dtype)
@@ -79,7 +79,7 @@ class Trainer:
         self.optimizer.step()
         return Progress(number, value, norm)
 
-    def plain_loss(self, prompt: RegressionPrompt) -> Tensor:
+    def plain_loss(self, prompt: Any) -> Tensor:
         """The loss by the HookedTransformer's own forward pass."""
         inputs = self.reader.encode(prompt)
         return self.reader.loss(self.reader.decode(self.model(inputs), inputs), prompt)

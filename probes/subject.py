@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from transformer_lens import HookedTransformer
 
 from mesa.model import InContextTransformer
-from tasks.prompt import RegressionPrompt
+from tasks.prompt import RegressionPrompt, TokenPrompt
 from tasks.reader import Inputs, Reader
-from tasks.task import Task
+from tasks.symbols import SymbolsReader
 
 # Prompts whose activations, for the small models studied here, fit a cache of a megabyte or two.
 CHUNK = 500
+
+PromptT = TypeVar("PromptT", RegressionPrompt, TokenPrompt)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,8 @@ class Subject:
     """A model with its reader and task; the other fields say in tables where it comes from.
 
     `model` is an InContextTransformer or any module, with TransformerLens hooks or without, that takes tokens
-    (batch pos d_token), in the reader's layout, and returns a residual stream (batch pos d_model) that it can decode.
+    (batch pos d_token), in the reader's layout, and returns a residual stream (batch pos d_model) that it can decode;
+    or a language model, a HookedTransformer or TransformerBridge, that takes ids and returns logits.
 
     >>> from mesa import InContextTransformer, ModelConfig
     >>> from tasks import LinearRegression, PairedReader
@@ -34,23 +37,29 @@ class Subject:
 
     model: nn.Module
     reader: Reader
-    task: Task
+    # A Task or, for a language model, a TokenTask: a probe that needs one of them says so where it applies.
+    task: Any
     run: str = ""
     seed: int = 0
     step: int | None = None
     control: str = "none"
 
-    def prompts(self, count: int, generator: torch.Generator, task: Task | None = None) -> RegressionPrompt:
+    def prompts(self, count: int, generator: torch.Generator, task: Any = None) -> Any:
         """Fresh prompts of the subject's task, or of another, in the model's dtype and on its device."""
         weight = next(self.model.parameters())
         return (task or self.task).sample(count, generator).to(weight.device, weight.dtype)
 
+    @property
+    def symbols(self) -> bool:
+        """Whether it is a language model on token sequences, not a model of regression prompts."""
+        return isinstance(self.reader, SymbolsReader)
+
     def output(self, inputs: Inputs) -> Float[Tensor, "batch pos d_model"]:
-        """The model's output, the last residual stream."""
+        """The model's output: the last residual stream, or logits."""
         return self.model(inputs if isinstance(self.model, InContextTransformer) else inputs.values)
 
-    def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out"]:
-        """The model's predictions, without a graph."""
+    def predict(self, prompt: Any) -> Float[Tensor, "batch query d_out"]:
+        """The model's predictions, or logits (batch pos-1 d_vocab), without a graph."""
         with torch.no_grad():
             return torch.cat([self._predict(part) for part in chunks(prompt)])
 
@@ -70,7 +79,7 @@ class Subject:
         """The gradient of every stage of `layers` with respect to its own query."""
         return torch.cat([sensitivities(self._layers, part) for part in chunks(prompt)], dim=1)
 
-    def _predict(self, prompt: RegressionPrompt) -> Tensor:
+    def _predict(self, prompt: Any) -> Tensor:
         inputs = self.reader.encode(prompt)
         return self.reader.decode(self.output(inputs), inputs)
 
@@ -91,9 +100,9 @@ class Subject:
         return torch.stack([self.reader.decode(resid, inputs) for resid in resids])
 
 
-def chunks(prompt: RegressionPrompt) -> Iterator[RegressionPrompt]:
+def chunks(prompt: PromptT) -> Iterator[PromptT]:
     """The same prompts, some at a time: their activations then stay in a processor's cache, which is faster."""
-    for start in range(0, prompt.x.shape[0], CHUNK):
+    for start in range(0, len(prompt), CHUNK):
         yield prompt.batch(start, start + CHUNK)
 
 

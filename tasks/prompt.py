@@ -1,10 +1,10 @@
 """What a model is asked: a context of examples and the queries to answer."""
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -26,6 +26,9 @@ class RegressionPrompt:
     query: Float[Tensor, "batch query d_in"]
     target: Float[Tensor, "batch query d_out"]
     teacher: Float[Tensor, "batch d_in d_out"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
 
     def prefix(self, n: int) -> "RegressionPrompt":
         """The same prompts with only the first `n` context examples; ValueError outside 1..context."""
@@ -52,3 +55,50 @@ class RegressionPrompt:
         """The same prompts on another device or in another floating-point type."""
         parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{name: part.to(device, dtype) for name, part in parts.items() if part is not None})
+
+
+@dataclass(frozen=True, eq=False)
+class TokenPrompt:
+    """A batch of token sequences, and which of their tokens are to be predicted from the ones before them.
+
+    Shapes: `tokens` (batch pos) of ids, `scored` (batch pos) of booleans; position 0 has nothing before it and is
+    never scored. Raises ValueError where it is.
+
+    >>> prompt = TokenPrompt(torch.tensor([[0, 3, 5, 3, 5]]), torch.tensor([[False, False, False, False, True]]))
+    >>> prompt.prefix(3).tokens.tolist()
+    [[0, 3, 5]]
+    """
+
+    tokens: Int[Tensor, "batch pos"]
+    scored: Bool[Tensor, "batch pos"]
+
+    def __post_init__(self) -> None:
+        if bool(self.scored[:, 0].any()):
+            raise ValueError("scored: position 0 has nothing before it and cannot be scored")
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def prefix(self, n: int) -> "TokenPrompt":
+        """The same prompts with only the first `n` tokens; ValueError outside 1..pos."""
+        if not 1 <= n <= self.tokens.shape[1]:
+            raise ValueError(f"prefix: n={n} must lie in 1..{self.tokens.shape[1]}, the number of tokens")
+        return replace(self, tokens=self.tokens[:, :n], scored=self.scored[:, :n])
+
+    def permute(self, order: Tensor) -> "TokenPrompt":
+        """The same prompts with token `order[i]` at place i, and as scored as there; ValueError unless it permutes."""
+        count = self.tokens.shape[1]
+        if sorted(order.tolist()) != list(range(count)):
+            raise ValueError(f"order: {order.tolist()} must hold each of 0..{count - 1} once")
+        return replace(self, tokens=self.tokens[:, order], scored=self.scored[:, order])
+
+    def batch(self, start: int, stop: int) -> "TokenPrompt":
+        """Only the prompts from `start` to `stop`."""
+        return replace(self, tokens=self.tokens[start:stop], scored=self.scored[start:stop])
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "TokenPrompt":
+        """The same prompts on another device; ids have no floating-point type, so `dtype` changes nothing."""
+        return self if device is None else replace(self, tokens=self.tokens.to(device), scored=self.scored.to(device))
+
+
+Prompt: TypeAlias = RegressionPrompt | TokenPrompt

@@ -1,10 +1,10 @@
 """How a prompt becomes model input, and how an output becomes a prediction and a loss."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from tasks.prompt import RegressionPrompt
@@ -12,9 +12,9 @@ from tasks.prompt import RegressionPrompt
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What a model takes: tokens, and how many of the last positions are queries, which are never keys."""
+    """What a model takes: tokens or ids, and how many of the last positions are queries, which are never keys."""
 
-    values: Float[Tensor, "batch pos d_token"]
+    values: Float[Tensor, "batch pos d_token"] | Int[Tensor, "batch pos"]
     queries: int
 
     def __post_init__(self) -> None:
@@ -29,15 +29,15 @@ class Reader(Protocol):
     Law: `decode` reads the residual stream after any layer as it reads the model's output.
     """
 
-    def encode(self, prompt: RegressionPrompt) -> Inputs:
-        """Lay out the prompts as tokens; differentiable in everything that a prompt holds."""
+    def encode(self, prompt: Any) -> Inputs:
+        """Lay out the prompts as tokens; differentiable in everything that a prompt holds as real numbers."""
         ...
 
     def decode(self, resid: Tensor, inputs: Inputs) -> Tensor:
-        """Read the predictions (batch query d_out) off a residual stream (batch pos d_model)."""
+        """Read the predictions off a residual stream (batch pos d_model): (batch query d_out), or logits."""
         ...
 
-    def loss(self, prediction: Tensor, prompt: RegressionPrompt) -> Tensor:
+    def loss(self, prediction: Tensor, prompt: Any) -> Tensor:
         """The training loss, a scalar."""
         ...
 

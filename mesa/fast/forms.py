@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from mesa.fast import embedding, gram, tokens
 from mesa.fast.layer import Layer, layer_of, padded
 from mesa.model import InContextTransformer
+from tasks.neighbouring import NeighbouringReader
 from tasks.prompt import RegressionPrompt
 from tasks.reader import Inputs, PairedReader, Reader
 
@@ -18,7 +19,7 @@ class FastPath:
     """The predictions of a model of attention layers, differentiable in its weights."""
 
     model: InContextTransformer
-    reader: PairedReader
+    reader: PairedReader | NeighbouringReader
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out"]:
         """What the reader decodes from the model's output."""
@@ -72,14 +73,17 @@ class FastPath:
         return values if clip is None else tokens.clipped(values, clip)
 
 
-def path(model: InContextTransformer, reader: Reader) -> FastPath | None:
+def path(model: nn.Module, reader: Reader) -> FastPath | None:
     """The fast path that is exact for this model and reader, or None where there is none yet."""
+    if not isinstance(model, InContextTransformer):
+        return None
     config = model.config
     bare = config.normalization is None and config.d_mlp is None
     plain = not config.bias and not config.causal
     unbiased = not any(bool(getattr(block.attn, name).any()) for block in model.blocks for name in _BIASES)
-    exact = bare and plain and unbiased and type(reader) is PairedReader
-    return FastPath(model, reader) if exact and isinstance(reader, PairedReader) else None
+    # Both read minus the last channels of the queries; a subclass may not.
+    exact = bare and plain and unbiased and type(reader) in (PairedReader, NeighbouringReader)
+    return FastPath(model, reader) if exact and isinstance(reader, PairedReader | NeighbouringReader) else None
 
 
 _BIASES = ("b_Q", "b_K", "b_V", "b_O")

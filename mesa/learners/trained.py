@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
-from mesa.model import InContextTransformer
 from tasks.prompt import RegressionPrompt
 from tasks.reader import Reader
 
@@ -26,7 +25,7 @@ class TrainedLearner:
     torch.Size([1, 2, 1, 1])
     """
 
-    model: InContextTransformer
+    model: nn.Module
     reader: Reader
     name: str = "meta_learned"
 

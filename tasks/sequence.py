@@ -1,0 +1,56 @@
+"""What distributions of token sequences share: how sizes are checked, and the token that every sequence begins with."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+# More than this is a slip of the keyboard.
+LARGEST = 2**20
+
+
+def check(task: Any, **least: int) -> None:
+    """Raise ValueError, naming the field, for a size below its least or beyond reason, or a noise outside 0..1."""
+    for name, bound in least.items():
+        value = getattr(task, name)
+        if not bound <= value <= LARGEST:
+            raise ValueError(f"{name}: {value} must be at least {bound} and at most {LARGEST}")
+    if not 0 <= task.noise < 1:
+        raise ValueError(f"noise: {task.noise} must be at least 0 and below 1, the share of tokens that are random")
+
+
+def begun(symbols: Int[Tensor, "batch symbol"], bos: int) -> Int[Tensor, "batch pos"]:
+    """The sequences behind their first token."""
+    return torch.cat([symbols.new_full((len(symbols), 1), bos), symbols], dim=1)
+
+
+def replaced(
+    symbols: Int[Tensor, "batch symbol"], noise: float, low: int, high: int, generator: torch.Generator
+) -> Int[Tensor, "batch symbol"]:
+    """Each symbol, with probability `noise`, replaced by one drawn uniformly from low..high-1, itself included."""
+    like = {"generator": generator, "device": generator.device}
+    draw = torch.randint(low, high, symbols.shape, **like)
+    return torch.where(torch.rand(symbols.shape, **like) < noise, draw, symbols)
+
+
+def copied(counts: Float[Tensor, "*place symbol"], noise: float) -> Float[Tensor, "*place symbol"]:
+    """The next copy's distribution, given counts of noisy copies of one hidden symbol, drawn uniformly.
+
+    A copy is the hidden symbol v with probability a = (1 - noise) + noise/V and any other with b = noise/V, so that
+    P(v | counts) is proportional to a^counts[v] b^(sum of the other counts), and the next copy is v with probability
+    (1 - noise) P(v | counts) + noise/V. Counts that cannot be copies of one symbol give NaN.
+
+    >>> copied(torch.tensor([1.0, 0.0]), noise=0.2)
+    tensor([0.8200, 0.1800])
+    """
+    size = counts.shape[-1]
+    hit, miss = 1 - noise + noise / size, torch.tensor(noise / size, dtype=counts.dtype, device=counts.device)
+    others = counts.sum(dim=-1, keepdim=True) - counts
+    posterior = (torch.xlogy(counts, hit) + torch.xlogy(others, miss)).softmax(dim=-1)
+    return (1 - noise) * posterior + noise / size
+
+
+def log_with_bos(probabilities: Float[Tensor, "batch pos symbol"]) -> Float[Tensor, "batch pos d_vocab"]:
+    """Logarithms, with a last id, the first token's, that never comes."""
+    return torch.nn.functional.pad(probabilities, (0, 1)).log()
