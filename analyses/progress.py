@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TextIO
 
 from rich.console import Console
@@ -20,9 +20,9 @@ def silent(done: int, total: int, seeds: int, of: int) -> None:
 
 @dataclass(frozen=True)
 class Progress:
-    """Shows how far long work is, on stderr; `every` is the least time in seconds between plain lines."""
+    """Shows how far long work is, by default on stderr; `every` is the least time in seconds between plain lines."""
 
-    stream: TextIO = sys.stderr
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
     every: float = 5.0
 
     @contextmanager

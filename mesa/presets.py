@@ -98,25 +98,30 @@ def _neighbouring() -> RunConfig:
     )
 
 
-_SYMBOLS = {
-    "induction": "repeated_tokens",
-    "recall": "associative_recall",
-    "markov": "markov_chain",
-    "markov-linear": "markov_chain",
+# The task, the heads of a layer, the kernel, and the steps that it takes to form, several times over.
+_SYMBOLS: dict[str, tuple[str, int, Any, int]] = {
+    "induction": ("repeated_tokens", 2, "softmax", 2000),
+    "recall": ("associative_recall", 2, "softmax", 2500),
+    "markov": ("markov_chain", 1, "softmax", 2000),
+    "markov-linear": ("markov_chain", 1, ["softmax", "linear"], 4000),
 }
 
 
 def _symbols(name: str) -> RunConfig:
-    """A causal model of attention alone, with learned positions."""
-    kernel: Any = ["softmax", "linear"] if name == "markov-linear" else "softmax"
-    heads = 1 if name.startswith("markov") else 4
+    """A causal model of attention alone, two layers of 64 channels, with learned positions."""
+    task, heads, kernel, steps = _SYMBOLS[name]
+    shape: dict[str, Any] = {"n_layers": 2, "n_heads": heads, "d_model": 64, "d_head": 64 // heads, "kernel": kernel}
     return RunConfig(
-        task={"name": _SYMBOLS[name]},
+        task={"name": task},
         reader="symbols",
-        model=ModelConfig(
-            n_layers=2, n_heads=heads, d_model=64, d_head=64 // heads, kernel=kernel, causal=True, init_variance=1.0
-        ),
+        model=ModelConfig(causal=True, init_variance=1.0, **shape),
         training=TrainingConfig(
-            steps=3000, batch=64, held_out=512, gradient_clip=1.0, beta2=0.99, checkpoints_per_decade=16
+            steps=steps,
+            batch=64,
+            learning_rate=3e-3,
+            held_out=512,
+            gradient_clip=1.0,
+            beta2=0.99,
+            checkpoints_per_decade=16,
         ),
     )
