@@ -42,6 +42,7 @@ SETTINGS: dict[str, Callable[[], RunConfig]] = {
     "two-layers-tied N=640 batch=256": lambda: two_layers(640, 256),
     "one-layer-softmax-two-heads": lambda: preset("one-layer-softmax-two-heads"),
     "sine": lambda: preset("sine"),
+    "neighbouring": lambda: preset("neighbouring"),
 }
 
 

@@ -23,6 +23,11 @@ ANALYSES = {
     "fixed-tasks": ("analyses.fixed_tasks", "FixedTasks", "8 to 8192 training tasks; about three minutes"),
     "plateau": ("analyses.plateau", "Plateau", "when the drop comes, one head and two; about three minutes"),
     "sine": ("analyses.sine", "Sine", "one gradient step on deep features, on sine curves; about five minutes"),
+    "copying": ("analyses.copying", "Copying", "neighbouring tokens: copy, then descend; about ten minutes"),
+    "induction": ("analyses.induction", "Induction", "induction heads: when, of what, and who does it; ten minutes"),
+    "induction-step": ("analyses.induction_step", "InductionStep", "is an induction head a gradient step? ten minutes"),
+    "markov": ("analyses.markov", "Markov", "Markov chains: uniform, unigram, bigram; about five minutes"),
+    "attribution": ("analyses.attribution", "Attribution", "which heads take the gradient step; about five minutes"),
 }
 BENCHES = {
     "identify": ("analyses.bench_identify", "planted models and impostors named blind: a confusion matrix"),

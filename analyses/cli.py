@@ -85,39 +85,37 @@ def resume(run: RunPath, workers: Workers = None) -> None:
 
 @app.command()
 def probe(
-    run: RunPath,
+    run: Annotated[Path | None, typer.Argument(help="A run directory; or see --pretrained.", metavar="[RUN]")] = None,
+    pretrained: Annotated[Path | None, typer.Option(help="A Hugging Face directory instead of a run.")] = None,
     probe: Annotated[list[str] | None, typer.Option("--probe", help="A probe of `mesa list`; default: all.")] = None,
     checkpoint: Annotated[str, typer.Option(help="last, all, or a training step.")] = "last",
     prompts: Annotated[int | None, typer.Option(min=2, help="Prompts per measurement; default: the probe's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="With --pretrained: where to save; default out/probe-NAME.")] = None,
     workers: Workers = None,
 ) -> None:
-    """Put probes to a run's models and their controls; readings are saved in the run."""
-    from analyses.progress import Progress
+    """Put probes to a run's models, or to a pretrained one, and their controls; readings are saved in the run."""
     from analyses.run_report import summary
     from mesa.errors import UserError
-    from mesa.run import Run
-    from mesa.train_run import default_workers
     from probes.catalogue import PROBES
-    from probes.suite import Plan, probe_of, probe_runs
 
-    names, which = list(dict.fromkeys(probe or PROBES)), _which(checkpoint)
-    plans = [Plan(probe_of(name, prompts), which) for name in names]
-    opened = Run.open(run)
-    alive = [seed for seed in opened.seeds if opened.outcome(seed)["status"] != "diverged"]
-    if not alive:
-        raise UserError(f"{run}: every seed diverged; there is nothing to probe")
-    for seed in alive:
-        opened.select(seed, which)
-    with _interruptible(), Progress().task("probing", "seeds") as report:
-        found, skipped = probe_runs(
-            [(opened, plans)], workers=workers or default_workers(), report=lambda n, of: report(n, of, 0, 0)
-        )
+    if (run is None) == (pretrained is None):
+        raise UserError("probe: give either a run directory or --pretrained DIR")
+    names = list(dict.fromkeys(probe or PROBES))
+    if run is not None:
+        if out is not None:
+            raise UserError("--out: goes with --pretrained; the readings of a run are saved in the run")
+        found, skipped, place = _probe_run(run, names, _which(checkpoint), prompts, workers)
+    else:
+        assert pretrained is not None
+        if checkpoint != "last":
+            raise UserError(f"--checkpoint: {checkpoint!r} goes with a run; a pretrained model has one set of weights")
+        found, skipped, place = _probe_pretrained(pretrained, names, prompts, out)
     titles = {name: name for name in _WIDTHS} | {"value": "mean over seeds [95 % interval]"}
     for row in [titles, *summary(found.table)]:
         typer.echo("  ".join(f"{row[name]:<{width}}" for name, width in _WIDTHS.items()).rstrip())
-    for item in skipped:
+    for item in dict.fromkeys(skipped):
         typer.echo(f"does not apply: {item.probe} on {item.subject}: {item.reason}")
-    typer.echo(f"readings: {opened.path / 'readings'}")
+    typer.echo(f"readings: {place}")
 
 
 @app.command()
@@ -129,6 +127,37 @@ def report(run: RunPath) -> None:
 
     with Progress().task("report", "figures") as progress:
         page = write_run(Run.open(run), progress)
+    typer.echo(f"report: {page}")
+
+
+@app.command()
+def attribute(
+    run: RunPath,
+    readout: Annotated[str | None, typer.Option(help="prediction, loss, logit_difference, probability, ...")] = None,
+    prompts: Annotated[int | None, typer.Option(min=4, help="Prompts; default: 1000.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Rank a run's heads by what they do for a read-out; the report is RUN/attribution/index.html."""
+    from dataclasses import replace
+
+    from analyses.attribute import COLUMNS, ranking, whole, write_attribution
+    from analyses.attribute import attribute as carry_out
+    from analyses.progress import Progress
+    from mesa.run import Run
+    from mesa.train_run import default_workers
+    from probes.head_attribution import HeadAttribution
+
+    opened = Run.open(run)
+    probe = HeadAttribution(readout=readout)
+    probe = probe if prompts is None else replace(probe, prompts=prompts)
+    with _interruptible(), Progress().task("attributing", "seeds") as report:
+        evidence = carry_out(opened, probe, workers or default_workers(), report)
+    for row in [{name: name for name in COLUMNS}, *ranking(evidence.rows)]:
+        typer.echo("".join(f"{row[name]:<12}" for name in COLUMNS).rstrip())
+    for line in whole(evidence.rows):
+        typer.echo(f"{line['label']}: {line['value']}")
+    with Progress().task("report", "figures") as progress:
+        page = write_attribution(opened, evidence, progress)
     typer.echo(f"report: {page}")
 
 
@@ -188,7 +217,51 @@ def bench(
     run_bench(name, json)
 
 
-_WIDTHS = {"probe": 20, "metric": 24, "learner": 18, "readout": 10, "control": 22, "value": 32}
+_WIDTHS = {"probe": 26, "metric": 24, "learner": 18, "readout": 10, "control": 22, "value": 32}
+
+
+def _probe_run(run: Path, names: list[str], which: Any, prompts: int | None, workers: int | None) -> Any:
+    """The readings of every seed that did not diverge, what did not apply, and where they are saved."""
+    from analyses.progress import Progress
+    from mesa.errors import UserError
+    from mesa.run import Run
+    from mesa.train_run import default_workers
+    from probes.suite import Plan, probe_of, probe_runs
+
+    plans = [Plan(probe_of(name, prompts), which) for name in names]
+    opened = Run.open(run)
+    alive = [seed for seed in opened.seeds if opened.outcome(seed)["status"] != "diverged"]
+    if not alive:
+        raise UserError(f"{run}: every seed diverged; there is nothing to probe")
+    for seed in alive:
+        opened.select(seed, which)
+    with _interruptible(), Progress().task("probing", "seeds") as report:
+        found, skipped = probe_runs(
+            [(opened, plans)], workers=workers or default_workers(), report=lambda n, of: report(n, of, 0, 0)
+        )
+    return found, skipped, opened.path / "readings"
+
+
+def _probe_pretrained(path: Path, names: list[str], prompts: int | None, out: Path | None) -> Any:
+    """The readings of a Hugging Face directory, what did not apply, and where they are saved."""
+    from analyses.progress import Progress
+    from probes.pretrained import pretrained_subject
+    from probes.reading import joined
+    from probes.suite import probe_of, probe_subjects
+
+    probes = [probe_of(name, prompts) for name in names]
+    subject = pretrained_subject(path)
+    place = (out or Path("out") / f"probe-{subject.run}") / "readings"
+    readings, skipped = [], []
+    with _interruptible(), Progress().task("probing", "probes") as report:
+        for done, probe in enumerate(probes):
+            report(done, len(probes), 0, 0)
+            reading, reasons = probe_subjects([probe], [subject])
+            if len(reading.table):
+                reading.save(place, probe.name)
+            readings.append(reading)
+            skipped += reasons
+    return joined(readings), skipped, place
 
 
 def _train(run: Any, workers: int | None) -> None:

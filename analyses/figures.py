@@ -35,9 +35,10 @@ def scores(verdicts: Sequence[Verdict]) -> Plot:
         figure, (axes,) = grid(1, 1, 8.2, 0.45 * len(names) + 1.6)
         axes.axvspan(0.005, 1, color="0.93", zorder=0)
         axes.axvline(1, color="0.2", linewidth=1)
-        for who in dict.fromkeys(worst["subject"]):
+        everyone = list(dict.fromkeys(worst["subject"]))
+        for who in everyone:
             part = worst[worst["subject"] == who]
-            height = part["claim"].map(names.index) + _offset(who)
+            height = part["claim"].map(names.index) + _offset(who, everyone)
             x = part["score"].clip(0.005, 2e3)
             style: dict[str, Any] = {"color": COLOURS[who], "marker": MARKERS[who], "label": NAMES[who]}
             if who == "model":
@@ -243,9 +244,13 @@ def _dash(control: str) -> Any:
     return {"untrained": ":", "shuffled_labels": "-.", "constructed": "--"}[control]
 
 
-def _offset(who: str) -> float:
-    order = ["model", "identified_only", "constructed", "constructed_preconditioned", "untrained", "shuffled_labels"]
-    return 0.1 * (order.index(who) if who in order else len(order)) - 0.3
+def _offset(who: str, everyone: Sequence[str]) -> float:
+    known = ["model", "identified_only", "constructed", "constructed_preconditioned", "untrained", "shuffled_labels"]
+    # Controls of one analysis alone have the places of those that it does not have.
+    free = [place for place in range(len(known) + 1) if place >= len(known) or known[place] not in everyone]
+    others = [name for name in everyone if name not in known]
+    place = known.index(who) if who in known else free[min(others.index(who), len(free) - 1)]
+    return 0.1 * place - 0.3
 
 
 def _references(evidence: Evidence) -> dict[str, dict[str, float]]:

@@ -58,7 +58,9 @@ def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
 
 def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Every metric once: its mean over seeds and 95 % t interval, at each seed's last probed checkpoint."""
-    final = rows.groupby(["run", "seed"])["step"].transform("max")
+    # A model whose own step is not known may stand beside a control at step 0.
+    own = rows["step"].where(rows["control"] == "none")
+    final = own.groupby([rows["run"], rows["seed"]]).transform("max")
     rows = rows[(rows["step"].fillna(-1) == final.fillna(-1)) | (rows["control"] != "none")]
     keys = ["probe", "metric", "learner", "learner_step", "readout", "layer", "control"]
     # Conditions and applications would be a row each: they are for figures, and stand in the readings.

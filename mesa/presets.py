@@ -100,10 +100,10 @@ def _neighbouring() -> RunConfig:
 
 # The task, the heads of a layer, the kernel, and the steps that it takes to form, several times over.
 _SYMBOLS: dict[str, tuple[str, int, Any, int]] = {
-    "induction": ("repeated_tokens", 2, "softmax", 2000),
-    "recall": ("associative_recall", 2, "softmax", 2500),
+    "induction": ("repeated_tokens", 2, "softmax", 1500),
+    "recall": ("associative_recall", 2, "softmax", 2000),
     "markov": ("markov_chain", 1, "softmax", 2000),
-    "markov-linear": ("markov_chain", 1, ["softmax", "linear"], 4000),
+    "markov-linear": ("markov_chain", 1, ["softmax", "linear"], 3000),
 }
 
 

@@ -2,12 +2,22 @@
 
 PROBES = {
     "gd_alignment": ("probes.gd_alignment", "GDAlignment", "predictions and sensitivities beside gradient descent's"),
+    "token_alignment": (
+        "probes.token_alignment",
+        "TokenAlignment",
+        "next-token distributions beside uniform, unigram, bigram and the best",
+    ),
     "weight_products": ("probes.weight_products", "WeightProducts", "A and V beside the construction's"),
     "interpolation": ("probes.interpolation", "Interpolation", "the loss halfway to the constructed weights"),
     "out_of_distribution": ("probes.out_of_distribution", "OutOfDistribution", "losses on shifted prompts"),
     "curves": ("probes.curves", "Curves", "predictions along the input, beside a learner's and the truth"),
     "curvature": ("probes.curvature", "Curvature", "GD++'s gamma and step size of every layer, and the spectra of S"),
     "head_sum": ("probes.head_sum", "HeadSum", "what the heads' weights add up to: sum of eta_h A_h"),
+    "copying_sensitivity": (
+        "probes.copying_sensitivity",
+        "CopyingSensitivity",
+        "what the first layer copies between neighbouring tokens",
+    ),
     "layer_matching": (
         "probes.layer_matching",
         "LayerMatching",
@@ -22,6 +32,22 @@ PROBES = {
         "probes.order_sensitivity",
         "OrderSensitivity",
         "how predictions spread when the context is permuted",
+    ),
+    "induction_scores": (
+        "probes.induction_scores",
+        "InductionScores",
+        "previous-token, prefix-matching and copying heads, and losses by position",
+    ),
+    "composition": ("probes.composition", "Composition", "which head reads what which earlier head writes"),
+    "induction_as_gradient_step": (
+        "probes.induction_as_gradient_step",
+        "InductionAsGradientStep",
+        "the logits that heads write beside one gradient step's on the context's pairs",
+    ),
+    "head_attribution": (
+        "probes.head_attribution",
+        "HeadAttribution",
+        "which heads carry a behaviour: direct writes, ablations, paths, the smallest circuit",
     ),
     "rollout": ("probes.rollout", "Rollout", "one layer applied again and again"),
     "identify": ("probes.identify", "Identify", "which learner, how many steps, by what margin, or none of them"),

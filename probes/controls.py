@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
 
 from mesa.construction.gradient_step import gradient_step_model
 from mesa.construction.products import from_products, weight_products
@@ -13,9 +14,14 @@ from mesa.construction.softmax_step import softmax_step_model
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from mesa.model import InContextTransformer
 from mesa.rng import generator
+from mesa.token_model import TokenTransformer
+from probes.best_predictor import BestPredictor
 from probes.linear_layers import bare, construction, identified, readable
+from probes.neighbouring_controls import constructed_neighbouring, reversed_positions
+from probes.pretrained import untrained_twin
 from probes.sine_fit import SineFit
-from probes.subject import Subject
+from probes.subject import NOT_REGRESSION, Subject
+from probes.token_controls import constructed_induction, constructed_pair_step, shuffled_tokens
 from tasks.linear_regression import LinearRegression
 from tasks.prompt import RegressionPrompt
 from tasks.reader import Inputs, Reader
@@ -30,7 +36,9 @@ TUNING = 10_000
 
 def untrained(subject: Subject) -> Subject | str:
     """The same model with the weights that its seed started from (negative)."""
-    if not isinstance(subject.model, InContextTransformer):
+    if isinstance(subject.model, TransformerBridge):
+        return replace(subject, model=untrained_twin(subject.model, subject.seed), step=0, control="untrained")
+    if not isinstance(subject.model, InContextTransformer | TokenTransformer):
         return "this model cannot be initialised afresh: give its step-0 weights as a subject of their own"
     twin = copy.deepcopy(subject.model)
     # The weights are a function of the seed, so this is the step-0 checkpoint of a run.
@@ -40,11 +48,15 @@ def untrained(subject: Subject) -> Subject | str:
 
 def shuffled_labels(subject: Subject) -> Subject | str:
     """The model sees context labels moved to other examples, a learner the clean prompt (negative)."""
+    if subject.symbols:
+        return NOT_REGRESSION
     return replace(subject, reader=ShuffledReader(subject.reader), control="shuffled_labels")
 
 
 def shuffled_labels_both(subject: Subject) -> Subject | str:
     """Model and learner see the same moved labels: agreement is expected, so this contradicts nothing."""
+    if subject.symbols:
+        return NOT_REGRESSION
     return replace(subject, task=ShuffledTask(subject.task), control="shuffled_labels_both")
 
 
@@ -154,6 +166,14 @@ def sine_fit(subject: Subject) -> Subject | str:
     return replace(subject, model=SineFit(subject.task.context).to(like.device, like.dtype), control="sine_fit")
 
 
+def best_predictor(subject: Subject) -> Subject | str:
+    """The best predictor there is in the model's place, where it is known in closed form (positive)."""
+    if not subject.symbols or not hasattr(subject.task, "best"):
+        return "for language models on a task whose best predictor is known"
+    like = next(subject.model.parameters())
+    return replace(subject, model=BestPredictor(subject.task).to(like.device), control="best_predictor")
+
+
 CONTROLS: dict[str, Control] = {
     "untrained": untrained,
     "shuffled_labels": shuffled_labels,
@@ -162,10 +182,16 @@ CONTROLS: dict[str, Control] = {
     "constructed_gd": constructed_gd,
     "constructed_preconditioned": constructed_preconditioned,
     "constructed_softmax": constructed_softmax,
+    "constructed_neighbouring": constructed_neighbouring,
     "constructed_normed": constructed_normed,
+    "reversed_positions": reversed_positions,
     "fresh_teachers": fresh_teachers,
     "identified_only": identified_only,
     "sine_fit": sine_fit,
+    "best_predictor": best_predictor,
+    "shuffled_tokens": shuffled_tokens,
+    "constructed_induction": constructed_induction,
+    "constructed_pair_step": constructed_pair_step,
 }
 
 

@@ -7,7 +7,7 @@ import torch
 from mesa.learners import Learner
 from probes.fit import default_learners, relative_distance, tuned
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import NOT_REGRESSION, Subject
 from tasks.prompt import RegressionPrompt
 
 
@@ -33,6 +33,8 @@ class Curves:
 
     def applies(self, subject: Subject) -> str | None:
         """Only where an input and a label are one number each."""
+        if subject.symbols:
+            return NOT_REGRESSION
         prompt = subject.task.sample(1, torch.Generator())
         flat = prompt.x.shape[-1] == prompt.y.shape[-1] == 1
         return None if flat else "curves can be drawn where inputs and labels are one number each"

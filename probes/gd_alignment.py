@@ -12,7 +12,7 @@ from transformer_lens import HookedTransformer
 from mesa.learners import Learner
 from probes.fit import default_learners, depth, loss_rows, prediction_difference, relative_distance, tuned
 from probes.reading import Reading
-from probes.subject import Subject, chunks, sensitivities
+from probes.subject import NOT_REGRESSION, Subject, chunks, sensitivities
 from tasks.prompt import RegressionPrompt
 from tasks.reader import half_squared_error
 
@@ -42,8 +42,8 @@ class GDAlignment:
     name: str = "gd_alignment"
 
     def applies(self, subject: Subject) -> str | None:
-        """Always: any model that predicts can be compared."""
-        return None
+        """Any model of regression prompts that predicts can be compared."""
+        return NOT_REGRESSION if subject.symbols else None
 
     def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness tunes the learners, the second scores."""

@@ -16,7 +16,7 @@ from mesa.learners.catalogue import learner_of
 from mesa.model import InContextTransformer
 from probes.fit import depth, relative_distance, tuned
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import NOT_REGRESSION, Subject
 from tasks.prompt import RegressionPrompt
 from tasks.sine import SineRegression
 
@@ -62,6 +62,8 @@ class LayerMatching:
 
     def applies(self, subject: Subject) -> str | None:
         """Any HookedTransformer, whose residual stream can be decoded after every layer, on a task linear in x."""
+        if subject.symbols:
+            return NOT_REGRESSION
         if not isinstance(subject.model, HookedTransformer):
             return "only a HookedTransformer has a residual stream to decode after every layer"
         return "the learners are those of linear regression" if isinstance(subject.task, SineRegression) else None

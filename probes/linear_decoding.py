@@ -14,7 +14,7 @@ from mesa.learners import Averaging, GradientDescent, Learner, LeastSquares
 from probes.fit import depth, tuned
 from probes.reading import Reading
 from probes.residual_stream import residual_stream
-from probes.subject import Subject, chunks
+from probes.subject import NOT_REGRESSION, Subject, chunks
 from tasks.prompt import RegressionPrompt
 from tasks.sine import SineRegression
 
@@ -58,6 +58,8 @@ class LinearDecoding:
 
     def applies(self, subject: Subject) -> str | None:
         """Any HookedTransformer on a task linear in x."""
+        if subject.symbols:
+            return NOT_REGRESSION
         if not isinstance(subject.model, HookedTransformer):
             return "only a HookedTransformer has a residual stream to read between its layers"
         return "sine curves have no linear weights to decode" if isinstance(subject.task, SineRegression) else None

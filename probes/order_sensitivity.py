@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import NOT_REGRESSION, Subject
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class OrderSensitivity:
             raise ValueError(f"permutations: {self.permutations} must be at least 2, or there is no spread")
 
     def applies(self, subject: Subject) -> str | None:
-        """Always: a model that predicts can be asked in another order."""
-        return None
+        """Any model of regression prompts that predicts can be asked in another order."""
+        return NOT_REGRESSION if subject.symbols else None
 
     def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
         """Measure."""

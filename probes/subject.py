@@ -14,6 +14,8 @@ from tasks.prompt import RegressionPrompt, TokenPrompt
 from tasks.reader import Inputs, Reader
 from tasks.symbols import SymbolsReader
 
+# Why a probe of regression models does not apply to a language model.
+NOT_REGRESSION = "it reads regression prompts, not token sequences"
 # Prompts whose activations, for the small models studied here, fit a cache of a megabyte or two.
 CHUNK = 500
 
@@ -52,7 +54,7 @@ class Subject:
     @property
     def symbols(self) -> bool:
         """Whether it is a language model on token sequences, not a model of regression prompts."""
-        return isinstance(self.reader, SymbolsReader)
+        return isinstance(getattr(self.reader, "base", self.reader), SymbolsReader)
 
     def output(self, inputs: Inputs) -> Float[Tensor, "batch pos d_model"]:
         """The model's output: the last residual stream, or logits."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -19,12 +19,19 @@ from probes.fit import SEARCHED, default_learners, tuned
 from probes.probe import Probe
 from probes.reading import Reading, joined
 from probes.subject import Subject
+from tasks.neighbouring import NeighbouringReader
 
 DEFAULT_CONTROLS = ("untrained", "shuffled_labels", "constructed")
 # Shuffled labels say nothing about a probe that looks at weights, compares one model's loss with another's, reads the
 # labels off the tokens themselves, or shuffles examples itself.
 WEIGHT_CONTROLS = ("untrained", "constructed")
-WEIGHT_PROBES = ("weight_products", "interpolation", "curvature", "order_sensitivity")
+WEIGHT_PROBES = ("weight_products", "interpolation", "curvature", "order_sensitivity", "composition")
+# Those of neighbouring tokens; what is copied from place to place is copied whatever the labels there are.
+PLACE_CONTROLS = ("untrained", "shuffled_labels", "reversed_positions", "constructed_neighbouring")
+PLACE_WEIGHT_CONTROLS = ("untrained", "reversed_positions", "constructed_neighbouring")
+# Those of language models; another order of tokens says nothing about weights either.
+TOKEN_CONTROLS = ("untrained", "shuffled_tokens", "constructed_induction")
+TOKEN_WEIGHT_CONTROLS = ("untrained", "constructed_induction")
 
 
 @dataclass(frozen=True)
@@ -53,11 +60,26 @@ class Skipped:
 
 
 def probe_of(name: str, prompts: int | None = None) -> Probe:
-    """The probe of this name with its default parameters; UserError, with the nearest name, where there is none."""
+    """The probe of this name; UserError, with the nearest name, where there is none.
+
+    Its parameters are the defaults, but for the number of `prompts` where it has one.
+    """
     if name not in PROBES:
         raise unknown("probe", name, PROBES)
     module, cls, _ = PROBES[name]
-    return getattr(import_module(module), cls)(**({} if prompts is None else {"prompts": prompts}))
+    found = getattr(import_module(module), cls)
+    known = any(field.name == "prompts" for field in fields(found))
+    return found(**({} if prompts is None or not known else {"prompts": prompts}))
+
+
+def default_controls(probe: Probe, subject: Subject) -> tuple[str, ...]:
+    """The controls that fit a probe and the kind of model."""
+    weights = probe.name in WEIGHT_PROBES
+    if subject.symbols:
+        return TOKEN_WEIGHT_CONTROLS if weights else TOKEN_CONTROLS
+    if isinstance(getattr(subject.reader, "base", subject.reader), NeighbouringReader):
+        return PLACE_WEIGHT_CONTROLS if weights or probe.name == "copying_sensitivity" else PLACE_CONTROLS
+    return WEIGHT_CONTROLS if weights else DEFAULT_CONTROLS
 
 
 def measure(probe: Probe, subject: Subject) -> Reading | Skipped:
@@ -171,9 +193,13 @@ def _settled(probe: Probe, run: Run, seed: int) -> Probe:
 
 
 def _with_controls(probe: Probe, subject: Subject, controls: Sequence[str] | None) -> Iterator[Reading | Skipped]:
-    yield measure(probe, subject)
+    found = measure(probe, subject)
+    yield found
     if controls is None:
-        controls = WEIGHT_CONTROLS if probe.name in WEIGHT_PROBES else DEFAULT_CONTROLS
+        if isinstance(found, Skipped) and subject.symbols:
+            # A question about another kind of model is one about none of the controls: one line is enough.
+            return
+        controls = default_controls(probe, subject)
     for name in controls:
         if name not in CONTROLS:
             raise unknown("control", name, CONTROLS)

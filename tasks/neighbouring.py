@@ -14,12 +14,14 @@ from tasks.reader import Inputs, half_squared_error
 class NeighbouringReader:
     """Tokens x_1, y_1, x_2, y_2, ..., x_q, each beside its position; prediction minus the last d_out channels.
 
-    A token holds content channels (x, or y in the last d_out of them), `spare` channels of zeros where `one_hot`
-    positions leave room for hand-written weights, and position channels. Positions are sines and cosines of
-    p / 10000^(2i/channels), in pairs, as in the public notebooks, or one-hot. There the read-out is a position channel,
-    so before training a model predicts minus what stands in it. All queries share the position 2N and are never keys.
+    A token holds content channels, x or, in the last d_out of them, y; then position channels. Positions are sines and
+    cosines of p / 10000^(2i/channels), in pairs, as in the public notebooks. The read-out is then a position channel,
+    so before training a model predicts minus what stands in it, about -1. All queries share the position 2N and are
+    never keys.
 
-    With `one_hot` the last two channels are the spare ones, T and R of the construction, and R is read.
+    With `one_hot` positions are 2N+1 channels, for prompts of one length, with 2 d_out empty ones behind them: room for
+    hand-written weights, T and R of `neighbouring_step_model`; `channels` then means nothing. Raises ValueError for
+    no outputs and for an odd number of channels.
 
     >>> from tasks.linear_regression import LinearRegression
     >>> prompt = LinearRegression(d_in=3, context=5).sample(2, torch.Generator().manual_seed(0))

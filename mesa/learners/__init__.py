@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from mesa.learners.preconditioned import PreconditionedGradientDescent
     from mesa.learners.ridge import Ridge
     from mesa.learners.settled import Settled
+    from mesa.learners.successors import SUCCESSORS
     from mesa.learners.trained import TrainedLearner
 
 __all__ = [
     "LEARNERS",
+    "SUCCESSORS",
     "Averaging",
     "ConjugateGradients",
     "GDPlusPlus",
@@ -38,6 +40,7 @@ __all__ = [
 
 _EXPORTS = {
     "LEARNERS": "mesa.learners.catalogue",
+    "SUCCESSORS": "mesa.learners.successors",
     "Averaging": "mesa.learners.averaging",
     "ConjugateGradients": "mesa.learners.conjugate_gradients",
     "GDPlusPlus": "mesa.learners.gd_plus_plus",

@@ -26,6 +26,11 @@ CASES = {
     "layer-norm": set(),
     "plateau": {"plateau", "seed-dependent", "seed-dependent-large", "two-heads", "two-heads-large"},
     "fixed-tasks": set(),
+    "markov": {"phases", "one-layer"},
+    "induction": {"together", "previous-first"},
+    "induction-step": set(),
+    "attribution": {"linear-share"},
+    "copying": {"order"},
 }
 
 # Those with deep models, or with many runs, take up to a minute.

@@ -1,0 +1,114 @@
+"""Who takes the gradient step? Heads of the one-layer regression models, by attribution ([VO], appendix A.9)."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from analyses import attribution_figures, figures
+from analyses.analysis import Evidence, Plot, Size, sized
+from analyses.attribution_measures import circuit_size, completeness, direct_total, faithfulness, remains
+from analyses.claim import Claim, Measure, Source, Verdict
+from mesa.config import RunConfig
+from mesa.presets import preset
+from probes.head_attribution import HeadAttribution
+from probes.suite import Plan
+
+SOURCE = "by attribution; the numbers are ours"
+ONE, LINEAR, SOFTMAX = "one-head", "two-linear-heads", "two-softmax-heads"
+
+
+class Attribution:
+    """Five seeds of the model of `one-step`, five with a second linear head, and five of two softmax heads."""
+
+    name = "attribution"
+    title = "Which heads take the gradient step"
+    question = (
+        "One linear head takes a gradient step. Where there are two heads, does one of them do the work, do they share "
+        "it, or can neither do without the other? Softmax heads should need each other: one undoes what softmax adds."
+    )
+    seeds = 5
+
+    def runs(self, size: Size) -> dict[str, RunConfig]:
+        """The paper's one-layer settings, at half its batch."""
+        return {
+            ONE: sized(_half(preset("one-layer"), steps=3000), size, steps=5000, batch=2048),
+            LINEAR: sized(_half(preset("one-layer-two-heads"), steps=3000), size, steps=5000, batch=2048),
+            SOFTMAX: sized(_half(preset("one-layer-softmax-two-heads")), size, batch=2048),
+        }
+
+    def plans(self, size: Size) -> dict[str, list[Plan]]:
+        """Attribution of the prediction at the last checkpoint, beside controls."""
+        probe = HeadAttribution(prompts=200 if size.quick else 2000)
+        linear = ("untrained", "shuffled_labels", "constructed")
+        return {
+            ONE: [Plan(probe, controls=linear)],
+            LINEAR: [Plan(probe, controls=("untrained", "shuffled_labels"))],
+            SOFTMAX: [Plan(probe, controls=("untrained", "shuffled_labels", "constructed_softmax"))],
+        }
+
+    def claims(self) -> tuple[Claim, ...]:
+        """The four rules."""
+        return (
+            Claim(
+                "one-head",
+                "The one linear head does all of it: what it writes is the whole behaviour.",
+                SOURCE,
+                "written directly within 5 % of the behaviour; at most 5 % left when the head is mean-ablated",
+                (
+                    Measure("written directly", "at least", 0.95, direct_total, ideal=1.0),
+                    Measure("left without it", "at most", 0.05, remains("mean")),
+                ),
+                Source(ONE),
+                negative=_blind(ONE),
+                positive={"constructed": Source(ONE, "constructed")},
+            ),
+            Claim(
+                "linear-share",
+                "Two linear heads share the work: neither alone does all of it, and none is needed by the other.",
+                SOURCE,
+                "without either head between 5 % and 95 % are left",
+                (
+                    Measure("left without the more dispensable", "at most", 0.95, remains("mean"), ideal=0.5),
+                    Measure("left without the other", "at least", 0.05, remains("mean", most=False), ideal=0.5),
+                ),
+                Source(LINEAR),
+                negative={**_blind(LINEAR), "one_head": Source(ONE), "softmax": Source(SOFTMAX)},
+            ),
+            Claim(
+                "softmax-pair",
+                "Two softmax heads need each other.",
+                f"von Oswald et al. 2023, appendix A.9; {SOURCE}",
+                "the smallest set that keeps 90 % has both heads",
+                (Measure("heads in the set", "at least", 2.0, circuit_size, ideal=3.0),),
+                Source(SOFTMAX),
+                negative={**_blind(SOFTMAX), "one_head": Source(ONE)},
+                positive={"constructed_softmax": Source(SOFTMAX, "constructed_softmax")},
+            ),
+            Claim(
+                "whole",
+                "The set that is found is all there is.",
+                SOURCE,
+                "on fresh prompts the smallest set keeps at least 90 %, and at most 10 % are left without it",
+                (
+                    Measure("kept by the set", "at least", 0.9, faithfulness, ideal=1.0),
+                    Measure("left without it", "at most", 0.1, completeness),
+                ),
+                Source(SOFTMAX),
+                negative=_blind(SOFTMAX),
+                positive={"constructed_softmax": Source(SOFTMAX, "constructed_softmax")},
+            ),
+        )
+
+    def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
+        """Verdicts at a glance, effects by head, and what each kind of ablation leaves."""
+        yield figures.scores(verdicts)
+        yield attribution_figures.effects(evidence, (ONE, LINEAR, SOFTMAX))
+        yield attribution_figures.conditions(evidence, (ONE, LINEAR, SOFTMAX))
+
+
+def _half(config: RunConfig, **training: Any) -> RunConfig:
+    changed = config.training.model_copy(update={"batch": 1024, **training})
+    return config.model_copy(update={"training": changed})
+
+
+def _blind(run: str) -> dict[str, Source]:
+    return {name: Source(run, name) for name in ("untrained", "shuffled_labels")}

@@ -1,0 +1,60 @@
+"""The numbers that rules about attribution are made of: each takes the rows of one seed of one subject."""
+
+import math
+
+import pandas as pd
+
+from analyses.measures import Number, one
+
+PROBE = "head_attribution"
+
+
+def faithfulness(rows: pd.DataFrame) -> float:
+    """What remains, on fresh prompts, with only the smallest set of heads."""
+    return one(rows, probe=PROBE, metric="faithfulness")
+
+
+def completeness(rows: pd.DataFrame) -> float:
+    """What remains, on fresh prompts, without that set."""
+    return one(rows, probe=PROBE, metric="completeness")
+
+
+def members(rows: pd.DataFrame) -> pd.DataFrame:
+    """The heads of the smallest set: columns layer and head."""
+    rows = rows[(rows["probe"] == PROBE) & (rows["metric"] == "circuit") & (rows["value"] == 1)]
+    return rows[["layer", "head"]]
+
+
+def circuit_layers(rows: pd.DataFrame) -> float:
+    """How many layers the smallest set has heads in."""
+    return float(members(rows)["layer"].nunique())
+
+
+def circuit_size(rows: pd.DataFrame) -> float:
+    """How many heads the smallest set has; NaN where none was found."""
+    found = len(members(rows))
+    return float(found) if found else math.nan
+
+
+def key_lead(rows: pd.DataFrame) -> float:
+    """What all paths through keys lose together, minus the larger loss of those through queries and through values."""
+    rows = rows[(rows["probe"] == PROBE) & (rows["metric"] == "path")]
+    lost = {name: float(rows[rows["to_input"] == name]["value"].sum()) for name in ("q", "k", "v")}
+    return lost["k"] - max(lost["q"], lost["v"]) if len(rows) else math.nan
+
+
+def remains(condition: str, held: bool = False, most: bool = True) -> Number:
+    """What remains after ablating one head: of the head that can best (or least) be done without."""
+    metric = "ablated_patterns_held" if held else "ablated"
+
+    def value(rows: pd.DataFrame) -> float:
+        chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == metric) & (rows["condition"] == condition)]
+        return float(chosen["value"].max() if most else chosen["value"].min()) if len(chosen) else math.nan
+
+    return value
+
+
+def direct_total(rows: pd.DataFrame) -> float:
+    """What all heads together write directly, as a share of the behaviour."""
+    chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == "direct")]
+    return float(chosen["value"].sum()) if len(chosen) else math.nan

@@ -1,0 +1,220 @@
+"""Induction heads: when they form, what they are made of, and whether they do what the model does ([OL], [EL])."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from analyses import attribution_figures, figures, formation_figures, token_figures
+from analyses.analysis import Evidence, Plot, Size
+from analyses.attribution_measures import circuit_layers, completeness, faithfulness, key_lead
+from analyses.claim import Claim, Measure, Source, Verdict
+from analyses.measures import Number, one
+from analyses.token_measures import best_head, head_score, shallow, sized_symbols, token_gap
+from mesa.config import RunConfig
+from mesa.presets import preset
+from probes.composition import Composition
+from probes.formation import Formation
+from probes.head_attribution import HeadAttribution
+from probes.induction_scores import InductionScores
+from probes.reading import Reading
+from probes.series import Series
+from probes.suite import Plan
+from probes.token_alignment import TokenAlignment
+
+OLSSON, ELHAGE = "Olsson et al. 2022", "Elhage et al. 2021"
+REPEATED, RECALL, ONE = "repeated", "recall", "one-layer"
+SCORES = {"previous_token": "previous token", "prefix_matching": "prefix matching", "copying": "copying"}
+
+
+class Induction:
+    """Five seeds on repeated tokens, five on associative recall, and five with one layer, which has no second step."""
+
+    name = "induction"
+    title = "Induction heads"
+    question = (
+        "A model of two layers learns to continue what it has seen before in the same sequence. Do induction heads "
+        "form when it does, out of a previous-token head and a head that reads its keys, and are they what does it?"
+    )
+    seeds = 5
+
+    def runs(self, size: Size) -> dict[str, RunConfig]:
+        """Two layers of two heads on both tasks; one layer of two heads on repeated tokens."""
+        two = preset("induction")
+        runs = {REPEATED: two, RECALL: preset("recall"), ONE: shallow(two)}
+        return {name: sized_symbols(config, size) for name, config in runs.items()}
+
+    def plans(self, size: Size) -> dict[str, list[Plan]]:
+        """Losses and scores at every checkpoint; composition and attribution at the last."""
+        few = 32 if size.quick else 256
+        near = TokenAlignment(prompts=64 if size.quick else 512)
+        scores = InductionScores(prompts=16 if size.quick else 64)
+        built = ("untrained", "constructed_induction")
+        blind = ("untrained", "shuffled_tokens", "best_predictor")
+        full = [
+            Plan(near, controls=blind),
+            Plan(scores, "all", built),
+            Plan(Composition(), controls=built),
+            Plan(HeadAttribution(prompts=few), controls=built),
+        ]
+        one = [Plan(near, controls=()), Plan(scores, "all", ()), Plan(HeadAttribution(prompts=few), controls=())]
+        return {REPEATED: full, RECALL: full, ONE: one}
+
+    def compared(self, evidence: Evidence) -> pd.DataFrame:
+        """When each score has come half of its way, and the order of those steps."""
+        return order_rows(evidence)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """The eight rules."""
+        blind = {name: Source(REPEATED, name) for name in ("untrained", "shuffled_tokens")}
+        untrained, one_layer = {"untrained": Source(REPEATED, "untrained")}, {"one_layer": Source(ONE)}
+        built = {"constructed_induction": Source(REPEATED, "constructed_induction")}
+        learns = Measure("share of the gap closed", "at least", 0.85, token_gap("uniform", "best"), ideal=1.0)
+        return (
+            Claim(
+                "learns",
+                "Two layers learn to continue repeated random tokens; one layer does not.",
+                f"{ELHAGE}, {OLSSON}; the number is ours",
+                "at least 85 % of the gap between the uniform predictor's loss and the best closed",
+                (learns,),
+                Source(REPEATED),
+                negative={**blind, **one_layer},
+                positive={"best_predictor": Source(REPEATED, "best_predictor")},
+            ),
+            Claim(
+                "recalls",
+                "Two layers learn to recall a key's value.",
+                "our task; the same rule",
+                "at least 85 % of the gap between the uniform predictor's loss and the best closed",
+                (learns,),
+                Source(RECALL),
+                negative={name: Source(RECALL, name) for name in ("untrained", "shuffled_tokens")},
+                positive={"best_predictor": Source(RECALL, "best_predictor")},
+            ),
+            Claim(
+                "induction-head",
+                "A head of the second layer attends to what followed earlier occurrences, and copies it.",
+                f"{OLSSON}; the numbers are ours",
+                "the head of layer 1 that matches prefixes best: prefix matching at least 0.5, copying at least 0.5",
+                (
+                    Measure("prefix matching", "at least", 0.5, best_head("prefix_matching", 1), ideal=1.0),
+                    Measure("copying of that head", "at least", 0.5, head_score("copying", "prefix_matching", 1), 1.0),
+                ),
+                Source(REPEATED),
+                negative={**untrained, **one_layer},
+                positive=built,
+            ),
+            Claim(
+                "previous-token",
+                "A head of the first layer attends to the token before.",
+                f"{ELHAGE}; the number is ours",
+                "the best previous-token score in layer 0 at least 0.3; untrained heads have about 0.05",
+                (Measure("previous-token score", "at least", 0.3, best_head("previous_token", 0), ideal=1.0),),
+                Source(REPEATED),
+                negative={**untrained, **one_layer},
+                positive=built,
+            ),
+            Claim(
+                "together",
+                "The in-context score falls when prefix matching rises.",
+                f"{OLSSON}; the factor is our reading of when",
+                "the steps at which each has come half of its way differ at most by a factor of 1.5",
+                (Measure("|log of their ratio|", "at most", math.log(1.5), _apart),),
+                Source(REPEATED),
+                negative={**untrained, **one_layer},
+            ),
+            Claim(
+                "previous-first",
+                "Previous-token heads come before the induction heads that need them.",
+                f"a hypothesis from {OLSSON}, to be tested",
+                "the previous-token score has come half of its way at least a tenth earlier than prefix matching",
+                (Measure("log(prefix matching / previous token)", "at least", math.log(1.1), _first, ideal=1.0),),
+                Source(REPEATED),
+                negative={**untrained, **one_layer},
+            ),
+            Claim(
+                "does-it",
+                "Heads of both layers, together, do what the model does.",
+                "by attribution; the numbers are ours",
+                "the smallest set that keeps 90 % reaches both layers; on fresh prompts it keeps at least 80 %, and "
+                "without it at most 20 % is left",
+                (
+                    Measure("layers in the set", "at least", 2.0, circuit_layers, ideal=3.0),
+                    Measure("kept by the set", "at least", 0.8, faithfulness, ideal=1.0),
+                    Measure("left without it", "at most", 0.2, completeness),
+                ),
+                Source(REPEATED),
+                negative={**untrained, **one_layer},
+                positive=built,
+            ),
+            Claim(
+                "by-keys",
+                "What the first layer's heads write reaches the second layer's through their keys.",
+                f"K-composition: {ELHAGE}, {OLSSON}; the number is ours",
+                "paths through keys carry at least 0.2 more of the behaviour than those through queries or values",
+                (Measure("lead of the keys", "at least", 0.2, key_lead, ideal=1.0),),
+                Source(REPEATED),
+                negative={**untrained, **one_layer},
+                positive=built,
+            ),
+        )
+
+    def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
+        """Verdicts at a glance, effects by layer and head, and the evidence behind them."""
+        yield figures.scores(verdicts)
+        yield attribution_figures.effects(evidence, (REPEATED, RECALL))
+        yield attribution_figures.conditions(evidence, (REPEATED, RECALL))
+        yield attribution_figures.paths(evidence, (REPEATED, RECALL))
+        levels = ("uniform", "unigram", "best")
+        yield token_figures.training(
+            evidence,
+            {REPEATED: levels, RECALL: levels, ONE: levels},
+            "Every line is a seed. Two layers fall abruptly and come near the best prediction; on associative recall "
+            "after a long plateau. One layer stays near what the symbols' frequencies give.",
+            "One layer at the best loss, or two layers that fall without a step.",
+        )
+        yield formation_figures.formation(evidence, (REPEATED, RECALL, ONE), SCORES)
+        yield token_figures.head_scores(evidence, (REPEATED, RECALL, ONE), SCORES)
+        yield token_figures.attention(
+            evidence,
+            (REPEATED, RECALL),
+            "repeats of a block of random symbols: a previous-token head is a line below the diagonal, an induction "
+            "head has lines one short of each earlier repeat's distance.",
+        )
+
+
+# Each series of `formation`, and the layer whose best head it follows; the in-context score is the model's.
+LAYERS = {"previous_token": 0, "prefix_matching": 1}
+ORDERS = (("in_context_score", "prefix_matching"), ("previous_token", "prefix_matching"))
+
+
+def order_rows(evidence: Evidence) -> pd.DataFrame:
+    """Rows of probe `formation`: when each score has come half of its way, and what comes before what."""
+    best = best_rows(evidence.rows)
+    series = tuple(Series(name, {"probe": "best_head", "metric": name}) for name in LAYERS)
+    score = {"probe": "induction_scores", "metric": "in_context_score", "condition": "repeated"}
+    formation = Formation((*series, Series("in_context_score", score)), ORDERS, shares=(0.5,))
+    readings = Reading(pd.concat([evidence.rows, best], ignore_index=True))
+    return pd.concat([best, formation(readings).table], ignore_index=True)
+
+
+def best_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of probe `best_head`: at every checkpoint the largest score of a layer, since heads have no order."""
+    found = []
+    for metric, layer in LAYERS.items():
+        chosen = rows[(rows["probe"] == "induction_scores") & (rows["metric"] == metric) & (rows["layer"] == layer)]
+        best = chosen.groupby(["run", "seed", "control", "step"], as_index=False)["value"].max()
+        found += [{**row, "probe": "best_head", "metric": metric, "layer": layer} for row in best.to_dict("records")]
+    return Reading.of(found).table
+
+
+def _order(first: str, then: str) -> Number:
+    return lambda rows: one(rows, probe="formation", metric="order", readout=f"{first} before {then}")
+
+
+def _apart(rows: pd.DataFrame) -> float:
+    return abs(_order(*ORDERS[0])(rows))
+
+
+def _first(rows: pd.DataFrame) -> float:
+    return _order(*ORDERS[1])(rows)

@@ -1,0 +1,50 @@
+"""From a reading of `head_attribution` to the ranked list of heads and what each of them does."""
+
+import pandas as pd
+
+# What remains without a head must differ from 1 by this much for the head to have a role.
+LEAST = 0.05
+
+
+def ranked(table: pd.DataFrame, condition: str = "mean", least: float = LEAST) -> pd.DataFrame:
+    """One row a head, the one that matters most first: layer, head, direct, ablated, held, role.
+
+    `table` holds one reading (one run, seed, step and control). `direct` is a share of the behaviour, `ablated` and
+    `held` what remains under this ablation. The role is by `ablated`: a head carries the behaviour where less than
+    1 - `least` remains, counteracts it where more than 1 + `least` does, else none; two heads of which one is enough
+    have none each: see the rows `pair`. Raises ValueError for a table without these rows or with several readings.
+
+    >>> place = {"layer": 0, "head": 1}
+    >>> rows = [{"metric": "direct", **place, "value": 0.9}]
+    >>> rows += [{"metric": metric, "condition": "mean", **place, "value": 0.2}
+    ...          for metric in ("ablated", "ablated_patterns_held")]
+    >>> ranked(pd.DataFrame(rows)).to_dict("records")
+    [{'layer': 0, 'head': 1, 'direct': 0.9, 'ablated': 0.2, 'held': 0.2, 'role': 'carries'}]
+    """
+    parts = {"direct": _values(table, "direct", None)}
+    for column, metric in (("ablated", "ablated"), ("held", "ablated_patterns_held")):
+        parts[column] = _values(table, metric, condition)
+    found = pd.DataFrame(parts)
+    found["role"] = [_role(value, least) for value in found["ablated"]]
+    weight = pd.concat([(1 - found["ablated"]).abs(), found["direct"].abs()], axis=1).max(axis=1)
+    order = weight.sort_values(ascending=False, kind="stable").index
+    return found.loc[order].reset_index()
+
+
+def _values(table: pd.DataFrame, metric: str, condition: str | None) -> pd.Series:
+    mine = table[table["metric"] == metric]
+    if condition is not None:
+        mine = mine[mine["condition"] == condition]
+    if mine.empty:
+        wanted = metric if condition is None else f"{metric} under the condition {condition}"
+        raise ValueError(f"table: it has no rows {wanted}")
+    values = mine.set_index(["layer", "head"])["value"]
+    if values.index.has_duplicates:
+        raise ValueError("table: several rows a head: give one run, seed, step, control and read-out")
+    return values
+
+
+def _role(remains: float, least: float) -> str:
+    if remains < 1 - least:
+        return "carries"
+    return "counteracts" if remains > 1 + least else "none"

@@ -1,0 +1,54 @@
+"""One number followed over training: which rows of the readings it is, and in which unit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from probes.reading import COLUMNS
+
+# What a number belongs to; a series has at most one value for each.
+SUBJECT = ["run", "seed", "control"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """The rows whose columns hold what `where` says (None: empty), one a step for each run, seed and control.
+
+    With `scale`, two further choices of rows, values become (value - first) / (second - first) with the rows of the
+    same step: the share of the way from one to the other; columns that they do not name are as in `where`, but for the
+    metric's learner. `first` is the level that its change is counted from; None: where it starts. Raises ValueError for
+    a column that no table has.
+
+    >>> gap = ({"metric": "learner_loss", "learner": "zero"}, {"metric": "learner_loss", "learner": "gd"})
+    >>> loss = Series("loss", {"probe": "gd_alignment", "metric": "loss"}, scale=gap, first=0.0)
+    """
+
+    name: str
+    where: Mapping[str, Any]
+    scale: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+    first: float | None = None
+
+    def __post_init__(self) -> None:
+        for choice in (self.where, *(self.scale or ())):
+            strangers = sorted(set(choice) - COLUMNS.keys())
+            if strangers:
+                raise ValueError(f"where: {strangers} are not among {list(COLUMNS)}")
+
+    def of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Columns run, seed, control, step and value, in the order of steps; ValueError where rows share a step."""
+        values = self._chosen(table, self.where)
+        if self.scale is not None:
+            start, end = (self._chosen(table, {**self.where, **choice}) for choice in self.scale)
+            values = (values - start) / (end - start)
+        return values.dropna().rename("value").reset_index().sort_values([*SUBJECT, "step"], ignore_index=True)
+
+    def _chosen(self, table: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
+        for column, wanted in where.items():
+            table = table[table[column].isna() if wanted is None else (table[column] == wanted).fillna(False)]
+        found = table[table["step"].notna()].set_index([*SUBJECT, "step"])["value"]
+        if found.index.has_duplicates:
+            place = dict(zip(found.index.names, found.index[found.index.duplicated()][0], strict=True))
+            raise ValueError(f"where: {dict(where)} chooses several rows of {place}; name more columns")
+        return found

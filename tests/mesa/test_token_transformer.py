@@ -1,0 +1,98 @@
+"""The language model of symbols: equal to its formula, a function of its seed, and refused where it makes no sense."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from mesa import ModelConfig, RunConfig
+from mesa.token_model import TokenTransformer
+from tasks import Inputs
+
+CONFIG: dict[str, Any] = {"n_layers": 2, "n_heads": 2, "d_model": 6, "d_head": 3, "causal": True}
+
+
+def model(seed: int = 0, **changes: Any) -> TokenTransformer:
+    config = ModelConfig(**{**CONFIG, "init_variance": 3.0, **changes})
+    return TokenTransformer(config, d_vocab=5, n_ctx=8, seed=seed, dtype=torch.float64)
+
+
+IDS = torch.randint(0, 5, (3, 7), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("kernel", ["softmax", "linear", ["softmax", "linear"]])
+def test_it_is_the_formula(kernel):
+    found = model(kernel=kernel)
+    resid = found.W_E[IDS] + found.W_pos[: IDS.shape[1]]
+    for layer, name in enumerate(found.config.kernels):
+        written = torch.zeros_like(resid)
+        for head in range(2):
+            q, k, v = (resid @ getattr(found, W)[layer, head] for W in ("W_Q", "W_K", "W_V"))
+            scores = q @ k.mT
+            if name == "softmax":
+                later = torch.ones(7, 7, dtype=torch.bool).triu(1)
+                pattern = (scores / 3**0.5).masked_fill(later, -torch.inf).softmax(dim=-1)
+            else:
+                pattern = scores.tril()
+            written = written + pattern @ v @ found.W_O[layer, head]
+        resid = resid + written
+    # Float64, the same sums in another order.
+    torch.testing.assert_close(found(IDS), resid @ found.W_U, rtol=1e-10, atol=1e-10)
+    assert torch.equal(found(Inputs(IDS, queries=0)), found(IDS))
+
+
+@pytest.mark.parametrize("kernel", ["softmax", "linear"])
+@pytest.mark.parametrize("norm", [None, "LN", "RMS"])
+def test_what_comes_later_changes_nothing(kernel, norm):
+    found = model(kernel=kernel, normalization=norm, final_norm=norm is not None, d_mlp=4)
+    other = IDS.clone()
+    other[:, 4:] = (other[:, 4:] + 1) % 5
+    assert torch.equal(found(IDS)[:, :4], found(other)[:, :4])
+    assert not torch.equal(found(IDS)[:, 4:], found(other)[:, 4:])
+
+
+def test_weights_are_a_function_of_the_seed_and_the_global_state_is_left_alone():
+    state = torch.get_rng_state()
+    first, again, other = model(3), model(3), model(4)
+    assert torch.equal(torch.get_rng_state(), state)
+    drawn = [name for name, _ in first.named_parameters() if ".W_" in name]
+    assert len(drawn) == 2 * 4 + 3
+    for name in drawn:
+        assert torch.equal(first.get_parameter(name), again.get_parameter(name)), name
+        assert not torch.equal(first.get_parameter(name), other.get_parameter(name)), name
+    other.initialise(3)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
+
+
+def test_weights_have_the_variance_that_is_asked_for():
+    config = ModelConfig(n_layers=2, d_model=64, d_head=64, kernel="softmax", causal=True, init_variance=0.5)
+    found = TokenTransformer(config, d_vocab=50, n_ctx=40)
+    for weight in (found.W_E, found.W_pos, found.W_Q, found.W_O, found.W_U):
+        # variance / (layers * fan_in), fan_in 64 for all of these; 2,560 draws or more are within 10 %.
+        assert weight.var().item() == pytest.approx(0.5 / (2 * 64), rel=0.1)
+
+
+@pytest.mark.parametrize("changes", [{"d_model": None}, {"causal": False}])
+def test_a_model_without_a_width_or_with_a_view_of_what_comes_is_refused(changes):
+    with pytest.raises(ValueError, match=r"^config: a model of symbols needs a d_model and causal: true"):
+        model(**changes)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("d_model", None), ("causal", False), ("input_mlp", 4), ("clip", 1.0), ("attention", "gradient_step")],
+)
+@pytest.mark.parametrize("task", ["repeated_tokens", "associative_recall", "markov_chain"])
+def test_a_configuration_is_refused_by_the_field(task, field, value):
+    with pytest.raises(ValueError, match=rf"model\.{field}: "):
+        RunConfig(
+            task={"name": task},
+            reader="symbols",
+            model=ModelConfig(**{**CONFIG, "n_heads": 1, "d_head": None, "d_mlp": 4, field: value}),
+        )
+
+
+@pytest.mark.parametrize(("task", "reader"), [("markov_chain", "paired"), ("linear_regression", "symbols")])
+def test_a_reader_that_does_not_fit_its_task_is_refused(task, reader):
+    with pytest.raises(ValueError, match=rf"reader: '{reader}' does not read {task}"):
+        RunConfig(task={"name": task}, reader=reader, model=ModelConfig(**CONFIG))

@@ -1,0 +1,143 @@
+"""Models with planted circuits among random decoys, and a task that one head can do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mesa import InContextTransformer, ModelConfig, generator
+from mesa.construction import from_products
+from mesa.token_model import TokenTransformer
+from probes import Subject
+from tasks import LinearRegression, PairedReader, RepeatedTokens, SymbolsReader, TokenPrompt
+
+REPEATED = RepeatedTokens(vocabulary=16, length=10, shortest=3, longest=4)
+
+
+@dataclass(frozen=True)
+class FixedPlace:
+    """Random symbols whose last one is that of place 1: what a head that looks at a fixed position can copy."""
+
+    vocabulary: int = 12
+    n_ctx: int = 6
+
+    @property
+    def d_vocab(self) -> int:
+        return self.vocabulary
+
+    def sample(self, batch: int, generator: torch.Generator) -> TokenPrompt:
+        tokens = torch.randint(self.vocabulary, (batch, self.n_ctx + 1), generator=generator)
+        tokens[:, -1] = tokens[:, 1]
+        scored = torch.zeros_like(tokens, dtype=torch.bool)
+        scored[:, -1] = True
+        return TokenPrompt(tokens, scored)
+
+    def best(self, prompt: TokenPrompt) -> None:
+        return None
+
+
+def regression(sizes: Mapping[int, float], heads: int = 4, decoys: float = 0.02, layers: int = 1) -> Subject:
+    """Linear layers whose heads `sizes` do gradient steps of these sizes, all in layer 0; the others are decoys.
+
+    Decoys' A and V are random; `decoys` is the size of what they write to the labels, of 1 what they write elsewhere.
+    """
+    model = InContextTransformer(ModelConfig(n_layers=layers, n_heads=heads), 11, dtype=torch.float64)
+    source = generator(0, "tests/decoys")
+    A, V = 0.1 * torch.randn(2, layers, heads, 11, 11, generator=source, dtype=torch.float64)
+    V[..., -1] *= decoys
+    if layers > 1:
+        # Else what an early decoy writes to the inputs would be met by later ones.
+        V[:-1, :, :, :-1] *= decoys
+    for head, size in sizes.items():
+        A[0, head], V[0, head] = 0.0, 0.0
+        A[0, head, :10, :10] = torch.eye(10)
+        V[0, head, 10, 10] = -size
+    return Subject(from_products(model, A, V), PairedReader(), LinearRegression())
+
+
+def copying(strengths: Mapping[int, float], heads: int = 5) -> Subject:
+    """One softmax layer; heads `strengths` look at place 1 and write this times its symbol, the others are decoys."""
+    task = FixedPlace()
+    model = _blank(task, layers=1, heads=heads, slots=2)
+    V, width = task.d_vocab, model.cfg.d_head
+    _decoys(model, source="tests/copying")
+    attn = model.blocks[0].attn
+    with torch.no_grad():
+        for head, strength in strengths.items():
+            for weight in (attn.W_Q, attn.W_K, attn.W_V, attn.W_O):
+                weight[head] = 0.0
+            # Every position asks for place 1; only what stands there is looked up at the last position.
+            attn.W_Q[head, -task.n_ctx :, 0] = 30.0 * width**0.5
+            attn.W_K[head, 2 * V + 1, 0] = 1.0
+            attn.W_V[head, :V, :V] = torch.eye(V)
+            attn.W_O[head, :V, V : 2 * V] = strength * torch.eye(V)
+    return Subject(model, SymbolsReader(), task)
+
+
+def induction(strengths: Mapping[int, float], previous: int = 1, heads: int = 3) -> Subject:
+    """A previous-token head in layer 0, and heads of layer 1 that look for its mark and copy; the others are decoys."""
+    task = REPEATED
+    model = _blank(task, layers=2, heads=heads, slots=3)
+    V, P, sharp = task.d_vocab, task.n_ctx, 40.0 * model.cfg.d_head**0.5
+    _decoys(model, source="tests/induction")
+    first, second = (block.attn for block in model.blocks)
+    with torch.no_grad():
+        for attn, head in [(first, previous), *((second, head) for head in strengths)]:
+            for weight in (attn.W_Q, attn.W_K, attn.W_V, attn.W_O):
+                weight[head] = 0.0
+            attn.W_V[head, :V, :V] = torch.eye(V)
+        # Position p asks for p - 1, and what stands there is marked in the second slot.
+        first.W_Q[previous, 3 * V + 1 :, : P - 1] = sharp * torch.eye(P - 1)
+        first.W_K[previous, 3 * V :, :P] = torch.eye(P)
+        first.W_O[previous, :V, V : 2 * V] = torch.eye(V)
+        for head, strength in strengths.items():
+            second.W_Q[head, :V, :V] = sharp * torch.eye(V)
+            second.W_K[head, V : 2 * V, :V] = torch.eye(V)
+            second.W_O[head, :V, 2 * V : 3 * V] = strength * torch.eye(V)
+    return Subject(model, SymbolsReader(), task)
+
+
+def _blank(task: Any, layers: int, heads: int, slots: int) -> TokenTransformer:
+    """Slots of one-hot symbols, the first of them the token's and the last what is unembedded, then one-hot places."""
+    V, P = task.d_vocab, task.n_ctx
+    width = slots * V + P
+    config = ModelConfig(
+        n_layers=layers, n_heads=heads, d_model=width, d_head=max(V, P), kernel="softmax", causal=True
+    )
+    model = TokenTransformer(config, V, P, dtype=torch.float64)
+    with torch.no_grad():
+        model.embed.W_E.copy_(torch.eye(V, width))
+        model.pos_embed.W_pos.copy_(torch.eye(width)[slots * V :])
+        model.unembed.W_U.copy_(torch.eye(width)[:, (slots - 1) * V : slots * V])
+    return model
+
+
+def _decoys(model: TokenTransformer, source: str) -> None:
+    draws = generator(0, source)
+    with torch.no_grad():
+        for block in model.blocks:
+            for weight in (block.attn.W_Q, block.attn.W_K, block.attn.W_V, block.attn.W_O):
+                weight.copy_(0.1 * torch.randn(weight.shape, generator=draws, dtype=torch.float64))
+
+
+def rotated_heads(subject: Subject) -> Subject:
+    """The same function with every head of a model of symbols in another basis."""
+    import copy
+
+    model = copy.deepcopy(subject.model)
+    draws = generator(0, "tests/basis")
+
+    def turn(width: int) -> tuple[Tensor, Tensor]:
+        R = torch.randn(width, width, generator=draws, dtype=torch.float64) + 3 * width**0.5 * torch.eye(width)
+        return R, torch.linalg.inv(R)
+
+    assert isinstance(model, TokenTransformer)
+    with torch.no_grad():
+        for attn in (block.attn for block in model.blocks):
+            for head in range(model.cfg.n_heads):
+                (R, back), (S, inverse) = turn(model.cfg.d_head), turn(model.cfg.d_head)
+                attn.W_Q[head], attn.W_K[head] = attn.W_Q[head] @ R, attn.W_K[head] @ back.T
+                attn.W_V[head], attn.W_O[head] = attn.W_V[head] @ S, inverse @ attn.W_O[head]
+    return replace(subject, model=model)

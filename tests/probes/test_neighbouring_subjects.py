@@ -1,0 +1,33 @@
+"""On neighbouring tokens every probe measures, or says in one line why it cannot."""
+
+import pytest
+import torch
+
+from mesa import InContextTransformer, ModelConfig
+from probes import Reading, Subject
+from probes.catalogue import PROBES
+from probes.suite import Skipped, measure, probe_of
+from tasks import LinearRegression, NeighbouringReader
+
+# Those that make sense there; others need an example's x and y in one token, one layer, or symbols.
+MEASURING = {
+    "copying_sensitivity",
+    "gd_alignment",
+    "identify",
+    "layer_matching",
+    "linear_decoding",
+    "order_sensitivity",
+    "out_of_distribution",
+}
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_every_probe_measures_or_says_why_not(name: str) -> None:
+    config = ModelConfig(n_layers=2, kernel=["softmax", "linear"])
+    model = InContextTransformer(config, 14, dtype=torch.float64)
+    subject = Subject(model, NeighbouringReader(), LinearRegression(d_in=4, context=3))
+    found = measure(probe_of(name, 60), subject)
+    if name in MEASURING:
+        assert isinstance(found, Reading) and len(found.table)
+    if isinstance(found, Skipped):
+        assert found.reason and "\n" not in found.reason

@@ -1,0 +1,56 @@
+"""Language models with a known answer, for the tests of probes."""
+
+from typing import Any
+
+import torch
+
+from mesa import ModelConfig, generator
+from mesa.construction import induction_model, pair_step_model
+from mesa.token_model import TokenTransformer
+from probes import Subject
+from tasks import MarkovChain, RepeatedTokens, SymbolsReader
+
+REPEATED = RepeatedTokens(vocabulary=10, length=25, shortest=4, longest=8)
+CHAIN = MarkovChain(vocabulary=4, length=40)
+
+
+def induction(task: Any = REPEATED, heads: int = 2) -> Subject:
+    """A previous-token head and an induction head, in float64; other heads are zero."""
+    return Subject(induction_model(**_sizes(task), n_heads=heads, strength=6.0), SymbolsReader(), task)
+
+
+def pair_step(task: Any = CHAIN, heads: int = 2) -> Subject:
+    """A previous-token head and a linear one: one gradient step on the pairs, of size 0.25."""
+    return Subject(pair_step_model(0.25, **_sizes(task), n_heads=heads), SymbolsReader(), task)
+
+
+def untrained(task: Any = REPEATED, **config: Any) -> Subject:
+    """Two layers of four heads as initialised, in float64."""
+    shape = {"n_layers": 2, "n_heads": 4, "d_model": 32, "d_head": 8, "kernel": "softmax", "init_variance": 1.0}
+    settings = ModelConfig(**{**shape, **config}, causal=True)
+    model = TokenTransformer(settings, task.d_vocab, task.n_ctx, seed=1, dtype=torch.float64)
+    return Subject(model, SymbolsReader(), task)
+
+
+def rotated_basis(subject: Subject, seed: int = 0) -> Subject:
+    """The same function with every head in another basis: W_Q R, W_K R^-T and W_V S, S^-1 W_O."""
+    import copy
+    from dataclasses import replace
+
+    model = copy.deepcopy(subject.model)
+    assert isinstance(model, TokenTransformer)
+    for block in model.blocks:
+        attn = block.attn
+        width = attn.W_Q.shape[-1]
+        draw = torch.randn(2, width, width, generator=generator(seed, "tests/basis"), dtype=attn.W_Q.dtype)
+        R, S = draw + 3 * width**0.5 * torch.eye(width, dtype=attn.W_Q.dtype)
+        with torch.no_grad():
+            attn.W_Q.copy_(attn.W_Q @ R)
+            attn.W_K.copy_(attn.W_K @ torch.linalg.inv(R).T)
+            attn.W_V.copy_(attn.W_V @ S)
+            attn.W_O.copy_(torch.linalg.inv(S) @ attn.W_O)
+    return replace(subject, model=model)
+
+
+def _sizes(task: Any) -> dict[str, Any]:
+    return {"d_vocab": task.d_vocab, "n_ctx": task.n_ctx, "bos": task.d_vocab - 1}
