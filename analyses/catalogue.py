@@ -30,6 +30,7 @@ ANALYSES = {
     "attribution": ("analyses.attribution", "Attribution", "which heads take the gradient step; about five minutes"),
 }
 BENCHES = {
+    "attribution": ("analyses.bench_attribution", "edits of all heads, stacked, beside one forward pass a head"),
     "identify": ("analyses.bench_identify", "planted models and impostors named blind: a confusion matrix"),
     "training": ("analyses.bench_training", "steps per second beside a plain loop over the model's forward pass"),
 }

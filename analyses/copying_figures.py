@@ -27,30 +27,32 @@ def training(evidence: Evidence, run: str) -> Plot:
     """The held-out loss of every seed, and below it what the first layer's tokens react to."""
     curves = evidence.curves[evidence.curves["run"] == run]
     rows = evidence.rows[(evidence.rows["run"] == run) & (evidence.rows["control"] == "none")]
-    copied = rows[(rows["probe"] == "copying_sensitivity") & rows["metric"].isin(list(PLACES))]
+    copied = rows[rows["probe"] == "copying_sensitivity"]
     level = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "learner_loss")]
     long = curves[["seed", "step", "held_out_loss"]].rename(columns={"held_out_loss": "value"})
     columns = ["metric", "readout", "seed", "step", "value"]
     data = pd.concat([long.assign(metric="held_out_loss"), copied[columns]], ignore_index=True)[columns]
 
     def draw() -> Figure:
-        figure, (top, even, odd) = grid(3, 1, 6.6, 2.3)
+        figure, (top, even, odd, bottom) = grid(4, 1, 6.6, 2.0)
         for _, part in curves[curves["step"] > 0].groupby("seed"):
             top.plot(part["step"], part["held_out_loss"], color=COLOURS["model"], linewidth=0.9, label=NAMES["model"])
         for who in ("gd", "zero"):
             value = level[level["learner"] == who]["value"].mean()
             top.axhline(value, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
-        top.set(xscale="log", ylim=(0.15, 1.0), ylabel="held-out loss")
+        top.set(ylim=(0.15, 1.0), ylabel="held-out loss")
         top.legend(*_unique(top), fontsize=7)
         for axes, readout, holds in ((even, "even", "x"), (odd, "odd", "y")):
             for metric, (label, colour) in PLACES.items():
-                mine = copied[(copied["readout"] == readout) & (copied["metric"] == metric) & (copied["step"] > 0)]
-                for _, part in mine.groupby("seed"):
-                    part = part.sort_values("step")
-                    axes.plot(part["step"].astype(float), part["value"], color=colour, linewidth=0.9, label=label)
-            axes.set(xscale="log", ylabel=f"sensitivity of\na token of {holds} to", yscale="log", ylim=(1e-4, None))
-            axes.set_xlim(top.get_xlim())
-        odd.set_xlabel("training step")
+                _by_seed(axes, copied, readout, metric, color=colour, linewidth=0.9, label=label)
+            axes.set(ylabel=f"sensitivity of\na token of {holds} to", yscale="log", ylim=(1e-4, None))
+        for readout, holds, line in (("even", "x", "-"), ("odd", "y", ":")):
+            style = {"color": PLACES["next"][1], "linestyle": line, "linewidth": 0.9}
+            _by_seed(bottom, copied, readout, "contrast", label=f"tokens of {holds}", **style)
+        bottom.set(ylabel="contrast of\nnext and others", ylim=(-0.1, 1.05), xlabel="training step")
+        bottom.legend(*_unique(bottom), fontsize=7)
+        for axes in (top, even, odd, bottom):
+            axes.set(xscale="log", xlim=(50, float(curves["step"].max())))
         legend(figure, even)
         return figure
 
@@ -59,10 +61,10 @@ def training(evidence: Evidence, run: str) -> Plot:
         "The loss, and what the first layer copies",
         "Every line is a seed. The loss starts at what stands in the read-out channel, sits on predicting zero, and "
         "falls to that of one gradient step. Below, how strongly tokens after the first layer react to the content of "
-        "others, even ones, which hold x, and odd ones: the line of the next token leaves those of the others where "
-        "the loss falls, for tokens of x.",
-        "A loss that falls while tokens of x react to all others alike, or lines of the next token that rise for "
-        "tokens of y as they do for those of x.",
+        "others: on the plateau to all alike, and where the loss falls to the next token alone. A head that looks one "
+        "place ahead does so wherever it stands, so tokens of y do as those of x. How large a copy is, the second "
+        "layer can undo; the contrast, (next - other) / (next + other), is free of that.",
+        "A loss that falls while tokens of x react to all others alike.",
         draw,
         data,
     )
@@ -105,8 +107,9 @@ def onset(evidence: Evidence, run: str, series: Sequence[Series], formed: pd.Dat
     return Plot(
         "onset",
         "Every seed around the fall of its loss",
-        "Copying: how strongly tokens of x react to the next token, from its first level to its last. Loss: its way "
-        "from predicting zero to its end. The larger marks are the change points, at a tenth, half and nine tenths.",
+        "Copying: contrast of the next token and all others, for tokens of x, from 0 to its end. Loss: its way from "
+        "predicting zero to its end. A dot is a checkpoint; the larger marks are the change points, at a tenth, half "
+        "and nine tenths. Both rise together, copying a little ahead.",
         "The loss's curve left of copying's, or a mark where the curve only passes by and comes back.",
         draw,
         data,
@@ -147,7 +150,8 @@ def change_points(formed: pd.DataFrame, order: str) -> Plot:
         "change-points",
         "What comes first",
         "Left: each seed's change points. Right: the logarithm of their quotient, above 0 where copying comes first; a "
-        "point is a seed, the bar the mean with its 95 % interval over seeds. The rule looks at one half.",
+        "point is a seed, the bar the mean with its 95 % interval over seeds. The rule looks at one half. Checkpoints "
+        "lie 0.07 apart on this axis: what is below that is interpolated.",
         "Points on both sides of 0 at one half.",
         draw,
         data,
@@ -183,9 +187,11 @@ def matrices(evidence: Evidence, run: str) -> Plot:
         for axes, (kind, array) in zip(panels, shown.items(), strict=False):
             axes.set_axis_on()
             axes.grid(visible=False)
-            # What a token keeps of itself is on another scale: the colours end where copying does.
-            limit = max(float(array[~np.eye(len(array), dtype=bool)].max()), 1e-9)
-            options: dict[str, Any] = {"cmap": "viridis", "vmin": 0, "vmax": limit, "square": True}
+            axes.set_facecolor("0.92")
+            # What a token keeps of itself is on another scale, and known: it is left out.
+            itself = np.eye(len(array), dtype=bool)
+            limit = max(float(array[~itself].max()), 1e-9)
+            options: dict[str, Any] = {"cmap": "viridis", "vmin": 0, "vmax": limit, "square": True, "mask": itself}
             sns.heatmap(array, ax=axes, cbar_kws={"shrink": 0.6}, **options)
             ticks = range(0, len(array), 4)
             axes.set_xticks([tick + 0.5 for tick in ticks], labels=[str(tick) for tick in ticks], rotation=0)
@@ -200,12 +206,20 @@ def matrices(evidence: Evidence, run: str) -> Plot:
         "matrices",
         "Which token is copied to which",
         "The norm of the gradient of the first layer's output at token k in the content of token m, one seed; even "
-        "tokens hold x, odd ones y. Beside the diagonal, which the residual stream alone gives and which the colours "
-        "cut off, even rows have one bright entry, the next token. Each panel has colours of its own.",
+        "tokens hold x, odd ones y. The diagonal, which the residual stream alone gives, is left out. Rows have one "
+        "bright entry, the next token; with places in reverse order it is the token before. Each panel has colours of "
+        "its own.",
         "Even rows as flat as the untrained model's, or a bright entry elsewhere.",
         draw,
         data,
     )
+
+
+def _by_seed(axes: Any, rows: pd.DataFrame, readout: str, metric: str, **style: Any) -> None:
+    mine = rows[(rows["readout"] == readout) & (rows["metric"] == metric) & (rows["step"] > 0)]
+    for _, part in mine.groupby("seed"):
+        part = part.sort_values("step")
+        axes.plot(part["step"].astype(float), part["value"], **style)
 
 
 def _unique(axes: Any) -> tuple[list[Any], list[str]]:

@@ -30,8 +30,9 @@ class Composition:
     scores of all (a, b). A head that looks for what followed its own token raises the diagonal of T. Its trace over the
     sum of the moduli of its eigenvalues is 1 where tokens match themselves alone, and about 0 where what the earlier
     head writes is not read as a token. With T = L R, L = W_E W_Q (d_vocab d_head) and R the rest, the eigenvalues are
-    those of R L (d_head d_head): no matrix of d_vocab squared is made. Norms' gains are multiplied in, their scale is
-    left out. Read it for those earlier heads that `induction_scores` finds to be previous-token heads.
+    those of R L (d_head d_head): no matrix of d_vocab squared is made. Norms' gains are multiplied in; their scale and
+    all positions, rotary ones too, are left out. Read it for those earlier heads that `induction_scores` finds to be
+    previous-token heads.
 
     Arrays (layer head to_layer to_head): `q`, `k`, `v`, `qk_trace`; NaN where the later layer is not later.
 

@@ -25,8 +25,10 @@ class CopyingSensitivity:
     at token k, summed over channels, with respect to the content channels of input token m, averaged over prompts, then
     its L2 norm. Metrics are means over context tokens k: `own` (m = k; the residual alone gives sqrt(d)), `next`
     (m = k+1), `previous` (m = k-1), where that is a context token, and `other`, the mean over the context tokens except
-    k and k+1. `readout` is `even` for the tokens that hold x, whose successor holds their y, and `odd` for those that
-    hold y. ([VO] section 4 and figure 5.)
+    k and k+1. `contrast` is (next - other) / (next + other), from 0, all alike, to 1, the next alone: how large a copy
+    is, is free between two layers, for the second one can divide by it. `readout` is `even` for the tokens that hold
+    x, whose successor holds their y, and `odd` for those that hold y. ([VO] section 4 and figure 5; the contrast is
+    our addition.)
 
     >>> from mesa.construction import neighbouring_step_model
     >>> from tasks import LinearRegression, NeighbouringReader
@@ -96,4 +98,7 @@ def _averages(found: Float[Tensor, "token input"], start: int) -> dict[str, floa
     rest[range(len(rest)), range(len(rest))] = torch.nan
     rest[range(len(rest) - 1), range(1, len(rest))] = torch.nan
     values["other"] = rest[tokens].nanmean().item()
+    near, far = values["next"], values["other"]
+    # Where nothing at all is copied there is nothing to contrast.
+    values["contrast"] = (near - far) / (near + far) if near + far else 0.0
     return values

@@ -16,7 +16,7 @@ QKV = ("q", "k", "v")
 TOKENS = 4096
 
 Read = Callable[[Tensor, int], Tensor]
-"""From predictions (variant*batch query d_out) and the number of variants to read-outs (variant batch)."""
+"""From predictions (variant*batch query d_out) and the number of variants to read-outs (variant batch), in float64."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from torch import Tensor
 from mesa.learners.successors import SUCCESSORS
 from probes.reading import Reading
 from probes.subject import Subject
-from probes.token_heads import ROUNDING, Unembedding, per_head, pieces, token_heads, watched, weights
+from probes.token_heads import LARGE, ROUNDING, Unembedding, per_head, pieces, token_heads, watched, weights
 from tasks.prompt import TokenPrompt
 
 # Explicit predictors tie by construction; sums of ones in float64 are exact, logarithms of equal numbers too.
@@ -29,7 +29,8 @@ class InductionAsGradientStep:
     that are not scored; `relative_distance`, |f - a g| / |f| over all positions, 1 where g says nothing of f; `cosine`
     of f and g, which hides the scale; `top_agreement`, how often f's first symbol is the learner's, where the learner's
     does not tie (ties of f count in parts). Once for each f: `norm`, its root mean square over positions and symbols.
-    Undefined numbers (a cosine with `uniform`, any of a head that writes nothing) are missing.
+    Undefined numbers (a cosine with `uniform`, any of a head that writes nothing) are missing. With more than 4,096 ids
+    so few prompts are drawn that they hold about as many tokens.
 
     On sequences in which few tokens occur twice before they are asked for, all predictors but `unigram` nearly
     coincide: one match has one successor, whatever is done to counts. A Markov chain, where a state comes many times
@@ -59,7 +60,8 @@ class InductionAsGradientStep:
 
     def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness fits the scales, the second scores."""
-        tuning, prompt = (subject.prompts(self.prompts, generator) for _ in range(2))
+        few = max(8, LARGE // subject.task.n_ctx) if subject.task.d_vocab > LARGE else self.prompts
+        tuning, prompt = (subject.prompts(min(self.prompts, few), generator) for _ in range(2))
         symbols = torch.unique(torch.cat([part.tokens[:, 1:][part.scored[:, 1:]] for part in (tuning, prompt)]))
         out = Unembedding.of(subject, symbols)
         totals = [self._totals(subject, part, out, symbols) for part in (tuning, prompt)]

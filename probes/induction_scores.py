@@ -12,6 +12,7 @@ from probes.reading import Reading
 from probes.repeats import after_earlier, block_length, repeated
 from probes.subject import Subject
 from probes.token_heads import (
+    LARGE,
     ROUNDING,
     Unembedding,
     attention,
@@ -40,7 +41,9 @@ class InductionScores:
     a token to those right after each of its earlier occurrences, summed over them, mean over repeats 2 and on;
     `copying`, the share of what a source token makes a head add to the logits, mean-centred over the symbols and
     rectified, that goes to that token itself, weighted by the attention it gets in repeats 2 and on: 1 where only
-    attended tokens are raised, about 1/V by chance for V symbols; `copying_eigenvalues`, the sum of the eigenvalues of
+    attended tokens are raised, about 1/V by chance for V symbols; `task_prefix_matching`, prefix matching on the
+    subject's own prompts, mean over scored positions whose token came before, since random tokens may be nothing that
+    a model has learnt to read (keys among values); `copying_eigenvalues`, the sum of the eigenvalues of
     W_E W_V W_O W_U over the sum of their moduli, norms' gains multiplied in and their scale left out. A pattern of a
     linear kernel is no distribution: its moduli are divided by their sum, 0 where all are 0; for softmax this changes
     nothing.
@@ -50,8 +53,9 @@ class InductionScores:
     prompts of the subject's own task, scored tokens only, last against first quarter of the positions that are scored.
     A model trained on scored tokens alone may guess anything in the first repeat.
 
-    A block is as long as fits: repeats * block + 1 tokens are read. Arrays: `pattern` of the first sequence
-    (layer head pos pos), its `tokens`, and the scores (layer head).
+    A block is as long as fits, at most 25: repeats * block + 1 tokens are read. Of more than 4,096 ids, `copying` looks
+    at those that occur. Arrays: `pattern` of the first sequence (layer head pos pos), its `tokens`, and the scores
+    (layer head).
 
     >>> from mesa.construction import induction_model
     >>> from tasks import RepeatedTokens, SymbolsReader
@@ -85,6 +89,7 @@ class InductionScores:
         own = subject.prompts(self.prompts, generator)
         prompt = repeated(subject, own, self.repeats, generator)
         scores, arrays, losses = self._scores(subject, prompt)
+        scores["task_prefix_matching"], own_losses = _on_task(subject, own)
         rows = [
             {"metric": metric, "layer": layer, "head": head, "value": float(score[layer, head])}
             for metric, score in scores.items()
@@ -97,23 +102,24 @@ class InductionScores:
         scored = own.scored[:, 1:]
         places = scored.any(dim=0).nonzero().flatten()
         quarter = max(1, len(places) // 4)
-        rows += list(_loss_rows("task", _losses(subject, own), scored, places[:quarter], places[-quarter:]))
+        rows += list(_loss_rows("task", own_losses, scored, places[:quarter], places[-quarter:]))
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in {**arrays, **scores}.items()})
 
     def _scores(self, subject: Subject, prompt: TokenPrompt) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
         """Scores (layer head), what a figure shows, and the loss of every token (batch pos)."""
         model: Any = subject.model
         layers, heads, block = model.cfg.n_layers, model.cfg.n_heads, block_length(subject, self.repeats)
-        pos, symbols = prompt.tokens.shape[1] - 1, subject.task.d_vocab
-        out = Unembedding.of(subject, torch.arange(symbols))
+        pos, every = prompt.tokens.shape[1] - 1, torch.arange(subject.task.d_vocab, device=prompt.tokens.device)
+        symbols = every if len(every) <= LARGE else prompt.tokens.unique()
+        out = Unembedding.of(subject, symbols)
         W_O = model.W_O.detach().double()
         sums = {name: out.map.new_zeros(layers, heads) for name in ("previous_token", "prefix_matching", "copying")}
         shown, losses = {}, []
         names = [f"blocks.{layer}.attn.{leaf}" for layer in range(layers) for leaf in ("hook_pattern", "hook_v")]
-        for part in pieces(prompt, pos * max(symbols, layers * heads * pos)):
+        for part in pieces(prompt, pos * max(len(every), layers * heads * pos)):
             logits, found = watched(subject, part, names)
             losses.append(token_losses(logits, part))
-            read, late = part.tokens[:, :-1], slice(block + 1, None)
+            place, late = torch.searchsorted(symbols, part.tokens[:, :-1].contiguous()), slice(block + 1, None)
             after = after_earlier(part)
             for layer in range(layers):
                 raw = found[f"blocks.{layer}.attn.hook_pattern"]
@@ -126,28 +132,43 @@ class InductionScores:
                 for head in range(heads):
                     raised = out(values[:, :, head] @ W_O[layer, head]).clamp(min=0)
                     whole = raised.sum(dim=-1)
-                    own = share(raised.gather(-1, read[..., None])[..., 0], whole, ROUNDING * whole.max())
+                    own = share(raised.gather(-1, place[..., None])[..., 0], whole, ROUNDING * whole.max())
                     went = (pattern[:, head, late] * own[:, None]).sum(dim=-1)
                     sums["copying"][layer, head] += went.mean(dim=-1).sum()
         scores = {name: total / len(prompt) for name, total in sums.items()}
-        scores["copying_eigenvalues"] = torch.stack([_eigenvalues(model, out, layer) for layer in range(layers)])
+        scores["copying_eigenvalues"] = _eigenvalues(model, Unembedding.of(subject, every))
         arrays = {"pattern": torch.stack([shown[layer] for layer in range(layers)]), "tokens": prompt.tokens[0, :-1]}
         return scores, arrays, torch.cat(losses)
 
 
-def _eigenvalues(model: Any, out: Unembedding, layer: int) -> Float[Tensor, " head"]:
+def _eigenvalues(model: Any, out: Unembedding) -> Float[Tensor, "layer head"]:
     """For every head the positivity of W_E W_V W_O W_U, on the d_head side: AB and BA have the same eigenvalues.
 
-    Centring over the symbols changes no eigenvalue's share by more than the one direction that it removes; logits do
-    not feel that direction.
+    Centring over the symbols takes away one direction, which logits do not feel.
     """
-    W_E = model.W_E.detach().double()[: out.map.shape[1]]
-    W_V = behind(model, first_norm(model, layer), weights(model, "W_V", layer))
-    return positivity(weights(model, "W_O", layer) @ out.map, W_E @ W_V)
+    onwards = out.map @ model.W_E.detach().double()[: out.map.shape[1]]
+    found = []
+    for layer in range(model.cfg.n_layers):
+        W_V = behind(model, first_norm(model, layer), weights(model, "W_V", layer))
+        found.append(positivity(weights(model, "W_O", layer) @ onwards, W_V))
+    return torch.stack(found)
 
 
-def _losses(subject: Subject, prompt: TokenPrompt) -> Float[Tensor, "batch pos"]:
-    return token_losses(subject.predict(prompt).double(), prompt)
+def _on_task(subject: Subject, prompt: TokenPrompt) -> tuple[Float[Tensor, "layer head"], Float[Tensor, "batch pos"]]:
+    """Prefix matching at scored positions whose token came before, NaN where none did, and the loss of every token."""
+    model: Any = subject.model
+    names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.cfg.n_layers)]
+    pos, losses, places = prompt.tokens.shape[1] - 1, [], 0
+    total: Any = 0.0
+    for part in pieces(prompt, pos * max(subject.task.d_vocab, len(names) * model.cfg.n_heads * pos)):
+        logits, found = watched(subject, part, names)
+        losses.append(token_losses(logits, part))
+        after = after_earlier(part)
+        asked = part.scored[:, 1:] & after.any(dim=-1)
+        matched = torch.stack([(attention(found[name]) * after[:, None]).sum(dim=-1) for name in names])
+        total = total + (matched * asked[:, None]).sum(dim=(1, 3))
+        places += int(asked.sum())
+    return total / (places or torch.nan), torch.cat(losses)
 
 
 def _loss_rows(condition: str, losses: Tensor, scored: Tensor, early: Any, late: Any) -> Iterator[dict[str, Any]]:

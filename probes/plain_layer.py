@@ -95,7 +95,7 @@ class PlainLayer:
         v = functional.linear(self.block.ln1(resid), self.weights[2], self.biases[2])
         return self._under(pattern, v.unflatten(-1, (self.heads, -1)).transpose(1, 2), tail)
 
-    def shifted(self, clean: QKV, shift: Float[Tensor, "variant batch pos qkv"]) -> QKV:
+    def shifted(self, clean: tuple[Tensor, ...], shift: Float[Tensor, "variant batch pos qkv"]) -> QKV:
         """The queries, keys and values of variants, (variant*batch head pos d_head), from how much they change."""
         parts = (part.unflatten(-1, (self.heads, -1)).transpose(2, 3) for part in shift.chunk(3, dim=-1))
         q, k, v = ((own + part).flatten(0, 1) for own, part in zip(clean, parts))

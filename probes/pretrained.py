@@ -87,14 +87,21 @@ def pretrained_subject(path: Path | str, task: Any = None, *, device: torch.devi
 
 
 def untrained_twin(model: TransformerBridge, seed: int) -> TransformerBridge:
-    """The same architecture with weights as its library draws them; a function of `seed`."""
+    """The same architecture with matrices drawn afresh, normal of its configuration's width; a function of `seed`.
+
+    Norms and biases are as the library begins with them.
+    """
     original: Any = model.original_model
     like = next(original.parameters())
+    # The library draws from the global state alone: that is put back, and what it drew is drawn again.
     with _quiet(), torch.random.fork_rng(devices=[]):
-        # The library draws from the global state alone: it is seeded here, and put back.
-        torch.manual_seed(generator(seed, "control/untrained").initial_seed())
-        fresh = type(original)(original.config).to(like.dtype)
-    return _bridge(fresh, Path(model.cfg.model_name), like.device, like.dtype)
+        fresh = type(original)(original.config)
+    drawn, width = generator(seed, "control/untrained"), getattr(original.config, "initializer_range", 0.02)
+    with torch.no_grad():
+        for weight in fresh.parameters():
+            if weight.ndim > 1:
+                weight.normal_(0.0, width, generator=drawn)
+    return _bridge(fresh.to(like.dtype), Path(model.cfg.model_name), like.device, like.dtype)
 
 
 def _looks_ahead(model: TransformerBridge) -> bool:

@@ -9,11 +9,14 @@ from torch import Tensor
 from probes.subject import Subject
 from tasks.prompt import TokenPrompt
 
+# A longer block costs more and shows no more.
+LONGEST = 25
+
 
 def block_length(subject: Subject, repeats: int) -> int:
-    """How long a block may be to fit so many times behind the first token, no symbol twice in it."""
+    """How long a block may be, at most 25, to fit so many times behind the first token, no symbol twice in it."""
     model: Any = subject.model
-    return min((model.cfg.n_ctx - 1) // repeats, subject.task.d_vocab - 1)
+    return min((model.cfg.n_ctx - 1) // repeats, subject.task.d_vocab - 1, LONGEST)
 
 
 def repeated(subject: Subject, own: TokenPrompt, repeats: int, generator: torch.Generator) -> TokenPrompt:

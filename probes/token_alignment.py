@@ -13,6 +13,8 @@ from probes.reading import Reading
 from probes.subject import Subject
 from tasks.prompt import TokenPrompt
 
+# Predictors are tables of (batch pos symbol) in float64: more symbols than this, and they fill the memory.
+LARGEST = 4096
 # The phases that a model of Markov chains goes through ([EDEL]), by the predictors that they are named for.
 PHASES = {"uniform": "uniform", "unigram": "unigram", "bigram": "smoothed_log_bigram"}
 
@@ -43,7 +45,11 @@ class TokenAlignment:
         """Language models on a task whose best predictor is known."""
         if not subject.symbols:
             return "reads token sequences, not regression prompts"
-        return None if hasattr(subject.task, "best") else "the task has no predictor in closed form"
+        if not hasattr(subject.task, "best"):
+            return "the task has no predictor in closed form"
+        if subject.task.d_vocab > LARGEST:
+            return f"explicit predictors of {subject.task.d_vocab} symbols take too long; at most {LARGEST}"
+        return None
 
     def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
         """Measure."""

@@ -16,6 +16,8 @@ HOOKS = ("hook_pattern", "hook_v", "hook_z")
 WEIGHTS = ("W_E", "W_U", "W_Q", "W_K", "W_V", "W_O")
 # What is smaller than this beside what it could be is rounding, of models in float32.
 ROUNDING = 1e-6
+# A vocabulary of more ids than this is looked at in part: in those that occur.
+LARGE = 4096
 # So many numbers of float64 at once fit in a few hundred megabytes.
 AT_ONCE = 2**24
 

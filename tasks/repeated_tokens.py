@@ -71,19 +71,24 @@ class RepeatedTokens:
         return TokenPrompt(begun(symbols, self.first), scored)
 
     def best(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
-        """Log-probabilities of each next token, averaged over the posterior of the block's length."""
+        """Log-probabilities of each next token that is scored, averaged over the posterior of the block's length.
+
+        That a token is scored says that the block has ended before it, so longer blocks are left out. Where none that
+        is left gives the tokens so far, the next one is not scored, and all symbols are alike.
+        """
         symbols = prompt.tokens[:, 1:]
         hot = torch.nn.functional.one_hot(symbols, self.vocabulary).double()
+        place = torch.arange(symbols.shape[1], device=symbols.device)
         total = hot.new_full(hot.shape, -torch.inf)
         weight = hot.new_full(hot.shape[:2], -torch.inf)
         for size in range(self.shortest, self.longest + 1):
             likely = copied(_earlier(hot, size), self.noise).nan_to_num(nan=0.0)
             # What this length gave to the symbols so far, and so how much its word counts for the next one.
             given = likely.gather(-1, symbols[..., None])[..., 0].log()
-            evidence = torch.nn.functional.pad(given.cumsum(dim=1), (1, -1))
+            evidence = torch.nn.functional.pad(given.cumsum(dim=1), (1, -1)).masked_fill(place < size, -torch.inf)
             total = torch.logaddexp(total, evidence[..., None] + likely.log())
             weight = torch.logaddexp(weight, evidence)
-        found = (total - weight[..., None]).exp()
+        found = (total - weight[..., None]).exp().nan_to_num(nan=1 / self.vocabulary)
         if self.first == self.vocabulary:
             return log_with_bos(found)
         return found.log()

@@ -9,17 +9,23 @@ from probes.catalogue import PROBES
 from tests.analyses.test_cli import mesa
 from tests.probes.hugging_face import saved
 
+SOME = ["token_alignment", "induction_scores", "gd_alignment", "curvature"]
 
-def test_every_probe_that_applies_is_run_and_saved(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+
+@pytest.mark.parametrize("names", [SOME, pytest.param(list(PROBES), marks=pytest.mark.slow)], ids=["some", "all"])
+def test_every_probe_that_applies_is_run_and_saved(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], names: list[str]
+) -> None:
     place, out = saved("gpt2", tmp_path), tmp_path / "out"
-    code, text, err = mesa(capfd, "probe", "--pretrained", place, "--prompts", 4, "--out", out)
+    asked = [part for name in names for part in ("--probe", name)] if names is SOME else []
+    code, text, err = mesa(capfd, "probe", "--pretrained", place, "--prompts", 4, "--out", out, *asked)
     assert (code, err.count("Traceback")) == (0, 0), err
     folder = out / "readings"
     found = {file.stem for file in folder.glob("*.parquet")}
     assert {"token_alignment", "induction_scores"} <= found
     # Each probe either left numbers or said why it has none.
     said = {line.split()[3] for line in text.splitlines() if line.startswith("does not apply:") and " on none" in line}
-    assert found | said == set(PROBES) and not found & said
+    assert found | said == set(names) and not found & said
     table = Reading.load(folder, "token_alignment").table
     assert set(table["run"]) == {"gpt2"}
     assert {"none", "untrained"} <= set(table["control"])

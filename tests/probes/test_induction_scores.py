@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from mesa import generator
+from mesa import ModelConfig, generator
 from mesa.construction import previous_token_model
+from mesa.token_model import TokenTransformer
 from probes import CONTROLS, InductionScores, Subject
-from tasks import MarkovChain, SymbolsReader
+from tasks import AssociativeRecall, MarkovChain, RepeatedTokens, SymbolsReader
 from tests.probes.token_subjects import CHAIN, REPEATED, induction, pair_step, untrained
 
 PROBE = InductionScores(prompts=16)
@@ -42,6 +43,24 @@ def test_the_constructed_heads_have_the_scores_that_they_are_made_for():
     assert model_row(reading, "in_context_score", "repeated") == pytest.approx(-np.log(11), abs=0.05)
     assert model_row(reading, "loss", "repeated") < np.log(11)
     assert model_row(reading, "loss", "task") < 1.0
+
+
+@pytest.mark.parametrize("task", [REPEATED, CHAIN, AssociativeRecall(vocabulary=12, length=10)])
+def test_prefixes_are_matched_on_the_task_s_own_prompts_too(task):
+    found = head(read(induction(task)), "task_prefix_matching")
+    assert found[1, 0] == pytest.approx(1, abs=1e-9) and max(found[0, 0], found[1, 1]) < 0.6
+    assert head(read(untrained(task)), "task_prefix_matching").max() < 0.6
+    probe, subject = InductionScores(prompts=3), untrained(task, init_variance=20.0)
+    own = subject.prompts(3, generator(0, "tests/scores"))
+    model: Any = subject.model
+    _, cache = model.run_with_cache(own.tokens[:, :-1])
+    values = []
+    for b, row in enumerate(own.tokens[:, :-1].tolist()):
+        for i, token in enumerate(row):
+            after = [t + 1 for t in range(i) if row[t] == token]
+            if after and own.scored[b, i + 1]:
+                values.append(cache["pattern", 1][b, 2, i, after].sum().item())
+    assert head(read(subject, probe), "task_prefix_matching")[1, 2] == pytest.approx(np.mean(values), abs=1e-12)
 
 
 def test_a_linear_pattern_is_read_as_shares():
@@ -154,3 +173,14 @@ def test_what_does_not_fit_is_said():
     assert "of 2 symbols" in str(PROBE.applies(untrained(MarkovChain(vocabulary=2, length=50))))
     with pytest.raises(ValueError, match=r"^repeats: 1 must be at least 2"):
         InductionScores(repeats=1)
+
+
+def test_a_large_vocabulary_is_read_in_the_ids_that_occur():
+    # Three sequences hold 13 to 16 ids: chance is one in about fifteen, not in 5,001.
+    task = RepeatedTokens(vocabulary=5000, length=24, shortest=4, longest=8)
+    config = ModelConfig(n_layers=1, n_heads=2, d_model=8, d_head=4, kernel="softmax", causal=True)
+    model = TokenTransformer(config, task.d_vocab, task.n_ctx, dtype=torch.float64)
+    reading = read(Subject(model, SymbolsReader(), task), InductionScores(prompts=3))
+    chance = head(reading, "copying")
+    assert chance.shape == (1, 2) and 0.02 < chance.mean() < 0.2
+    assert reading.arrays["tokens"].max() == 5000

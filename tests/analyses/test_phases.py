@@ -1,0 +1,112 @@
+"""Phases and orders on planted curves: what was put in comes out, and flat curves have neither."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analyses.analysis import Evidence
+from analyses.induction import LAYERS, order_rows
+from analyses.markov import phase_rows
+from analyses.token_measures import best_head, head_score, token_gap
+from probes.reading import Reading
+
+STEPS = [0, 10, 20, 40, 80, 160, 320, 640, 1280]
+
+
+def evidence(rows: list[dict[str, Any]]) -> Evidence:
+    return Evidence({}, Reading.of(rows).table, {}, pd.DataFrame())
+
+
+def kl(nearest: dict[int, str]) -> list[dict[str, Any]]:
+    """At each step one predictor is at distance .1 and the others at 1."""
+    place = {"run": "r", "seed": 0, "control": "none", "probe": "token_alignment", "metric": "kl"}
+    return [
+        {**place, "step": step, "learner": name, "value": 0.1 if name == near else 1.0}
+        for step, near in nearest.items()
+        for name in ("uniform", "unigram", "bigram")
+    ]
+
+
+def phases(nearest: dict[int, str]) -> dict[str, float]:
+    table = phase_rows(evidence(kl(nearest)))
+    return dict(zip(table["metric"], table["value"], strict=True))
+
+
+def test_phases_begin_where_they_were_planted():
+    found = phases({0: "uniform", 10: "uniform", 20: "unigram", 40: "unigram", 80: "bigram", 160: "bigram"})
+    assert found == {"unigram": 20, "bigram": 80, "ratio": 4}
+
+
+@pytest.mark.parametrize(
+    "nearest",
+    [
+        {0: "uniform", 10: "uniform", 20: "uniform"},
+        {0: "uniform", 10: "unigram", 20: "unigram"},
+        {0: "uniform", 10: "bigram", 20: "unigram"},
+        {0: "uniform", 10: "bigram", 20: "bigram"},
+        {0: "bigram"},
+    ],
+    ids=["never leaves uniform", "never reaches bigram", "in the other order", "skips unigram", "no training"],
+)
+def test_anything_else_has_no_order(nearest):
+    assert math.isnan(phases(nearest)["ratio"])
+
+
+def scores(previous: int, prefix: int, context: int) -> list[dict[str, Any]]:
+    """Two heads a layer, of which the second rises at a step; the in-context score falls at one."""
+    place = {"run": "r", "seed": 0, "control": "none", "probe": "induction_scores"}
+    rows = []
+    for step in STEPS:
+        for (metric, layer), at in zip(LAYERS.items(), (previous, prefix), strict=True):
+            high = float(step > at)
+            head = {**place, "metric": metric, "layer": layer, "step": step}
+            rows += [{**head, "head": 0, "value": 0.1 * high}, {**head, "head": 1, "value": high}]
+        score = {"metric": "in_context_score", "condition": "repeated", "step": step}
+        rows.append({**place, **score, "value": -2.0 * (step > context)})
+    return rows
+
+
+def orders(previous: int, prefix: int, context: int) -> dict[str, float]:
+    table = order_rows(evidence(scores(previous, prefix, context)))
+    found = table[table["metric"] == "order"]
+    return dict(zip(found["readout"], found["value"], strict=True))
+
+
+def test_the_order_of_planted_steps_is_found():
+    found = orders(previous=40, prefix=160, context=160)
+    assert found["previous_token before prefix_matching"] == pytest.approx(math.log(4))
+    assert found["in_context_score before prefix_matching"] == pytest.approx(0)
+    assert orders(160, 40, 40)["previous_token before prefix_matching"] == pytest.approx(-math.log(4))
+
+
+def test_what_does_not_change_has_no_order():
+    assert all(math.isnan(value) for value in orders(10**6, 10**6, 10**6).values())
+
+
+def test_the_best_head_of_a_layer_is_scored():
+    table = Reading.of([row for row in scores(40, 160, 160) if row["step"] == 1280]).table
+    assert best_head("prefix_matching", 1)(table) == 1.0
+    assert math.isnan(best_head("prefix_matching", 0)(table))
+    more = [
+        {"probe": "induction_scores", "metric": "copying", "layer": 1, "head": h, "value": v}
+        for h, v in ((0, 0.9), (1, 0.2))
+    ]
+    both = pd.concat([table, Reading.of(more).table])
+    # Head 1 matches prefixes best: its copying counts, not the layer's largest.
+    assert head_score("copying", "prefix_matching", 1)(both) == 0.2
+
+
+def test_the_share_of_a_gap():
+    place = {"probe": "token_alignment"}
+    rows = [{**place, "metric": "loss", "value": 1.1}]
+    rows += [
+        {**place, "metric": "learner_loss", "learner": name, "value": value}
+        for name, value in (("uniform", 1.4), ("unigram", 1.3), ("best", 1.0))
+    ]
+    table = Reading.of(rows).table
+    np.testing.assert_allclose(token_gap("uniform", "best")(table), 0.75)
+    np.testing.assert_allclose(token_gap("unigram", "best")(table), 2 / 3)
+    assert math.isnan(token_gap("bigram", "best")(table))
