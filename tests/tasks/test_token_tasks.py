@@ -65,9 +65,10 @@ def test_best_looks_at_nothing_that_comes_later(task, seeded):
 @tasks
 def test_best_expects_what_it_gets(task, seeded):
     prompt = task.sample(2000, seeded(0))
-    # All tokens, scored or not: where blocks of several lengths are possible, being scored tells of the length.
-    best = task.best(prompt).flatten(0, 1)
-    losses = token_losses(task.best(prompt), prompt).flatten()
+    # Scored tokens alone: where blocks of several lengths are possible, being scored tells of the length.
+    scored = prompt.scored[:, 1:]
+    best = task.best(prompt)[scored]
+    losses = token_losses(task.best(prompt), prompt)[scored]
     # Its mean loss is its mean entropy; losses of one prompt hang together, hence the wide margin.
     entropy = -torch.xlogy(best.exp(), best.exp()).sum(dim=-1).mean()
     assert losses.mean().item() == pytest.approx(
