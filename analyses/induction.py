@@ -65,7 +65,7 @@ class Induction:
         return order_rows(evidence)
 
     def claims(self) -> tuple[Claim, ...]:
-        """The eight rules."""
+        """The eight rules; that for copying was set after a look at one of the seeds, which raises other tokens too."""
         blind = {name: Source(REPEATED, name) for name in ("untrained", "shuffled_tokens")}
         untrained, one_layer = {"untrained": Source(REPEATED, "untrained")}, {"one_layer": Source(ONE)}
         built = {"constructed_induction": Source(REPEATED, "constructed_induction")}
@@ -95,10 +95,12 @@ class Induction:
                 "induction-head",
                 "A head of the second layer attends to what followed earlier occurrences, and copies it.",
                 f"{OLSSON}; the numbers are ours",
-                "the head of layer 1 that matches prefixes best: prefix matching at least 0.5, copying at least 0.5",
+                "the head of layer 1 that matches prefixes best: prefix matching at least 0.5, copying by its weights at "
+                "least 0.5 and by its logits at least 0.2, where chance is 0 and 0.03",
                 (
                     Measure("prefix matching", "at least", 0.5, best_head("prefix_matching", 1), ideal=1.0),
-                    Measure("copying of that head", "at least", 0.5, head_score("copying", "prefix_matching", 1), 1.0),
+                    Measure("copying, eigenvalues", "at least", 0.5, _of_best("copying_eigenvalues"), ideal=1.0),
+                    Measure("copying, logits", "at least", 0.2, _of_best("copying"), ideal=1.0),
                 ),
                 Source(REPEATED),
                 negative={**untrained, **one_layer},
@@ -206,6 +208,10 @@ def best_rows(rows: pd.DataFrame) -> pd.DataFrame:
         best = chosen.groupby(["run", "seed", "control", "step"], as_index=False)["value"].max()
         found += [{**row, "probe": "best_head", "metric": metric, "layer": layer} for row in best.to_dict("records")]
     return Reading.of(found).table
+
+
+def _of_best(metric: str) -> Number:
+    return head_score(metric, "prefix_matching", 1)
 
 
 def _order(first: str, then: str) -> Number:

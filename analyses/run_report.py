@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analyses import figures, heatmaps, shift_figures
+from analyses import attribution_figures, figures, heatmaps, shift_figures, token_figures
 from analyses.analysis import Evidence, Plot
 from analyses.claim import interval
 from analyses.progress import Report, silent
@@ -24,6 +24,8 @@ def write_run(run: Run, report: Report = silent) -> Path:
     if not names:
         raise UserError(f"{run.path}: has no readings; run `mesa probe {run.path}` first")
     evidence = gather({run.name: run}, stored(run, names))
+    # A probe that did not apply has left an empty table.
+    names = [name for name in names if (evidence.rows["probe"] == name).any()]
     page = {
         "title": f"Run {run.name}",
         "question": "What the probes read off this run's models, beside their controls.",
@@ -35,11 +37,20 @@ def write_run(run: Run, report: Report = silent) -> Path:
 
 
 def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
-    yield replace(
-        figures.learning_curves(evidence),
-        look="The loss of every seed, on training prompts and on held-out ones, beside the tuned learners' (dashed).",
-        against="A loss that is still falling at the end: whatever is read off such a model is provisional.",
-    )
+    symbols = evidence.runs[run].config.reader == "symbols"
+    look = "The loss of every seed, on training prompts and on held-out ones, beside the tuned learners' (dashed)."
+    against = "A loss that is still falling at the end: whatever is read off such a model is provisional."
+    if symbols:
+        yield token_figures.training(evidence, {run: ("uniform", "unigram", "best")}, _SYMBOLS, against)
+    else:
+        yield replace(figures.learning_curves(evidence), look=look, against=against)
+    if "head_attribution" in names:
+        yield attribution_figures.effects(evidence, (run,))
+        yield attribution_figures.conditions(evidence, (run,))
+        yield attribution_figures.paths(evidence, (run,))
+    if "induction_scores" in names:
+        yield token_figures.head_scores(evidence, (run,), _SCORES)
+        yield token_figures.attention(evidence, (run,), "a block of random symbols, repeated.")
     if "gd_alignment" in names:
         yield figures.alignment(evidence, run, "gd")
     if "out_of_distribution" in names:
@@ -56,21 +67,29 @@ def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
         yield heatmaps.attention(evidence, run)
 
 
+_SYMBOLS = "The held-out loss of every seed, beside explicit predictors', where `token_alignment` measured them."
+_SCORES = {"previous_token": "previous token", "prefix_matching": "prefix matching", "copying": "copying"}
+# Of more heads than these, a summary gives the mean; their own numbers stand in the readings.
+_HEADS = 16
+
+
 def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Every metric once: its mean over seeds and 95 % t interval, at each seed's last probed checkpoint."""
     # A model whose own step is not known may stand beside a control at step 0.
     own = rows["step"].where(rows["control"] == "none")
     final = own.groupby([rows["run"], rows["seed"]]).transform("max")
     rows = rows[(rows["step"].fillna(-1) == final.fillna(-1)) | (rows["control"] != "none")]
-    keys = ["probe", "metric", "learner", "learner_step", "readout", "layer", "control"]
+    few = len(rows[["layer", "head"]].dropna().drop_duplicates()) <= _HEADS
+    keys = ["probe", "metric", "learner", "learner_step", "readout", "layer", *(["head"] if few else []), "control"]
     # Conditions and applications would be a row each: they are for figures, and stand in the readings.
     plain = rows[rows["condition"].isna()]
     found = []
     for key, part in plain.groupby(keys, dropna=False, sort=False):
         named = {name: "" if pd.isna(value) else str(value) for name, value in zip(keys, key, strict=True)}
-        step, layer = named.pop("learner_step"), named.pop("layer")
+        step, layer, head = named.pop("learner_step"), named.pop("layer"), named.pop("head", "")
         named["learner"] += f", step {step}" if step else ""
-        named["readout"] = ", ".join(filter(None, (named["readout"], f"layer {layer}" if layer else "")))
+        place = f"layer {layer}" + (f" head {head}" if head else "") if layer else ""
+        named["readout"] = ", ".join(filter(None, (named["readout"], place)))
         mean, low, high = interval(part.groupby("seed")["value"].mean().to_numpy())
         text = f"{number(mean)} [{number(low)}, {number(high)}]"
         found.append({**named, "value": text, "seeds": part["seed"].nunique()})

@@ -92,6 +92,9 @@ def head_scores(evidence: Evidence, runs: Sequence[str], metrics: Mapping[str, s
                 image = pd.concat(
                     [_image(part[part["control"] == who], mark) for who, mark in (("none", ""), ("untrained", "u"))]
                 )
+                if image.empty:
+                    axes.set_axis_off()
+                    continue
                 sns.heatmap(
                     image, vmin=0, vmax=1, cmap="rocket_r", annot=image.size <= 60, fmt=".2f", ax=axes, cbar=False,
                     annot_kws={"fontsize": 7},
