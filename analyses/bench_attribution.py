@@ -113,7 +113,7 @@ def fast_paths(case: Case) -> Tensor:
 
 def plain_ablations(case: Case) -> Tensor:
     """The same in the obvious loop."""
-    model, clean, bad = _caches(case)
+    model, _, bad = _caches(case)
     found = []
     for layer in range(LAYERS):
         name = hook_name(layer, "z")
@@ -154,7 +154,7 @@ def _caches(case: Case) -> tuple[HookedTransformer, Any, Any]:
     model = case.subject.model
     assert isinstance(model, HookedTransformer)
     with torch.no_grad():
-        return model, *(model.run_with_cache(_values(case, bad))[1] for bad in (False, True))
+        return model, model.run_with_cache(_values(case, False))[1], model.run_with_cache(_values(case, True))[1]
 
 
 def _values(case: Case, bad: bool) -> Any:

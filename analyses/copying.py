@@ -5,7 +5,7 @@ from functools import partial
 
 import pandas as pd
 
-from analyses import copying_figures, figures
+from analyses import copying_figures, figures, formation_figures
 from analyses.analysis import Evidence, Plot, Size, sized
 from analyses.claim import Claim, Measure, Source, Verdict
 from analyses.measures import Number, alignment, loss_gap, one
@@ -25,11 +25,11 @@ RUN = "neighbouring"
 _GAP = ({"metric": "learner_loss", "learner": "zero"}, {"metric": "learner_loss", "learner": "gd"})
 LOSS = Series("loss", {"probe": "gd_alignment", "metric": "loss", "learner": None}, scale=_GAP, first=0.0)
 _EVEN = {"probe": "copying_sensitivity", "readout": "even"}
-COPYING = Series("copying", {**_EVEN, "metric": "contrast"}, first=0.0)
+COPYING = Series("copying", {**_EVEN, "metric": "contrast"}, first=0.0, rising=True)
 # The size of the copy, which may go on growing or shrink again when its work is done; and the same rule on the token
 # before, which holds another example's label: nothing has to come from there.
 SIZE = Series("copying", {**_EVEN, "metric": "next"})
-WRONG = Series("copying", {**_EVEN, "metric": "previous"})
+WRONG = Series("copying", {**_EVEN, "metric": "previous_contrast"}, first=0.0, rising=True)
 ORDER = "copying before loss"
 
 
@@ -54,7 +54,7 @@ class Copying:
         training = config.training.model_copy(update={"checkpoints_per_decade": 8 if size.quick else 32})
         if not size.full:
             model = config.model.model_copy(update={"init_variance": 0.1})
-            training = training.model_copy(update={"batch": 1024, "steps": 6500, "learning_rate": 3e-3})
+            training = training.model_copy(update={"batch": 1024, "steps": 9000, "learning_rate": 3e-3})
             config = config.model_copy(update={"model": model})
         return {RUN: sized(config.model_copy(update={"training": training}), size, steps=40_000)}
 
@@ -136,8 +136,8 @@ class Copying:
         found = formed(evidence)
         yield figures.scores(verdicts)
         yield copying_figures.training(evidence, RUN)
-        yield copying_figures.onset(evidence, RUN, (COPYING, LOSS), found)
-        yield copying_figures.change_points(found, ORDER)
+        yield formation_figures.onset(evidence, RUN, (COPYING, LOSS), found)
+        yield formation_figures.change_points(found, ORDER)
         yield copying_figures.matrices(evidence, RUN)
 
 

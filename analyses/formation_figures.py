@@ -1,54 +1,110 @@
-"""Scores of heads and losses over training, side by side: what rises before what."""
+"""When each seed learns to copy and when its loss falls: the curves around the fall, and their change points."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from analyses.analysis import Evidence, Plot
-from analyses.style import COLOURS, LINES, grid, legend
-from analyses.token_figures import steps
+from analyses.claim import interval
+from analyses.style import COLOURS, grid, legend
+from probes.series import Series
+
+_SERIES = {"copying": ("copying", COLOURS["model"], "o"), "loss": ("loss", COLOURS["gd"], "s")}
 
 
-def formation(evidence: Evidence, runs: Sequence[str], scores: Mapping[str, str]) -> Plot:
-    """The best head's scores, and the in-context score, over training: every seed a line."""
-    rows = evidence.rows[(evidence.rows["probe"] == "induction_scores") & (evidence.rows["control"] == "none")]
-    rows = rows[rows["run"].isin(list(runs))]
-    heads = rows[rows["metric"].isin(list(scores)) & rows["head"].notna()]
-    # Which head it is differs from seed to seed: the best of each checkpoint stands for the model.
-    best = heads.groupby(["run", "seed", "step", "metric"], as_index=False)["value"].max()
-    context = rows[(rows["metric"] == "in_context_score") & (rows["condition"] == "repeated")]
-    data = pd.concat([best, context[["run", "seed", "step", "metric", "value"]]], ignore_index=True)
+def onset(evidence: Evidence, run: str, series: Sequence[Series], formed: pd.DataFrame) -> Plot:
+    """Each seed's copying and loss as shares of their way, around the fall, with their change points."""
+    rows = evidence.rows[(evidence.rows["run"] == run) & (evidence.rows["control"] == "none")]
+    shares = []
+    for each in series:
+        found = each.of(rows)
+        for seed, part in found.groupby("seed"):
+            start = part["value"].iloc[:3].median() if each.first is None else each.first
+            way = (part["value"] - start) / (part["value"].iloc[-3:].median() - start)
+            place = {"seed": seed, "step": part["step"].astype(float), "series": each.name}
+            shares.append(pd.DataFrame({**place, "share": way}))
+    data = pd.concat(shares, ignore_index=True)
+    points = formed[(formed["metric"] == "change_point") & (formed["control"] == "none")]
 
     def draw() -> Figure:
-        figure, panels = grid(2, len(runs), 3.6, 2.5)
-        for column, run in enumerate(runs):
-            top, bottom = panels[column], panels[len(runs) + column]
-            for metric, label in scores.items():
-                part = data[(data["run"] == run) & (data["metric"] == metric)]
-                for _, line in part.groupby("seed"):
-                    line = line.sort_values("step")
-                    style = {"color": COLOURS[metric], "linestyle": LINES[metric], "linewidth": 1}
-                    top.plot(line["step"].astype(float), line["value"], label=label, **style)
-            part = data[(data["run"] == run) & (data["metric"] == "in_context_score")]
-            for _, line in part.groupby("seed"):
-                line = line.sort_values("step")
-                bottom.plot(line["step"].astype(float), line["value"], color=COLOURS["model"], linewidth=1)
-            top.set(title=run, ylim=(-0.02, 1.02))
-            for axes in (top, bottom):
-                steps(axes)
-            top.set_xlabel("")
-        panels[0].set_ylabel("score of the best head")
-        panels[len(runs)].set_ylabel("in-context score (nats)")
-        legend(figure, panels[0], len(scores))
+        seeds = sorted(data["seed"].unique())
+        figure, panels = grid(-(-len(seeds) // 3), min(len(seeds), 3), 3.0, 2.4)
+        for axes in panels[len(seeds) :]:
+            axes.set_axis_off()
+        for axes, seed in zip(panels, seeds, strict=False):
+            mine = points[(points["seed"] == seed) & points["value"].notna()]
+            for name, (label, colour, marker) in _SERIES.items():
+                part = data[(data["seed"] == seed) & (data["series"] == name)]
+                axes.plot(part["step"], part["share"], color=colour, linewidth=1, marker=".", markersize=3, label=label)
+                found = mine[mine["readout"] == name]
+                style: dict[str, Any] = {"color": colour, "marker": marker, "edgecolor": "black", "zorder": 3}
+                axes.scatter(found["value"], found["condition_value"], s=22, linewidth=0.5, **style)
+            if len(mine):
+                axes.set_xlim(0.6 * mine["value"].min(), 1.3 * mine["value"].max())
+            axes.set(xscale="linear", ylim=(-0.2, 1.2), title=f"seed {seed}", xlabel="training step")
+        panels[0].set_ylabel("share of the way")
+        legend(figure, panels[0])
         return figure
 
     return Plot(
-        "formation",
-        "What forms when",
-        "Every line is a seed; above, the best head's scores (1 is perfect), below, the loss in the last repeat minus "
-        "that in the first. The in-context score drops as prefix matching rises; compare the previous-token score.",
-        "An in-context score that drops where no head matches prefixes, or long before or after.",
+        "onset",
+        "Every seed around the fall of its loss",
+        "Copying: contrast of the next token and all others, for tokens of x, from 0 to its end. Loss: its way from "
+        "predicting zero to its end. A dot is a checkpoint; the larger marks are the change points, at a tenth, half "
+        "and nine tenths. Both rise together, copying a little ahead.",
+        "The loss's curve left of copying's, or a mark where the curve only passes by and comes back.",
         draw,
         data,
     )
+
+
+def change_points(formed: pd.DataFrame, order: str) -> Plot:
+    """When copying and the loss have come a tenth, half and nine tenths of their way, and the ratio of both."""
+    columns = ["control", "metric", "readout", "seed", "condition_value", "value"]
+    data = formed[formed["metric"].isin(["change_point", "order"])][columns]
+    mine = data[data["control"] == "none"]
+
+    def draw() -> Figure:
+        figure, (left, right) = grid(1, 2, 4.1, 3.0)
+        for name, (label, colour, marker) in _SERIES.items():
+            shift = 0.12 if name == "loss" else -0.12
+            part = mine[(mine["metric"] == "change_point") & (mine["readout"] == name)]
+            for seed, points in part.groupby("seed"):
+                height = np.full(len(points), float(str(seed)) + shift)
+                left.plot(points["value"], height, color=colour, marker=marker, markersize=4, linewidth=1, label=label)
+        left.set(xlabel="training step: a tenth, half, nine tenths", ylabel="seed")
+        left.set_yticks(sorted(mine["seed"].unique()))
+        left.legend(*once(left), fontsize=7)
+        orders = mine[(mine["metric"] == "order") & (mine["readout"] == order)]
+        for place, (_, part) in enumerate(orders.groupby("condition_value")):
+            right.scatter(np.full(len(part), place), part["value"], s=18, color=COLOURS["model"], zorder=3)
+            mean, low, high = interval(part["value"].to_numpy(float))
+            right.errorbar(
+                place + 0.2, mean, [[mean - low], [high - mean]], color="0.2", marker="_", capsize=3, linewidth=1
+            )
+        right.axhline(0, color="0.2", linewidth=0.8)
+        labels = [f"{share:g}" for share in sorted(orders["condition_value"].unique())]
+        right.set_xticks(range(len(labels)), labels)
+        right.set(xlabel="share of the way", ylabel="log(loss's step / copying's)", xlim=(-0.5, len(labels) - 0.5))
+        return figure
+
+    return Plot(
+        "change-points",
+        "What comes first",
+        "Left: each seed's change points. Right: the logarithm of their quotient, above 0 where copying comes first; a "
+        "point is a seed, the bar the mean with its 95 % interval over seeds. The rule looks at one half. Checkpoints "
+        "lie 0.07 apart on this axis: what is below that is interpolated.",
+        "Points on both sides of 0 at one half.",
+        draw,
+        data,
+    )
+
+
+def once(axes: Any) -> tuple[list[Any], list[str]]:
+    """The handles and labels of a legend, each label once."""
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    return list(unique.values()), list(unique)

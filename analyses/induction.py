@@ -24,7 +24,12 @@ from probes.token_alignment import TokenAlignment
 
 OLSSON, ELHAGE = "Olsson et al. 2022", "Elhage et al. 2021"
 REPEATED, RECALL, ONE = "repeated", "recall", "one-layer"
-SCORES = {"previous_token": "previous token", "prefix_matching": "prefix matching", "copying": "copying"}
+SCORES = {
+    "previous_token": "previous token",
+    "prefix_matching": "prefix matching",
+    "task_prefix_matching": "prefix matching, own task",
+    "copying": "copying",
+}
 
 
 class Induction:
@@ -95,7 +100,7 @@ class Induction:
                 "induction-head",
                 "A head of the second layer attends to what followed earlier occurrences, and copies it.",
                 f"{OLSSON}; the numbers are ours",
-                "the head of layer 1 that matches prefixes best: prefix matching at least 0.5, copying by its weights at "
+                "the head of layer 1 that matches prefixes best: prefix matching at least 0.5, copying by weights at "
                 "least 0.5 and by its logits at least 0.2, where chance is 0 and 0.03",
                 (
                     Measure("prefix matching", "at least", 0.5, best_head("prefix_matching", 1), ideal=1.0),
@@ -175,7 +180,9 @@ class Induction:
             "after a long plateau. One layer stays near what the symbols' frequencies give.",
             "One layer at the best loss, or two layers that fall without a step.",
         )
-        yield formation_figures.formation(evidence, (REPEATED, RECALL, ONE), SCORES)
+        # Random tokens say little to a model of keys and values: its own prompts do.
+        conditions = {REPEATED: "repeated", RECALL: "task", ONE: "repeated"}
+        yield formation_figures.formation(evidence, conditions, SCORES)
         yield token_figures.head_scores(evidence, (REPEATED, RECALL, ONE), SCORES)
         yield token_figures.attention(
             evidence,

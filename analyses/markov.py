@@ -40,10 +40,11 @@ class Markov:
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Nearness to explicit predictors at every checkpoint, scores of heads at the last."""
         near = TokenAlignment(prompts=64 if size.quick else 512)
+        scores = InductionScores(prompts=16 if size.quick else 100)
         blind = ("untrained", "shuffled_tokens", "best_predictor")
         return {
-            TWO: [Plan(near, "all", blind), Plan(InductionScores(), controls=("untrained", "constructed_induction"))],
-            ONE: [Plan(near, "all", blind), Plan(InductionScores(), controls=())],
+            TWO: [Plan(near, "all", blind), Plan(scores, controls=("untrained", "constructed_induction"))],
+            ONE: [Plan(near, "all", blind), Plan(scores, controls=())],
         }
 
     def compared(self, evidence: Evidence) -> pd.DataFrame:

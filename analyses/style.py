@@ -55,6 +55,7 @@ COLOURS = {
     "shuffled_tokens": _PALETTE[4],
     "previous_token": _PALETTE[1],
     "prefix_matching": _PALETTE[0],
+    "task_prefix_matching": _PALETTE[9],
     "copying": _PALETTE[2],
     "constructed_induction": _PALETTE[1],
     "constructed_pair_step": _PALETTE[1],
@@ -76,6 +77,7 @@ LINES = {
     "best": "-.",
     "previous_token": "--",
     "prefix_matching": "-",
+    "task_prefix_matching": ":",
     "copying": "-.",
 }
 MARKERS = {

@@ -41,7 +41,7 @@ def token_gap(start: str, end: str) -> Number:
 
 def best_head(metric: str, layer: int) -> Number:
     """The largest score of a layer's heads, by `induction_scores`: which head it is differs from seed to seed."""
-    return lambda rows: _scores(rows, metric, layer).max()
+    return lambda rows: float(_scores(rows, metric, layer).max())
 
 
 def head_score(metric: str, best_by: str, layer: int) -> Number:

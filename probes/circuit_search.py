@@ -10,11 +10,11 @@ from torch import Tensor
 # With more heads than this, all sets would be more than about a thousand.
 EXHAUSTIVE = 10
 
-Remaining = Callable[[Bool[Tensor, "set head"]], Float[Tensor, "set"]]
+Remaining = Callable[[Bool[Tensor, "set head"]], Float[Tensor, " set"]]
 """What remains of the behaviour when, of all heads, only those of a set work."""
 
 
-def smallest_circuit(remaining: Remaining, heads: int, share: float) -> Bool[Tensor, "head"]:
+def smallest_circuit(remaining: Remaining, heads: int, share: float) -> Bool[Tensor, " head"]:
     """The set with the fewest heads that keeps at least `share`; among equals the one that keeps most.
 
     Up to ten heads it is found by trying all sets of each size. Beyond, one head after another is taken away, always
@@ -40,7 +40,7 @@ def smallest_circuit(remaining: Remaining, heads: int, share: float) -> Bool[Ten
     return circuit
 
 
-def _by_size(remaining: Remaining, heads: int, share: float) -> Bool[Tensor, "head"]:
+def _by_size(remaining: Remaining, heads: int, share: float) -> Bool[Tensor, " head"]:
     for size in range(heads):
         chosen = list(combinations(range(heads), size))
         sets = torch.zeros(len(chosen), heads, dtype=torch.bool)

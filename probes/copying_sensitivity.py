@@ -26,7 +26,8 @@ class CopyingSensitivity:
     its L2 norm. Metrics are means over context tokens k: `own` (m = k; the residual alone gives sqrt(d)), `next`
     (m = k+1), `previous` (m = k-1), where that is a context token, and `other`, the mean over the context tokens except
     k and k+1. `contrast` is (next - other) / (next + other), from 0, all alike, to 1, the next alone: how large a copy
-    is, is free between two layers, for the second one can divide by it. `readout` is `even` for the tokens that hold
+    is, is free between two layers, for the second one can divide by it; `previous_contrast` is the same of the token
+    before, below 0 where it is copied less than others. `readout` is `even` for the tokens that hold
     x, whose successor holds their y, and `odd` for those that hold y. ([VO] section 4 and figure 5; the contrast is
     our addition.)
 
@@ -98,7 +99,11 @@ def _averages(found: Float[Tensor, "token input"], start: int) -> dict[str, floa
     rest[range(len(rest)), range(len(rest))] = torch.nan
     rest[range(len(rest) - 1), range(1, len(rest))] = torch.nan
     values["other"] = rest[tokens].nanmean().item()
-    near, far = values["next"], values["other"]
-    # Where nothing at all is copied there is nothing to contrast.
-    values["contrast"] = (near - far) / (near + far) if near + far else 0.0
+    values["contrast"] = _contrast(values["next"], values["other"])
+    values["previous_contrast"] = _contrast(values["previous"], values["other"])
     return values
+
+
+def _contrast(one: float, other: float) -> float:
+    # Where nothing at all is copied there is nothing to contrast.
+    return (one - other) / (one + other) if one + other else 0.0

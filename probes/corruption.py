@@ -29,7 +29,7 @@ def corrupted(prompt: Prompt) -> Prompt:
     return replace(prompt, y=prompt.y.roll(-1, dims=0))
 
 
-def chosen(prompt: Prompt, rows: Int[Tensor, "row"]) -> Prompt:
+def chosen(prompt: Prompt, rows: Int[Tensor, " row"]) -> Prompt:
     """Only these prompts, in this order."""
     parts = {field.name: getattr(prompt, field.name) for field in fields(prompt)}
     return replace(prompt, **{name: part[rows] for name, part in parts.items() if part is not None})

@@ -27,9 +27,10 @@ class Formation:
 
     The series is first smoothed by a running median of three checkpoints; its levels are the first and the last value
     of that. The change point is the last crossing of the level in between: what comes and goes again, before or after,
-    is not yet formed. Between two checkpoints it is interpolated in log step. It is missing (NaN) where the change is
-    less than `least` times the noise, a checkpoint's standard deviation, estimated from second differences, which a
-    trend does not enter; and for fewer than seven checkpoints, whose two ends would share what is between them.
+    is not yet formed; nor is what falls where a series is `rising`. Between two checkpoints it is interpolated in log
+    step, so an order finer than their distance rests on that. It is missing (NaN) where the change is less than `least`
+    times the noise, a checkpoint's standard deviation, estimated from second differences, which a trend does not enter;
+    and for fewer than seven checkpoints, whose two ends would share what is between them.
 
     Raises ValueError for a share outside 0 to 1, for two series of one name, and for an order of unknown ones.
 
@@ -68,7 +69,7 @@ class Formation:
                 last[key] = max(int(steps[-1]), last.get(key, 0))
                 place = {**dict(zip(SUBJECT, key, strict=True)), "step": int(steps[-1]), "readout": series.name}
                 found = points.setdefault(key, {})
-                for metric, share, value in self._measured(steps, values, series.first):
+                for metric, share, value in self._measured(steps, values, series):
                     rows.append({**place, "metric": metric, **_share(share), "value": value})
                     if share is not None:
                         found[series.name, share] = value
@@ -82,17 +83,18 @@ class Formation:
         return Reading.of({"probe": self.name, **row} for row in rows)
 
     def _measured(
-        self, steps: np.ndarray, values: np.ndarray, first: float | None
+        self, steps: np.ndarray, values: np.ndarray, series: Series
     ) -> Iterator[tuple[str, float | None, float]]:
         if len(values) < 2 * _WINDOW + 1:
             yield from (("change_point", share, math.nan) for share in self.shares)
             return
         smooth = smoothed(values)
-        start, end = smooth[0] if first is None else first, smooth[-1]
+        start, end = smooth[0] if series.first is None else series.first, smooth[-1]
         noise = noise_of(values)
         yield from (("change", None, end - start), ("noise", None, noise))
         # A series of one value has no noise; rounding is no change.
-        formed = abs(end - start) > max(self.least * noise, 1e-9 * np.abs(values).max())
+        change = end - start if series.rising else abs(end - start)
+        formed = change > max(self.least * noise, 1e-9 * np.abs(values).max())
         for share in self.shares:
             way = (smooth - start) / (end - start) if formed else smooth
             yield "change_point", share, crossing(steps, way, share) if formed else math.nan

@@ -51,7 +51,7 @@ class HeadAttribution:
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
     >>> subject = Subject(gradient_step_model(0.6, d_in=10, n_heads=2), PairedReader(), LinearRegression())
-    >>> table = HeadAttribution(prompts=100)(subject, torch.Generator().manual_seed(0)).table
+    >>> table = HeadAttribution(prompts=400)(subject, torch.Generator().manual_seed(0)).table
     >>> table[table.metric == "direct"].value.round(6).tolist()
     [1.0, 0.0]
     """

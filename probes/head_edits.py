@@ -38,7 +38,7 @@ class HeadEdits(Protocol):
     clean_z: list[Tensor]
     corrupted_z: list[Tensor]
 
-    def outputs(self) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
+    def outputs(self) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
         """The read-outs of the clean and of the corrupted run."""
         ...
 

@@ -34,7 +34,7 @@ class HookedEdits:
         self.batch, self.pos = self.clean_z[0].shape[:2]
         self.heads = self.clean_z[0].shape[2]
 
-    def outputs(self) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
+    def outputs(self) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
         """The read-outs of the clean and of the corrupted run."""
         clean, corrupted = self._read(self.output, 1), self._read(self.corrupted_output, 1)
         return clean[0], corrupted[0]

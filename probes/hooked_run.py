@@ -14,7 +14,7 @@ Edit = Callable[[Tensor], Tensor]
 
 
 class DeadHook(RuntimeError):
-    """A hook point that is not there, does not fire, or whose edits change nothing; what is measured with it is void."""
+    """A hook point that is not there, does not fire, or whose edits change nothing: what it measures is void."""
 
 
 def hook_name(layer: int, point: str) -> str:

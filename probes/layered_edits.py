@@ -45,7 +45,7 @@ class LayeredEdits:
         """The clean run's patterns (batch head query key)."""
         return [layer.pattern(q, k) for layer, (q, k, _) in zip(self.layers, self.inputs)]
 
-    def outputs(self) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
+    def outputs(self) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
         """The read-outs of the clean and of the corrupted run."""
         with torch.no_grad():
             return self._read(self.last, 1)[0], self._read(self.corrupted_last, 1)[0]
@@ -171,7 +171,7 @@ class LayeredEdits:
                 new = step.z_of(step.shifted(self.inputs[later], shift), tail, pattern)
             else:
                 new = step.z(resid, tail, pattern)
-            if heads is not None:
+            if heads is not None and bool(heads[:, later].any()):
                 stacked = new.unflatten(0, (count, self.batch))
                 new = torch.where(heads[:, later, None, None, :, None], z[later][:, -tail:], stacked).flatten(0, 1)
             resid = step.after(resid[:, -tail:], step.written(new))
@@ -197,6 +197,10 @@ def layered(case: Case) -> bool:
     """Whether a subject is made of plain layers and read by a reader that looks only at the last positions."""
     model: Any = case.subject.model
     reader = getattr(case.subject.reader, "base", case.subject.reader)
-    if not isinstance(model, HookedTransformer) or type(reader) not in (PairedReader, NeighbouringReader, SymbolsReader):
+    if not isinstance(model, HookedTransformer) or type(reader) not in (
+        PairedReader,
+        NeighbouringReader,
+        SymbolsReader,
+    ):
         return False
     return plain(model) and not any(point.fwd_hooks for point in model.hook_dict.values())

@@ -135,7 +135,10 @@ class _Ridge:
         centred = features - mean
         # A feature that varies by no more than the rounding of its own mean does not vary.
         centred = torch.where(centred.abs().amax(dim=0) > 1e-12 * mean.abs(), centred, 0.0)
-        values, basis = torch.linalg.eigh(centred.T @ centred)
+        values, basis = centred.new_zeros(len(mean)), centred.new_zeros(len(mean), len(mean))
+        # Only those that vary: with hundreds of zero rows beside them the solver may not converge.
+        (live,) = centred.any(dim=0).nonzero(as_tuple=True)
+        values[: len(live)], basis[live, : len(live)] = torch.linalg.eigh(centred[:, live].T @ centred[:, live])
         return cls(mean, centred @ basis, values.clamp(min=0.0), basis)
 
     def held_out(self, goals: list[Tensor], others: list[Tensor]) -> float:

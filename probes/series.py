@@ -18,8 +18,8 @@ class Series:
 
     With `scale`, two further choices of rows, values become (value - first) / (second - first) with the rows of the
     same step: the share of the way from one to the other; columns that they do not name are as in `where`, but for the
-    metric's learner. `first` is the level that its change is counted from; None: where it starts. Raises ValueError for
-    a column that no table has.
+    metric's learner. `first` is the level that its change is counted from; None: where it starts. A `rising` series
+    forms only by going up: a fall is then no formation. Raises ValueError for a column that no table has.
 
     >>> gap = ({"metric": "learner_loss", "learner": "zero"}, {"metric": "learner_loss", "learner": "gd"})
     >>> loss = Series("loss", {"probe": "gd_alignment", "metric": "loss"}, scale=gap, first=0.0)
@@ -29,6 +29,7 @@ class Series:
     where: Mapping[str, Any]
     scale: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
     first: float | None = None
+    rising: bool = False
 
     def __post_init__(self) -> None:
         for choice in (self.where, *(self.scale or ())):

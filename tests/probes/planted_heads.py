@@ -103,9 +103,7 @@ def _blank(task: Any, layers: int, heads: int, slots: int) -> TokenTransformer:
     """Slots of one-hot symbols, the first of them the token's and the last what is unembedded, then one-hot places."""
     V, P = task.d_vocab, task.n_ctx
     width = slots * V + P
-    config = ModelConfig(
-        n_layers=layers, n_heads=heads, d_model=width, d_head=max(V, P), kernel="softmax", causal=True
-    )
+    config = ModelConfig(n_layers=layers, n_heads=heads, d_model=width, d_head=max(V, P), kernel="softmax", causal=True)
     model = TokenTransformer(config, V, P, dtype=torch.float64)
     with torch.no_grad():
         model.embed.W_E.copy_(torch.eye(V, width))

@@ -43,6 +43,7 @@ def of(name: str, subject: Subject) -> Subject:
 
 def test_the_construction_copies_to_the_token_before_and_to_itself() -> None:
     found = read(built())
+    assert found["even", "contrast"] == pytest.approx(1.0) and abs(found["odd", "contrast"]) <= 1.0
     # The residual alone gives |(1, 1, 1, 1)|; an odd token's label is copied once more: |(1, 1, 1, 2)|.
     expected = {"own": 2.0, "next": 1.0, "previous": 0.0, "other": 0.0}
     assert {metric: found["even", metric] for metric in expected} == pytest.approx(expected, abs=1e-12)
@@ -97,6 +98,8 @@ def test_means_are_over_the_tokens_that_they_name() -> None:
     assert found["even", "next"] == pytest.approx(np.mean([array[k, k + 1] for k in (0, 2, 4)]))
     assert found["odd", "next"] == pytest.approx(np.mean([array[k, k + 1] for k in (1, 3)]))
     assert found["even", "previous"] == pytest.approx(np.mean([array[k, k - 1] for k in (2, 4)]))
+    near, far = found["even", "next"], found["even", "other"]
+    assert found["even", "contrast"] == pytest.approx((near - far) / (near + far))
     rest = [array[k, m] for k in (1, 3, 5) for m in range(6) if m not in (k, k + 1)]
     # The last token has one more of the others than the rest, and each k counts by its entries.
     assert found["odd", "other"] == pytest.approx(np.mean(rest))

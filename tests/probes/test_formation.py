@@ -80,6 +80,13 @@ def test_what_comes_and_goes_is_not_formed() -> None:
     assert math.isnan(measured(Formation((LOSS,), shares=(0.5,)), rows("loss", passing))(metric="change_point"))
 
 
+def test_a_fall_is_no_formation_of_what_is_to_rise() -> None:
+    for sign in (1, -1):
+        series = Series("loss", {"metric": "loss"}, rising=True)
+        value = measured(Formation((series,), shares=(0.5,)), rows("loss", sign * sigmoid(300.0)))
+        assert math.isnan(value(metric="change_point")) is (sign < 0)
+
+
 def test_a_given_first_level_is_counted_from() -> None:
     values = sigmoid(1000.0)
     values[STEPS < 100] = -2.4  # another fall, before the one that is meant

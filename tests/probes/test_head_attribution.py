@@ -86,7 +86,9 @@ def test_a_logit_difference_does_not_saturate_and_shows_the_pair_alone() -> None
     assert found.arrays["circuit"][0].tolist() == [0, 1, 0, 1, 0]
 
 
-@pytest.mark.parametrize("subject", [copying({1: 3.0, 3: -1.0}), regression({1: 0.6, 3: -0.2})], ids=["symbols", "regression"])
+@pytest.mark.parametrize(
+    "subject", [copying({1: 3.0, 3: -1.0}), regression({1: 0.6, 3: -0.2})], ids=["symbols", "regression"]
+)
 def test_a_head_that_counteracts_is_named(subject: Subject) -> None:
     found = ask(subject, prompts=600)
     assert roles(found) == {(0, 1): "carries", (0, 3): "counteracts"}
