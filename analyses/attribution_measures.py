@@ -54,6 +54,18 @@ def remains(condition: str, held: bool = False, most: bool = True) -> Number:
     return value
 
 
+def agreement(rows: pd.DataFrame, most: bool = True) -> float:
+    """How far prompts agree with the clean run without one head: of the head that can best (or least) be spared."""
+    chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == "agreement")]["value"]
+    return float(chosen.max() if most else chosen.min()) if len(chosen) else math.nan
+
+
+def gain(rows: pd.DataFrame) -> float:
+    """The read-out on clean prompts, less that on corrupted ones."""
+    clean, corrupted = (one(rows, probe=PROBE, metric=name) for name in ("clean", "corrupted"))
+    return clean - corrupted
+
+
 def direct_total(rows: pd.DataFrame) -> float:
     """What all heads together write directly, as a share of the behaviour."""
     chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == "direct")]

@@ -54,7 +54,7 @@ def onset(evidence: Evidence, run: str, series: Sequence[Series], formed: pd.Dat
         "Every seed around the fall of its loss",
         "Copying: contrast of the next token and all others, for tokens of x, from 0 to its end. Loss: its way from "
         "predicting zero to its end. A dot is a checkpoint; the larger marks are the change points, at a tenth, half "
-        "and nine tenths. Both rise together, copying a little ahead.",
+        "and nine tenths. Both rise within a checkpoint or two of each other.",
         "The loss's curve left of copying's, or a mark where the curve only passes by and comes back.",
         draw,
         data,

@@ -60,6 +60,8 @@ COLOURS = {
     "constructed_induction": _PALETTE[1],
     "constructed_pair_step": _PALETTE[1],
     "two_layers": _PALETTE[6],
+    "two_linear": _PALETTE[6],
+    "two_softmax": _PALETTE[9],
     "softmax": _PALETTE[6],
 }
 LINES = {
@@ -114,6 +116,8 @@ MARKERS = {
     "constructed_induction": "D",
     "constructed_pair_step": "D",
     "two_layers": "P",
+    "two_linear": "P",
+    "two_softmax": "s",
     "softmax": "s",
 }
 NAMES = {
@@ -161,6 +165,8 @@ NAMES = {
     "constructed_induction": "constructed induction head",
     "constructed_pair_step": "constructed gradient step",
     "two_layers": "trained with two layers",
+    "two_linear": "two linear heads",
+    "two_softmax": "two softmax heads",
     "softmax": "trained softmax heads",
 }
 

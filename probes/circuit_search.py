@@ -15,39 +15,47 @@ Remaining = Callable[[Bool[Tensor, "set head"]], Float[Tensor, " set"]]
 
 
 def smallest_circuit(remaining: Remaining, heads: int, share: float) -> Bool[Tensor, " head"]:
-    """The set with the fewest heads that keeps at least `share`; among equals the one that keeps most.
+    """The set with the fewest heads that keeps the behaviour up to 1 - `share`; among equals the one nearest to it.
 
-    Up to ten heads it is found by trying all sets of each size. Beyond, one head after another is taken away, always
-    the one without which most remains, until without any one of the others less than the share would: each head of the
-    set is then needed in it, but a smaller set may exist.
+    What remains must lie within 1 - share of 1, on either side: a set that leaves out what works against the behaviour
+    has more of it, but it is another behaviour, as a head is that writes ten times too much where a second one takes
+    nine tenths away. Up to ten heads it is found by trying all sets of each size. Beyond, one head after another is
+    taken away, always the one whose loss changes least, until without any one of the others too much would change: each
+    head of the set is then needed in it, but a smaller set may exist.
 
-    >>> worth = torch.tensor([0.0, 0.7, 0.3, 0.0])
+    >>> worth = torch.tensor([0.0, 1.5, -0.5, 0.02])
     >>> smallest_circuit(lambda sets: (sets * worth).sum(dim=1), heads=4, share=0.9).tolist()
     [False, True, True, False]
     """
+    allowed = 1 - share
     if heads <= EXHAUSTIVE:
-        return _by_size(remaining, heads, share)
+        return _by_size(remaining, heads, allowed)
     circuit = torch.ones(heads, dtype=torch.bool)
     while circuit.any():
         members = circuit.nonzero()[:, 0]
         fewer = circuit.repeat(len(members), 1)
         fewer[range(len(members)), members] = False
-        values = remaining(fewer)
-        best = int(values.argmax())
-        if not values[best] >= share:
+        best, change = _nearest(remaining(fewer))
+        if not change <= allowed:
             break
         circuit = fewer[best]
     return circuit
 
 
-def _by_size(remaining: Remaining, heads: int, share: float) -> Bool[Tensor, " head"]:
+def _by_size(remaining: Remaining, heads: int, allowed: float) -> Bool[Tensor, " head"]:
     for size in range(heads):
         chosen = list(combinations(range(heads), size))
         sets = torch.zeros(len(chosen), heads, dtype=torch.bool)
         for row, members in zip(sets, chosen):
             row[list(members)] = True
-        values = remaining(sets)
-        best = int(values.argmax())
-        if values[best] >= share:
+        best, change = _nearest(remaining(sets))
+        if change <= allowed:
             return sets[best]
     return torch.ones(heads, dtype=torch.bool)
+
+
+def _nearest(values: Float[Tensor, " set"]) -> tuple[int, float]:
+    """Which set is nearest to the whole behaviour, and how far from it; NaN is as far as can be."""
+    changes = (values - 1).abs().nan_to_num(nan=torch.inf)
+    best = int(changes.argmin())
+    return best, float(changes[best])

@@ -37,13 +37,17 @@ class HeadAttribution:
     - `clean`, `corrupted`: R itself; `behaviour_t`: their difference in standard errors over prompts.
     - `ablated`, `ablated_patterns_held`: what remains without one head, its output zero, its mean over the prompts at
       each position, or resampled (the corrupted run's); and the same with all attention patterns of the clean run.
+    - `agreement`: with the mean in one head's place, 1 - E (R - R_clean)^2 / E (R_corrupted - R_clean)^2 over prompts:
+      1 where no prompt has changed, 0 where they are as far off as corrupted ones; two heads that each write ten times
+      the behaviour and cancel leave the mean where it is, and no prompt.
     - `direct`: the share lost when only the head's write to the output is the corrupted run's.
     - `path`: the share lost when its write to one input (q, k, v) of one later head is; what follows the receiver is
       recomputed. `to_input` resid is the output: `direct` again.
     - `pair`: what remains without both of two heads, means in their place; for models of at most `pairs` heads.
-    - `circuit`: 1 for the heads of the smallest set that keeps `share` with all others at their means, 0 for the rest,
-      found on half of the prompts; `faithfulness`: what remains with it alone; `completeness`: what remains without
-      it. Both on fresh prompts, with the means of the first.
+    - `circuit`: 1 for the heads of the smallest set with which, all others at their means, what remains is within
+      1 - `share` of the clean run and prompts agree at least by `share`, 0 for the rest, found on half of the prompts;
+      `faithfulness` and `circuit_agreement`: what remains, and how far prompts agree, with it alone; `completeness`:
+      what remains without it. All three on fresh prompts, with the means of the first.
 
     Arrays (layer head): `direct`, `ablated_<ablation>`, `held_<ablation>`, `circuit`; `path` (layer head layer head
     input). Paths are measured for models of at most `paths` heads. Raises DeadHook where edits do not reach the output.
@@ -99,6 +103,8 @@ class HeadAttribution:
                 remains = runs.ablated(_each(runs), z, held).unflatten(0, (runs.layers, runs.heads)).numpy()
                 arrays[f"{'held' if held else 'ablated'}_{ablation}"] = remains
                 rows += _by_head(metric, remains, condition=ablation)
+        agreement = runs.compared(_each(runs), runs.means)[1].unflatten(0, (runs.layers, runs.heads))
+        rows += _by_head("agreement", agreement.numpy(), condition="mean")
         shape, count = (runs.layers, runs.heads), runs.layers * runs.heads
         if count <= self.paths:
             arrays["path"] = (1 - runs.paths()).numpy()
@@ -123,14 +129,17 @@ class HeadAttribution:
         shape = (runs.layers, runs.heads)
 
         def remaining(sets: Tensor) -> Tensor:
-            return half.ablated(~sets.unflatten(1, shape), half.means)
+            remains, agreement = half.compared(~sets.unflatten(1, shape), half.means)
+            # Heads that cancel each other on average are not spared for that: every prompt is looked at.
+            return remains.where(agreement >= self.share, torch.nan)
 
         return smallest_circuit(remaining, runs.layers * runs.heads, self.share).unflatten(0, shape)
 
     def _checked(self, runs: HeadRuns, fresh: HeadRuns, circuit: Tensor) -> Iterator[Row]:
-        without, only = fresh.ablated(torch.stack([circuit, ~circuit]), runs.means).tolist()
-        for metric, value in (("faithfulness", only), ("completeness", without)):
-            yield {"metric": metric, "condition": "mean", "condition_value": self.share, "value": value}
+        remains, agreement = fresh.compared(torch.stack([circuit, ~circuit]), runs.means)
+        found = {"faithfulness": remains[1], "completeness": remains[0], "circuit_agreement": agreement[1]}
+        for metric, value in found.items():
+            yield {"metric": metric, "condition": "mean", "condition_value": self.share, "value": float(value)}
 
 
 def _understood(runs: HeadRuns) -> bool:

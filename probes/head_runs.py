@@ -94,11 +94,30 @@ class HeadRuns:
         self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None, held: bool = False
     ) -> Float[Tensor, "set"]:
         """What remains with the heads of a set at z (batch|1 pos head d_head a layer); None: the corrupted run's."""
+        return self._remains(self._ablated(heads, z, held))
+
+    def compared(
+        self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None
+    ) -> tuple[Float[Tensor, "set"], Float[Tensor, "set"]]:
+        """What remains, as `ablated` says, and how far every single prompt agrees with its clean run.
+
+        Agreement is 1 - E (R - R_clean)^2 / E (R_corrupted - R_clean)^2 over prompts: 1 means that no prompt's read-out
+        has changed, 0 that they are as far off as on corrupted prompts. A mean may stay where every prompt is moved.
+        """
+        readouts = self._ablated(heads, z, False)
+        clean, other = self._outputs
+        known = abs(self.behaviour_t) >= LEAST_T
+        scale = (other - clean).square().mean() if known else torch.nan
+        return self._remains(readouts), (1 - (readouts - clean).square().mean(dim=-1) / scale).cpu()
+
+    def _ablated(
+        self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None, held: bool
+    ) -> Float[Tensor, "set batch"]:
         found = []
         for edits in self.edits():
             mine = heads.to(edits.clean_z[0].device)
             found.append(edits.ablated(mine, edits.corrupted_z if z is None else z, held))
-        return self._remains(torch.cat(found, dim=1))
+        return torch.cat(found, dim=1)
 
     def paths(self) -> Float[Tensor, "layer head layer head input"]:
         """What remains when one head's corrupted write reaches one input of one later head; NaN where none is later."""

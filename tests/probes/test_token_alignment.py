@@ -1,4 +1,4 @@
-"""The best predictor has no distance to itself, an untrained model is nearest to uniform, others are as they must be."""
+"""The best predictor has no distance to itself, an untrained model is nearest to uniform, others as they must be."""
 
 import numpy as np
 import pytest
