@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses import attribution_figures, figures, formation_figures, token_figures
+from analyses import attribution_figures, figures, score_figures, token_figures
 from analyses.analysis import Evidence, Plot, Size
 from analyses.attribution_measures import circuit_layers, completeness, faithfulness, key_lead
 from analyses.claim import Claim, Measure, Source, Verdict
@@ -182,7 +182,7 @@ class Induction:
         )
         # Random tokens say little to a model of keys and values: its own prompts do.
         conditions = {REPEATED: "repeated", RECALL: "task", ONE: "repeated"}
-        yield formation_figures.formation(evidence, conditions, SCORES)
+        yield score_figures.formation(evidence, conditions, SCORES)
         yield token_figures.head_scores(evidence, (REPEATED, RECALL, ONE), SCORES)
         yield token_figures.attention(
             evidence,
