@@ -10,6 +10,8 @@ README = (ROOT / "README.md").read_text()
 FOLDERS = ("tasks", "mesa", "probes", "analyses")
 
 
+# An example builds a HookedTransformer as its reader would.
+@pytest.mark.filterwarnings("ignore:HookedTransformer is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("number", range(len(re.findall("```python", README))))
 def test_examples_run(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
