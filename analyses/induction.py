@@ -70,7 +70,7 @@ class Induction:
         return order_rows(evidence)
 
     def claims(self) -> tuple[Claim, ...]:
-        """The eight rules; that for copying was set after a look at one of the seeds, which raises other tokens too."""
+        """The nine rules; that for copying was set after a look at one of the seeds, which raises other tokens too."""
         blind = {name: Source(REPEATED, name) for name in ("untrained", "shuffled_tokens")}
         untrained, one_layer = {"untrained": Source(REPEATED, "untrained")}, {"one_layer": Source(ONE)}
         built = {"constructed_induction": Source(REPEATED, "constructed_induction")}
@@ -110,6 +110,16 @@ class Induction:
                 Source(REPEATED),
                 negative={**untrained, **one_layer},
                 positive=built,
+            ),
+            Claim(
+                "recall-head",
+                "On pairs of keys and values, too, a head of the second layer attends to what followed the same key.",
+                "the same rule on prompts of the task, stated after a look at one of the seeds",
+                "prefix matching on the task's own prompts at least 0.5 in layer 1",
+                (Measure("prefix matching", "at least", 0.5, best_head("task_prefix_matching", 1), ideal=1.0),),
+                Source(RECALL),
+                negative={"untrained": Source(RECALL, "untrained"), **one_layer},
+                positive={"constructed_induction": Source(RECALL, "constructed_induction")},
             ),
             Claim(
                 "previous-token",

@@ -34,7 +34,7 @@ CASES = {
 }
 
 # Those with deep models, or with many runs, take up to a minute.
-SLOW = {"depth", "deep-mlp", "curvature", "fixed-tasks"}
+SLOW = {"depth", "deep-mlp", "curvature", "fixed-tasks", "two-step", "plateau", "layer-norm", "induction"}
 
 
 @pytest.fixture(
