@@ -100,6 +100,8 @@ class TrainingConfig(Strict):
     """fresh prompts per step"""
     learning_rate: Positive = 1e-3
     """of Adam"""
+    halve_every: Count | None = None
+    """steps after which the learning rate is halved, again and again; null: never"""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """of Adam"""
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.98

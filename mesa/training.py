@@ -65,6 +65,8 @@ class Trainer:
 
     def step(self, number: int) -> Progress:
         """Take training step `number`; Diverged, with the weights untouched, where it is not finite."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(number)
         prompt = self.prompts("train", number, self.config.training.batch)
         self.optimizer.zero_grad()
         loss = self.loss(prompt)
@@ -78,6 +80,12 @@ class Trainer:
             raise Diverged(number, "gradient")
         self.optimizer.step()
         return Progress(number, value, norm)
+
+    def learning_rate(self, number: int) -> float:
+        """The rate of step `number`: a function of the step, so that a run that is resumed, or made longer, agrees."""
+        settings = self.config.training
+        halvings = 0 if settings.halve_every is None else (number - 1) // settings.halve_every
+        return settings.learning_rate * 0.5**halvings
 
     def plain_loss(self, prompt: Any) -> Tensor:
         """The loss by the HookedTransformer's own forward pass."""

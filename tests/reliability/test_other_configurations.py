@@ -38,7 +38,14 @@ OTHER: dict[str, dict[str, Any]] = {
     | {"causal": True, "normalization": "LN", "final_norm": True, "d_mlp": 4, "act_fn": "relu", "input_mlp": 4}
     | {"clip": 1.0, "attn_scale": 2.0, "init_variance": 0.1, "attention": "gradient_step"},
     "training": {"batch": 17, "learning_rate": 0.1, "beta1": 0.8, "beta2": 0.8, "epsilon": 0.1, "gradient_clip": None}
-    | {"evaluate_every": 11, "held_out": 65, "checkpoints_per_decade": 3, "rolling_seconds": 1.0, "dtype": "float64"}
+    | {
+        "halve_every": 7,
+        "evaluate_every": 11,
+        "held_out": 65,
+        "checkpoints_per_decade": 3,
+        "rolling_seconds": 1.0,
+        "dtype": "float64",
+    }
     | {"device": "cuda", "fast": False},
 }
 
