@@ -15,6 +15,7 @@ EFFECTS = {
     "direct": "written directly",
     "ablated": "lost when ablated",
     "ablated_patterns_held": "lost, patterns held",
+    "agreement": "prompts changed",
 }
 CONDITIONS = {"zero": ("s", 0), "mean": ("o", 1), "resampled": ("D", 2)}
 
@@ -45,9 +46,10 @@ def effects(evidence: Evidence, runs: Sequence[str], condition: str = "mean") ->
     return Plot(
         "effects",
         "What each head does for the behaviour",
-        f"Shares of the behaviour: 1 is all of it, clean against corrupted. Left, what a head writes to the output "
-        f"itself; middle, what is lost when its output is replaced ({condition} ablation); right, the same with every "
-        "attention pattern held as it was. Red heads carry the behaviour, blue ones counteract it.",
+        f"Shares of the behaviour: 1 is all of it, clean against corrupted. First, what a head writes to the output "
+        f"itself; second, what is lost when its output is replaced ({condition} ablation); third, the same with every "
+        "attention pattern held as it was. Red heads carry the behaviour, blue ones counteract it. Last, how far "
+        "single prompts move without the head, 1 as far as corrupted ones: means hide what cancels over prompts.",
         "Colour spread over all heads alike, or a head that is red in one panel and blue in the next.",
         draw,
         data,

@@ -64,6 +64,8 @@ class Claim:
     beside: tuple[str, ...] = ()
     # What "holds" means in words, where that is more than the sentence says.
     answer: str = ""
+    # What of the rule was changed after numbers of such models had been seen, and why; empty: nothing was.
+    amended: str = ""
 
 
 @dataclass(frozen=True)

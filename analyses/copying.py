@@ -130,6 +130,7 @@ class Copying:
                 Source(RUN),
                 negative={"untrained": Source(RUN, "untrained"), "wrong_neighbour": Source(RUN, "wrong_neighbour")},
                 explaining={"copied_size": Source(RUN, "copied_size")},
+                amended="after a first run it looks at the contrast in place of the size, and its control at a rise",
             ),
         )
 

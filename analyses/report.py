@@ -154,6 +154,7 @@ def _claim_data(verdict: Verdict) -> dict[str, Any]:
         "sentence": claim.sentence,
         "source": claim.source,
         "rule": claim.rule,
+        "amended": claim.amended,
         "verdict": verdict.status,
         "answer": claim.answer if verdict.status == "holds" else "",
         "reason": verdict.reason,
