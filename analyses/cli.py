@@ -45,8 +45,9 @@ def list_() -> None:
     }
     for title, entries in sections.items():
         typer.echo(f"{title}:")
+        width = max(24, *(len(name) + 2 for name in entries))
         for name, entry in entries.items():
-            typer.echo(f"  {name:<24}{entry if isinstance(entry, str) else entry[-1]}")
+            typer.echo(f"  {name:<{width}}{entry if isinstance(entry, str) else entry[-1]}")
 
 
 @app.command()

@@ -70,7 +70,7 @@ class Induction:
         return order_rows(evidence)
 
     def claims(self) -> tuple[Claim, ...]:
-        """The nine rules; that for copying was set after a look at one of the seeds, which raises other tokens too."""
+        """The ten rules; that for copying was set after a look at one of the seeds, which raises other tokens too."""
         blind = {name: Source(REPEATED, name) for name in ("untrained", "shuffled_tokens")}
         untrained, one_layer = {"untrained": Source(REPEATED, "untrained")}, {"one_layer": Source(ONE)}
         built = {"constructed_induction": Source(REPEATED, "constructed_induction")}
@@ -167,6 +167,17 @@ class Induction:
                 positive=built,
             ),
             Claim(
+                "composed",
+                "By their weights, induction heads' keys match what the first layer's heads write token for token.",
+                f"{ELHAGE}; the number is ours",
+                "the largest QK trace through a head of layer 0 at least 0.5, where chance is 0",
+                (Measure("QK trace", "at least", 0.5, _qk_trace, ideal=1.0),),
+                Source(REPEATED),
+                negative={**untrained, **one_layer},
+                positive=built,
+                amended="added after a look at these seeds",
+            ),
+            Claim(
                 "by-keys",
                 "What the first layer's heads write reaches the second layer's through their keys.",
                 f"K-composition: {ELHAGE}, {OLSSON}; the number is ours",
@@ -196,6 +207,7 @@ class Induction:
         conditions = {REPEATED: "repeated", RECALL: "task", ONE: "repeated"}
         yield score_figures.formation(evidence, conditions, SCORES)
         yield token_figures.head_scores(evidence, (REPEATED, RECALL, ONE), SCORES)
+        yield token_figures.compositions(evidence, (REPEATED, RECALL))
         yield token_figures.attention(
             evidence,
             (REPEATED, RECALL),
@@ -227,6 +239,10 @@ def best_rows(rows: pd.DataFrame) -> pd.DataFrame:
         best = chosen.groupby(["run", "seed", "control", "step"], as_index=False)["value"].max()
         found += [{**row, "probe": "best_head", "metric": metric, "layer": layer} for row in best.to_dict("records")]
     return Reading.of(found).table
+
+
+def _qk_trace(rows: pd.DataFrame) -> float:
+    return float(rows[(rows["probe"] == "composition") & (rows["metric"] == "qk_trace")]["value"].max())
 
 
 def _of_best(metric: str) -> Number:

@@ -80,8 +80,10 @@ def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
     final = own.groupby([rows["run"], rows["seed"]]).transform("max")
     rows = rows[(rows["step"].fillna(-1) == final.fillna(-1)) | (rows["control"] != "none")]
     few = len(rows[["layer", "head"]].dropna().drop_duplicates()) <= _HEADS
-    keys = ["probe", "metric", "learner", "learner_step", "readout", "layer", *(["head"] if few else []), "control"]
-    # Conditions and applications would be a row each: they are for figures, and stand in the readings.
+    heads = ["head"] if few else []
+    keys = ["probe", "metric", "learner", "learner_step", "readout", "layer", *heads, "to_input", "control"]
+    # Conditions and applications would be a row each: they are for figures, and stand in the readings; so are pairs of
+    # heads, but for the mean over later heads of what compositions and paths there are through each input.
     plain = rows[rows["condition"].isna()]
     found = []
     for key, part in plain.groupby(keys, dropna=False, sort=False):
@@ -89,6 +91,8 @@ def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
         step, layer, head = named.pop("learner_step"), named.pop("layer"), named.pop("head", "")
         named["learner"] += f", step {step}" if step else ""
         place = f"layer {layer}" + (f" head {head}" if head else "") if layer else ""
+        to = named.pop("to_input")
+        place += f" to {to}" if to else ""
         named["readout"] = ", ".join(filter(None, (named["readout"], place)))
         mean, low, high = interval(part.groupby("seed")["value"].mean().to_numpy())
         text = f"{number(mean)} [{number(low)}, {number(high)}]"

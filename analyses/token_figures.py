@@ -122,6 +122,52 @@ def _image(rows: pd.DataFrame, mark: str) -> pd.DataFrame:
     return named.pivot_table(index="who", columns="place", values="value", aggfunc="mean")
 
 
+def compositions(evidence: Evidence, runs: Sequence[str]) -> Plot:
+    """How much later heads read of what earlier ones write, by weights, through each input; every seed's pairs."""
+    inputs = {"q": "Q composition", "k": "K composition", "v": "V composition", "trace": "QK trace, through K"}
+    last = evidence.last
+    rows = last[(last["probe"] == "composition") & last["run"].isin(list(runs))]
+    rows = rows[rows["control"].isin(["none", "untrained"])]
+    which = rows["to_input"].where(rows["metric"] == "composition", "trace")
+    data = rows[["run", "control", "seed", "layer", "head", "to_layer", "to_head", "value"]].assign(through=which)
+
+    def draw() -> Figure:
+        figure, panels = grid(len(runs), len(inputs), 3.0, 2.8)
+        for row, run in enumerate(runs):
+            for column, (through, label) in enumerate(inputs.items()):
+                axes = panels[row * len(inputs) + column]
+                part = data[(data["run"] == run) & (data["through"] == through)]
+                pair = [part[name].astype(str) for name in ("layer", "head", "to_layer", "to_head")]
+                who = part["seed"].astype(str).where(part["control"] == "none", "u" + part["seed"].astype(str))
+                image = part.assign(pair=pair[0] + "." + pair[1] + " to " + pair[2] + "." + pair[3], who=who)
+                image = image.pivot_table(index="who", columns="pair", values="value", sort=True)
+                if image.empty:
+                    axes.set_axis_off()
+                    continue
+                trace = through == "trace"
+                sns.heatmap(
+                    image.round(2) + 0.0, cmap="vlag" if trace else "rocket_r", vmin=-1 if trace else 0,
+                    vmax=1 if trace else 0.4, annot=image.size <= 60, fmt=".2f", ax=axes, cbar=False,
+                    annot_kws={"fontsize": 7},
+                )  # fmt: skip
+                axes.set(xlabel="earlier to later head", ylabel="", title=f"{run}: {label}" if not column else label)
+                axes.tick_params(axis="y", rotation=0)
+                axes.tick_params(axis="x", rotation=30)
+            panels[row * len(inputs)].set_ylabel("seed (u: untrained)")
+        return figure
+
+    return Plot(
+        "composition",
+        "Which heads are composed, by their weights",
+        "Composition is the norm of a product relative to the product of norms: random weights give about "
+        "1/sqrt(d_model). The QK trace is 1 where a later head's keys, behind an earlier head, match its queries token "
+        "for token: an induction head behind a previous-token head.",
+        "No more K composition than in untrained models, or a trace near 0.",
+        draw,
+        data,
+    )
+
+
 def attention(evidence: Evidence, runs: Sequence[str], about: str) -> Plot:
     """The attention of every head of each run's first seed on one prompt."""
     found: dict[str, tuple[str, np.ndarray]] = {}
