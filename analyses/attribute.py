@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analyses import attribution_figures
+from analyses import attribution_figures, token_figures
 from analyses.analysis import Evidence, Plot
 from analyses.claim import interval
 from analyses.progress import Report, silent
@@ -24,6 +24,7 @@ WHOLE = {
     "corrupted": "read-out on corrupted prompts",
     "behaviour_t": "their difference, in standard errors",
     "faithfulness": "kept by the smallest set, fresh prompts",
+    "circuit_agreement": "agreement of single prompts with it alone",
     "completeness": "left without it, fresh prompts",
 }
 COLUMNS = ("seed", "head", "direct", "ablated", "held", "role", "set")
@@ -83,3 +84,4 @@ def _plots(evidence: Evidence, run: str) -> Iterator[Plot]:
     yield attribution_figures.conditions(evidence, (run,))
     if (evidence.rows["to_input"].isin(["q", "k", "v"])).any():
         yield attribution_figures.paths(evidence, (run,))
+    yield token_figures.attention(evidence, (run,), "one of the prompts that are attributed.")

@@ -27,7 +27,8 @@ def members(rows: pd.DataFrame) -> pd.DataFrame:
 
 def circuit_layers(rows: pd.DataFrame) -> float:
     """How many layers the smallest set has heads in."""
-    return float(members(rows)["layer"].nunique())
+    found = members(rows)
+    return float(found["layer"].nunique()) if len(found) else math.nan
 
 
 def circuit_size(rows: pd.DataFrame) -> float:
@@ -39,8 +40,9 @@ def circuit_size(rows: pd.DataFrame) -> float:
 def key_lead(rows: pd.DataFrame) -> float:
     """What all paths through keys lose together, minus the larger loss of those through queries and through values."""
     rows = rows[(rows["probe"] == PROBE) & (rows["metric"] == "path")]
-    lost = {name: float(rows[rows["to_input"] == name]["value"].sum()) for name in ("q", "k", "v")}
-    return lost["k"] - max(lost["q"], lost["v"]) if len(rows) else math.nan
+    lost = {name: rows[rows["to_input"] == name]["value"] for name in ("q", "k", "v")}
+    total = {name: float(values.sum(skipna=False)) if len(values) else math.nan for name, values in lost.items()}
+    return total["k"] - max(total["q"], total["v"])
 
 
 def remains(condition: str, held: bool = False, most: bool = True) -> Number:
@@ -69,4 +71,17 @@ def gain(rows: pd.DataFrame) -> float:
 def direct_total(rows: pd.DataFrame) -> float:
     """What all heads together write directly, as a share of the behaviour."""
     chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == "direct")]
-    return float(chosen["value"].sum()) if len(chosen) else math.nan
+    return float(chosen["value"].sum(skipna=False)) if len(chosen) else math.nan
+
+
+def without_layer(layer: int) -> Number:
+    """What remains without all heads of a layer, one or two of them, the mean in their place."""
+
+    def value(rows: pd.DataFrame) -> float:
+        rows = rows[(rows["probe"] == PROBE) & (rows["layer"] == layer) & (rows["condition"] == "mean")]
+        alone = rows[rows["metric"] == "ablated"]
+        both = rows[(rows["metric"] == "pair") & (rows["to_layer"] == layer)]
+        chosen = alone if len(alone) == 1 else both if len(alone) == 2 else alone.iloc[:0]
+        return float(chosen["value"].iloc[0]) if len(chosen) == 1 else math.nan
+
+    return value

@@ -60,7 +60,8 @@ class Markov:
                 "In training the model is nearest first to the uniform predictor, then to the unigram, then to the "
                 "bigram.",
                 f"{PAPER}; the factor is our reading of a phase",
-                "the unigram is nearest from some step on, and the bigram only from a step at least 1.5 times later",
+                "the uniform predictor is nearest up to the step at which the unigram first is, and the bigram first "
+                "is at a step at least 1.5 times later",
                 (Measure("first step of the bigram / of the unigram", "at least", 1.5, _phase("ratio"), ideal=4.0),),
                 Source(TWO),
                 negative={"one_layer": Source(ONE), "untrained": Source(TWO, "untrained")},
@@ -125,7 +126,8 @@ def phase_rows(evidence: Evidence) -> pd.DataFrame:
     """Rows of probe `phases`, a seed each: from which checkpoint on each predictor is nearest, and their ratio.
 
     `unigram` and `bigram` are the first checkpoints, after step 0, at which that predictor is the nearest of the three
-    in KL; a phase that never came is NaN, and so is `ratio` (bigram / unigram) then, or where the bigram came first.
+    in KL; a phase that never came is NaN, and so is `ratio` (bigram / unigram) then, where the bigram came first, or
+    where before the unigram anything but the uniform predictor was nearest.
     """
     rows = evidence.rows
     rows = rows[(rows["probe"] == "token_alignment") & (rows["metric"] == "kl") & rows["learner"].isin(list(PHASES))]
@@ -134,7 +136,8 @@ def phase_rows(evidence: Evidence) -> pd.DataFrame:
         table = part.pivot_table(index="step", columns="learner", values="value")
         nearest = table[list(PHASES)].idxmin(axis=1)
         first = {name: _first(nearest, name) for name in ("unigram", "bigram")}
-        ratio = first["bigram"] / first["unigram"] if first["bigram"] > first["unigram"] else math.nan
+        begun = (nearest[nearest.index < first["unigram"]] == "uniform").all() and nearest.iloc[0] == "uniform"
+        ratio = first["bigram"] / first["unigram"] if begun and first["bigram"] > first["unigram"] else math.nan
         place = {"run": run, "seed": seed, "control": control, "probe": "phases", "step": int(table.index.max())}
         found += [{**place, "metric": name, "value": value} for name, value in {**first, "ratio": ratio}.items()]
     return Reading.of(found).table

@@ -171,9 +171,11 @@ def compositions(evidence: Evidence, runs: Sequence[str]) -> Plot:
 def attention(evidence: Evidence, runs: Sequence[str], about: str) -> Plot:
     """The attention of every head of each run's first seed on one prompt."""
     found: dict[str, tuple[str, np.ndarray]] = {}
+    # `induction_scores` shows repeated tokens; where it was not asked, `head_attribution` shows a prompt of the task.
+    shown = {"pattern"} if any(name.endswith("/pattern") for name in evidence.arrays) else {"attention"}
     for name, array in evidence.arrays.items():
         parts = name.split("/")
-        if len(parts) == 5 and parts[0] in runs and parts[3] == "none" and parts[4] == "pattern":
+        if len(parts) == 5 and parts[0] in runs and parts[3] == "none" and parts[4] in shown:
             # The last checkpoint of the first seed, whatever order they come in.
             step = int(parts[2].removeprefix("step-"))
             key = (parts[0], int(parts[1].removeprefix("seed-")))
@@ -222,7 +224,7 @@ def attention(evidence: Evidence, runs: Sequence[str], about: str) -> Plot:
         return figure
 
     look = f"Rows attend to columns; {about}"
-    against = "No line one below the diagonal in layer 0, or no lines at the distance of the repeat in layer 1."
+    against = "Attention that has nothing to do with what a head is said to read."
     return Plot("attention", "Attention of every head on one prompt (first seed)", look, against, draw, data)
 
 

@@ -14,11 +14,12 @@ from probes.circuit_search import smallest_circuit
 from probes.corruption import chosen, usable
 from probes.head_edits import QKV
 from probes.head_runs import LEAST_T, HeadRuns
-from probes.hooked_run import check_hooks, hook_name
+from probes.hooked_run import check_hooks, hook_name, hooked_run
 from probes.layered_edits import LayeredEdits
 from probes.reading import Reading
 from probes.readouts import READOUTS, Readout, readout_of
 from probes.subject import Subject
+from tasks.reader import Inputs
 
 ABLATIONS = ("zero", "mean", "resampled")
 Row = dict[str, Any]
@@ -49,8 +50,9 @@ class HeadAttribution:
       `faithfulness` and `circuit_agreement`: what remains, and how far prompts agree, with it alone; `completeness`:
       what remains without it. All three on fresh prompts, with the means of the first.
 
-    Arrays (layer head): `direct`, `ablated_<ablation>`, `held_<ablation>`, `circuit`; `path` (layer head layer head
-    input). Paths are measured for models of at most `paths` heads. Raises DeadHook where edits do not reach the output.
+    Arrays: `attention` of the first prompt (layer head pos pos); by (layer head) `direct`, `ablated_<ablation>`,
+    `held_<ablation>`, `circuit`; `path` (layer head layer head input). Paths are measured for models of at most `paths`
+    heads. Raises DeadHook where edits do not reach the output.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
@@ -91,11 +93,12 @@ class HeadAttribution:
         readout = readout_of(self.readout, subject)
         prompt, fresh = (usable(subject.prompts(self.prompts, generator)) for _ in range(2))
         check_hooks(subject, subject.reader.encode(prompt.batch(0, 2)))
+        arrays: dict[str, np.ndarray] = {"attention": _attention(subject, subject.reader.encode(prompt.batch(0, 1)))}
         runs = HeadRuns(subject, prompt, readout)
         runs = HeadRuns(subject, prompt, readout, hooks=not _understood(runs))
         rows: list[Row] = [{"metric": name, "value": value} for name, value in zip(("clean", "corrupted"), runs.raw)]
         rows.append({"metric": "behaviour_t", "value": runs.behaviour_t})
-        arrays: dict[str, np.ndarray] = {"direct": (1 - runs.direct()).numpy()}
+        arrays["direct"] = (1 - runs.direct()).numpy()
         rows += _by_head("direct", arrays["direct"])
         for held, metric in ((False, "ablated"), (True, "ablated_patterns_held")):
             for ablation in self.ablations:
@@ -112,9 +115,10 @@ class HeadAttribution:
         if count <= self.pairs:
             rows += _pairs(runs)
         circuit = self._circuit(runs)
-        arrays["circuit"] = circuit.double().numpy() if abs(runs.behaviour_t) >= LEAST_T else np.full(shape, np.nan)
+        arrays["circuit"] = np.full(shape, np.nan) if circuit is None else circuit.double().numpy()
         rows += _by_head("circuit", arrays["circuit"], condition="mean", condition_value=self.share)
-        rows += self._checked(runs, HeadRuns(subject, fresh, readout, runs.hooks), circuit)
+        if circuit is not None:
+            rows += self._checked(runs, HeadRuns(subject, fresh, readout, runs.hooks), circuit)
         return Reading.of([{"readout": readout.name, **row} for row in rows], arrays)
 
     def _z(self, runs: HeadRuns, ablation: str) -> Sequence[Tensor] | None:
@@ -122,11 +126,13 @@ class HeadAttribution:
             return None
         return runs.means if ablation == "mean" else [torch.zeros_like(mean) for mean in runs.means]
 
-    def _circuit(self, runs: HeadRuns) -> Tensor:
-        """The smallest circuit, found on every second prompt."""
+    def _circuit(self, runs: HeadRuns) -> Tensor | None:
+        """The smallest circuit, found on every second prompt; None where these, or all, show no behaviour."""
         rows = torch.arange(0, len(runs.prompt), 2, device=runs.means[0].device)
         half = HeadRuns(runs.subject, chosen(runs.prompt, rows), runs.readout, runs.hooks)
         shape = (runs.layers, runs.heads)
+        if not min(abs(runs.behaviour_t), abs(half.behaviour_t)) >= LEAST_T:
+            return None
 
         def remaining(sets: Tensor) -> Tensor:
             remains, agreement = half.compared(~sets.unflatten(1, shape), half.means)
@@ -140,6 +146,13 @@ class HeadAttribution:
         found = {"faithfulness": remains[1], "completeness": remains[0], "circuit_agreement": agreement[1]}
         for metric, value in found.items():
             yield {"metric": metric, "condition": "mean", "condition_value": self.share, "value": float(value)}
+
+
+def _attention(subject: Subject, inputs: Inputs) -> np.ndarray:
+    cfg: Any = subject.model.cfg
+    names = [hook_name(layer, "pattern") for layer in range(cfg.n_layers)]
+    _, found = hooked_run(subject, inputs, keep=names)
+    return torch.stack([found[name][0] for name in names]).cpu().numpy()
 
 
 def _understood(runs: HeadRuns) -> bool:

@@ -1,5 +1,7 @@
 """From a reading of `head_attribution` to the ranked list of heads and what each of them does."""
 
+import math
+
 import pandas as pd
 
 # What remains without a head must differ from 1 by this much for the head to have a role.
@@ -45,6 +47,8 @@ def _values(table: pd.DataFrame, metric: str, condition: str | None) -> pd.Serie
 
 
 def _role(remains: float, least: float) -> str:
+    if math.isnan(remains):
+        return "-"
     if remains < 1 - least:
         return "carries"
     return "counteracts" if remains > 1 + least else "none"

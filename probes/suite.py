@@ -16,6 +16,7 @@ from mesa.training import one_thread
 from probes.catalogue import PROBES
 from probes.controls import CONTROLS
 from probes.fit import SEARCHED, default_learners, tuned
+from probes.hooked_run import DeadHook
 from probes.probe import Probe
 from probes.reading import Reading, joined
 from probes.subject import Subject
@@ -90,7 +91,11 @@ def measure(probe: Probe, subject: Subject) -> Reading | Skipped:
     reason = probe.applies(subject)
     if reason is not None:
         return Skipped(probe.name, subject.control, reason)
-    reading = probe(subject, generator(subject.seed, f"probe/{probe.name}"))
+    try:
+        reading = probe(subject, generator(subject.seed, f"probe/{probe.name}"))
+    except DeadHook as error:
+        # Nothing can be read there, and that is all that is wrong: other probes go on.
+        return Skipped(probe.name, subject.control, str(error))
     where = {"run": subject.run, "seed": subject.seed, "step": subject.step, "control": subject.control}
     prefix = f"{subject.run}/seed-{subject.seed}/step-{subject.step}/{subject.control}/"
     return reading.stamped(prefix, probe=probe.name, **where)

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mesa.rng import generator
+from probes.hooked_run import DeadHook
 from probes.subject import Subject
 from tasks.prompt import TokenPrompt
 
@@ -42,13 +44,59 @@ def token_heads(subject: Subject) -> str | None:
         # Asked for one by one: an architecture without a weight raises on it.
         if not isinstance(getattr(model, name, None), Tensor):
             return f"the model has no weight {name} of TransformerLens's shape"
-    return None
+    try:
+        return _otherwise(subject)
+    except DeadHook as error:
+        return str(error)
+
+
+def _otherwise(subject: Subject) -> str | None:
+    """None where z W_O is what heads write and W_U behind the final norm gives the logits, or which of them is not so.
+
+    Some architectures norm what attention writes, scale gains otherwise, or cap logits: their weights would be misread.
+    """
+    model: Any = subject.model
+    prompt = subject.prompts(2, generator(0, "token_heads"))
+    symbols = torch.arange(min(model.cfg.d_vocab, 256))
+    out = Unembedding.of(subject, symbols)
+    layers = range(model.cfg.n_layers)
+    mlp = [f"blocks.{layer}.hook_mlp_out" for layer in layers if f"blocks.{layer}.hook_mlp_out" in model.hook_dict]
+    mlp = [] if getattr(model.cfg, "attn_only", False) else mlp
+    leaves = ("hook_resid_pre", "attn.hook_z", "hook_resid_post")
+    names = [f"blocks.{layer}.{leaf}" for layer in layers for leaf in leaves]
+    logits, found = watched(subject, prompt, [*names, *mlp, *([out.scale_name] if out.scale_name else [])])
+    for layer in layers:
+        before, z, after = (found[f"blocks.{layer}.{leaf}"] for leaf in leaves)
+        written = torch.einsum("bphe,hem->bpm", z, model.W_O[layer].detach().double()) + _bias(model, layer)
+        written = written + found.get(f"blocks.{layer}.hook_mlp_out", 0.0)
+        if not _near(before + written, after, after - before):
+            return f"what layer {layer}'s heads write is not z W_O here: it is normed, or scaled, on its way"
+    last = found[f"blocks.{model.cfg.n_layers - 1}.hook_resid_post"]
+    mine = out(last, found[out.scale_name] if out.scale_name else None)
+    theirs = logits[..., symbols.to(logits.device)]
+    theirs = theirs - theirs.mean(dim=-1, keepdim=True)
+    return (
+        None if _near(mine, theirs, theirs) else "its logits are not W_U behind the final norm: gains or a cap differ"
+    )
+
+
+def _bias(model: Any, layer: int) -> Tensor | float:
+    try:
+        return model.b_O[layer].detach().double()
+    except (AttributeError, TypeError):
+        # A bridge raises on a bias that its model does not have.
+        return 0.0
+
+
+def _near(mine: Tensor, theirs: Tensor, size: Tensor) -> bool:
+    # The model computes in float32, or less: a thousandth is far above its rounding and far below a missing gain.
+    return bool((mine - theirs).norm() <= 1e-3 * size.norm() + 1e-6 * theirs.norm())
 
 
 def watched(subject: Subject, prompt: TokenPrompt, names: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits (batch pos-1 d_vocab) and activations by name, of one run without a graph, in float64.
 
-    Raises ValueError, naming the hook point, where one did not fire.
+    Raises DeadHook, naming the hook point, where one did not fire.
     """
     found: dict[str, Tensor] = {}
 
@@ -66,7 +114,7 @@ def watched(subject: Subject, prompt: TokenPrompt, names: Iterable[str]) -> tupl
         logits = subject.reader.decode(subject.output(inputs), inputs).double()
     silent = [name for name in asked if name not in found]
     if silent:
-        raise ValueError(f"{silent[0]}: the hook point did not fire")
+        raise DeadHook(f"{silent[0]}: the hook did not fire, so nothing can be read there")
     return logits, found
 
 

@@ -28,7 +28,7 @@ CASES = {
     "fixed-tasks": set(),
     "markov": {"phases", "one-layer"},
     "induction": {"together", "previous-first"},
-    "induction-step": set(),
+    "induction-step": {"softmax-bigram"},
     "attribution": {"linear-share"},
     "copying": {"order"},
 }

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analyses.analysis import Evidence
-from analyses.induction import LAYERS, order_rows
+from analyses.induction import order_rows
 from analyses.markov import phase_rows
 from analyses.token_measures import best_head, head_score, token_gap
 from probes.reading import Reading
@@ -40,6 +40,11 @@ def test_phases_begin_where_they_were_planted():
     assert found == {"unigram": 20, "bigram": 80, "ratio": 4}
 
 
+def test_without_a_uniform_phase_there_is_no_order():
+    assert math.isnan(phases({0: "unigram", 10: "unigram", 20: "bigram"})["ratio"])
+    assert math.isnan(phases({0: "uniform", 10: "bigram", 20: "unigram", 40: "bigram"})["ratio"])
+
+
 @pytest.mark.parametrize(
     "nearest",
     [
@@ -56,29 +61,33 @@ def test_anything_else_has_no_order(nearest):
 
 
 def scores(previous: int, prefix: int, context: int) -> list[dict[str, Any]]:
-    """Two heads a layer, of which the second rises at a step; the in-context score falls at one."""
+    """Two heads a layer, of which the second rises at a step; the loss falls at one."""
     place = {"run": "r", "seed": 0, "control": "none", "probe": "induction_scores"}
     rows = []
     for step in STEPS:
-        for (metric, layer), at in zip(LAYERS.items(), (previous, prefix), strict=True):
+        for (metric, layer), at in zip(
+            (("previous_token", 0), ("prefix_matching", 1)), (previous, prefix), strict=True
+        ):
             high = float(step > at)
             head = {**place, "metric": metric, "layer": layer, "step": step}
             rows += [{**head, "head": 0, "value": 0.1 * high}, {**head, "head": 1, "value": high}]
-        score = {"metric": "in_context_score", "condition": "repeated", "step": step}
+        score = {"metric": "loss", "condition": "task", "step": step}
         rows.append({**place, **score, "value": -2.0 * (step > context)})
     return rows
 
 
-def orders(previous: int, prefix: int, context: int) -> dict[str, float]:
+def orders(previous: int, prefix: int, context: int, control: str = "none") -> dict[str, float]:
     table = order_rows(evidence(scores(previous, prefix, context)))
-    found = table[table["metric"] == "order"]
+    found = table[(table["metric"] == "order") & (table["control"] == control)]
     return dict(zip(found["readout"], found["value"], strict=True))
 
 
 def test_the_order_of_planted_steps_is_found():
     found = orders(previous=40, prefix=160, context=160)
     assert found["previous_token before prefix_matching"] == pytest.approx(math.log(4))
-    assert found["in_context_score before prefix_matching"] == pytest.approx(0)
+    assert found["loss before prefix_matching"] == pytest.approx(0)
+    # The control: the previous token's rise in the place of prefix matching.
+    assert orders(40, 160, 160, "previous_token")["loss before prefix_matching"] == pytest.approx(-math.log(4))
     assert orders(160, 40, 40)["previous_token before prefix_matching"] == pytest.approx(-math.log(4))
 
 

@@ -56,7 +56,8 @@ def test_decoys_alone_carry_nothing() -> None:
     """The opposite answer: without the planted head there is no behaviour, and no head is blamed for it."""
     found = ask(regression({}, decoys=0.0))
     assert value(found.table, metric="clean") == 0
-    assert roles(found) == {}
+    # Where there is no behaviour, a head has not even the role of having none.
+    assert set(roles(found).values()) == {"-"}
     assert np.isnan(found.arrays["circuit"]).all() and np.isnan(found.arrays["ablated_mean"]).all()
 
 
