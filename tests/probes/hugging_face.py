@@ -16,12 +16,16 @@ def made(name: str) -> Any:
     from transformers import (
         BertConfig,
         BertLMHeadModel,
+        GemmaConfig,
+        GemmaForCausalLM,
         GPT2Config,
         GPT2LMHeadModel,
         GPTNeoXConfig,
         GPTNeoXForCausalLM,
         LlamaConfig,
         LlamaForCausalLM,
+        OPTConfig,
+        OPTForCausalLM,
     )
 
     ids = {"vocab_size": VOCABULARY, "bos_token_id": 3, "eos_token_id": 4, "initializer_range": 0.3}
@@ -33,6 +37,14 @@ def made(name: str) -> Any:
         elif name == "llama":
             # Two heads share their keys and values.
             model = LlamaForCausalLM(LlamaConfig(num_key_value_heads=2, max_position_embeddings=CONTEXT, **wide, **ids))
+        elif name == "gemma":
+            # Its norms multiply by one plus their weight, not by it.
+            model = GemmaForCausalLM(GemmaConfig(head_dim=4, num_key_value_heads=4, **wide, **ids))
+        elif name == "opt":
+            # A bridge of it has hook points for patterns that never fire.
+            shape = {"ffn_dim": 24, "word_embed_proj_dim": 16, "hidden_size": 16, "init_std": 0.3}
+            settings = {"vocab_size": VOCABULARY, "num_hidden_layers": 2, "num_attention_heads": 4, **shape}
+            model = OPTForCausalLM(OPTConfig(max_position_embeddings=CONTEXT, **settings))
         elif name == "bert":
             # Its class is named among the causal ones; its attention goes both ways unless it is told to be a decoder.
             model = BertLMHeadModel(BertConfig(max_position_embeddings=CONTEXT, **wide, **ids))

@@ -20,7 +20,7 @@ from probes import Subject, load_pretrained, pretrained_subject, probe_subjects
 from probes.catalogue import PROBES
 from probes.controls import untrained
 from probes.reading import Reading
-from probes.suite import measure, probe_of
+from probes.suite import Skipped, measure, probe_of
 from tasks import RepeatedTokens, SymbolsReader
 from tests.probes.hugging_face import CONTEXT, NAMES, VOCABULARY, hooked, made, saved
 
@@ -179,6 +179,23 @@ def test_a_bridge_and_a_plain_hooked_transformer_of_the_same_weights_read_alike(
     assert first.table["metric"].tolist() == other.table["metric"].tolist()
     # Float32 forward passes in two orders, 1e-7 each, behind eigenvalues and ratios.
     np.testing.assert_allclose(first.table["value"], other.table["value"], atol=1e-4, rtol=1e-4)
+
+
+def test_weights_that_would_be_misread_are_refused_in_one_line(tmp_path: Path) -> None:
+    subject = pretrained_subject(saved("gemma", tmp_path))
+    for name in ("induction_scores", "composition", "induction_as_gradient_step"):
+        found = measure(probe_of(name), subject)
+        assert isinstance(found, Skipped) and "gains or a cap differ" in found.reason
+    # What asks for no weights still reads it.
+    assert isinstance(measure(probe_of("token_alignment", 8), subject), Reading)
+
+
+def test_a_hook_point_that_never_fires_skips_the_probe_and_no_other(tmp_path: Path) -> None:
+    subject = pretrained_subject(saved("opt", tmp_path))
+    reading, skipped = probe_subjects([probe_of("head_attribution", 8), probe_of("token_alignment", 8)], [subject], ())
+    assert [item.probe for item in skipped] == ["head_attribution"]
+    assert "hook_pattern" in skipped[0].reason
+    assert reading.table["probe"].unique().tolist() == ["token_alignment"]
 
 
 def test_many_subjects_of_other_people_stand_in_one_table(bridges: dict[str, Any]) -> None:
