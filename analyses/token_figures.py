@@ -193,7 +193,7 @@ def attention(evidence: Evidence, runs: Sequence[str], about: str) -> Plot:
         }
         for run, (_, array) in found.items()
         for layer, head, q, k in np.ndindex(*array.shape)
-        if k <= q
+        if k <= q or array[layer, head, q, k]
     ]
     data = pd.DataFrame(rows, columns=["run", "layer", "head", "query_pos", "key_pos", "pattern"])
 
