@@ -138,12 +138,16 @@ class Induction:
                 "The loss falls when prefix matching rises.",
                 f"{OLSSON}; the factor is our reading of when",
                 "the steps at which the loss on scored tokens and the best prefix matching have come half of their way "
-                "differ at most by a factor of 1.5",
-                (Measure("|log of their ratio|", "at most", math.log(1.5), _apart),),
+                "differ at most by a factor of 1.5, and it ends at 0.5 at least",
+                (
+                    Measure("|log of their ratio|", "at most", math.log(1.5), _apart),
+                    Measure("prefix matching at the end", "at least", 0.5, _formed, ideal=1.0),
+                ),
                 Source(REPEATED),
                 negative={**untrained, **one_layer, "previous_token": Source(REPEATED, "previous_token")},
                 amended="it looked at the in-context score, whose first repeat these models are not trained on; the "
-                "control puts the previous-token score in the place of prefix matching",
+                "control puts the previous-token score in the place of prefix matching. Where little rises, as in one "
+                "layer, its half says nothing",
             ),
             Claim(
                 "previous-first",
@@ -234,8 +238,11 @@ def order_rows(evidence: Evidence) -> pd.DataFrame:
     formation = Formation((*series, TASK_LOSS), ORDERS, shares=(0.5,))
     table = formation(Reading(pd.concat([evidence.rows, best], ignore_index=True))).table
     wrong = table[(table["metric"] == "order") & (table["readout"] == "loss before previous_token")]
-    wrong = wrong[wrong["control"] == "none"].assign(control="previous_token", readout="loss before prefix_matching")
-    return pd.concat([best, table, wrong.astype(COLUMNS)], ignore_index=True)
+    wrong = wrong.assign(readout="loss before prefix_matching")
+    same = best[best["metric"] == "prefix_matching"]
+    control = pd.concat([wrong, same], ignore_index=True)
+    control = control[control["control"] == "none"].assign(control="previous_token").astype(COLUMNS)
+    return pd.concat([best, table, control], ignore_index=True)
 
 
 def best_rows(rows: pd.DataFrame) -> pd.DataFrame:
@@ -247,6 +254,11 @@ def best_rows(rows: pd.DataFrame) -> pd.DataFrame:
         best = chosen.groupby(["run", "seed", "control", "step"], as_index=False)["value"].max()
         found += [{**row, "probe": "best_head", "metric": metric} for row in best.to_dict("records")]
     return Reading.of(found).table
+
+
+def _formed(rows: pd.DataFrame) -> float:
+    rows = rows[(rows["probe"] == "best_head") & (rows["metric"] == "prefix_matching")]
+    return float(rows.sort_values("step")["value"].iloc[-1]) if len(rows) else math.nan
 
 
 def _qk_trace(rows: pd.DataFrame) -> float:
