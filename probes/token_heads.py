@@ -75,6 +75,8 @@ def _otherwise(subject: Subject) -> str | None:
     mine = out(last, found[out.scale_name] if out.scale_name else None)
     theirs = logits[..., symbols.to(logits.device)]
     theirs = theirs - theirs.mean(dim=-1, keepdim=True)
+    # Biases of the norm and of the unembedding add one and the same to every position; no head writes them.
+    mine, theirs = (part - part.mean(dim=(0, 1)) for part in (mine, theirs))
     return (
         None if _near(mine, theirs, theirs) else "its logits are not W_U behind the final norm: gains or a cap differ"
     )

@@ -35,6 +35,7 @@ CASES = {
 
 # Those with deep models, or with many runs, take up to a minute.
 SLOW = {"depth", "deep-mlp", "curvature", "fixed-tasks", "two-step", "plateau", "layer-norm", "induction"}
+SLOW |= {"induction-step", "copying", "softmax-heads"}
 
 
 @pytest.fixture(

@@ -45,7 +45,7 @@ def test_the_report_is_whole(run: Path):
     assert "Heads, ranked" in page and "kept by the smallest set" in page
     figures = {path.stem for path in (run / "attribution" / "figures").glob("*.svg")}
     # One layer has no paths between heads.
-    assert figures == {"effects", "ablations"}
+    assert figures == {"effects", "ablations", "attention"}
 
 
 def test_another_read_out_is_taken(run: Path):

@@ -40,6 +40,7 @@ def test_a_quick_run_is_whole_and_never_holds(smoke: tuple[Path, Result]) -> Non
     assert len(names) == 8
 
 
+@pytest.mark.slow
 def test_a_second_call_trains_nothing_and_writes_the_same_bytes(smoke: tuple[Path, Result]) -> None:
     out, _ = smoke
     files = {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
