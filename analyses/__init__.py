@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from tasks.lazy import lazily
 
 if TYPE_CHECKING:
-    from analyses.analysis import Analysis, Evidence, Plot, Size
-    from analyses.catalogue import ANALYSES, analysis_of
-    from analyses.claim import Claim, Measure, Source, Verdict, judge
+    from analyses.claims.analysis import Analysis, Evidence, Plot, Size
+    from analyses.claims.claim import Claim, Measure, Source, Verdict, judge
+    from analyses.registry import ANALYSES, analysis_of
 
 __all__ = [
     "ANALYSES",
@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    **dict.fromkeys(("Analysis", "Evidence", "Plot", "Size"), "analyses.analysis"),
-    **dict.fromkeys(("ANALYSES", "analysis_of"), "analyses.catalogue"),
-    **dict.fromkeys(("Claim", "Measure", "Source", "Verdict", "judge"), "analyses.claim"),
+    **dict.fromkeys(("Analysis", "Evidence", "Plot", "Size"), "analyses.claims.analysis"),
+    **dict.fromkeys(("ANALYSES", "analysis_of"), "analyses.registry"),
+    **dict.fromkeys(("Claim", "Measure", "Source", "Verdict", "judge"), "analyses.claims.claim"),
 }
 __getattr__ = lazily(__name__, _EXPORTS)

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from analyses.claim import Verdict
+    from analyses.claims.claim import Verdict
 
 app = typer.Typer(
     name="mesa",
@@ -28,13 +28,13 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Seeds in parallel, a p
 @app.command("list")
 def list_() -> None:
     """List tasks, models, learners, probes and analyses, a line each."""
-    from analyses.catalogue import ANALYSES, BENCHES
-    from mesa.learners.catalogue import LEARNERS
-    from mesa.presets import ABOUT
-    from probes.catalogue import PROBES
-    from tasks.catalogue import READERS, TASKS
+    from analyses.registry import ANALYSES, BENCHES
+    from mesa.config.presets import ABOUT
+    from mesa.registry import LEARNERS
+    from probes.registry import PROBES
+    from tasks.registry import READERS, TASKS
 
-    sections: dict[str, dict[str, Any]] = {
+    sections: dict[str, Mapping[str, Any]] = {
         "tasks": TASKS,
         "readers": READERS,
         "models (mesa config NAME)": ABOUT,
@@ -47,14 +47,15 @@ def list_() -> None:
         typer.echo(f"{title}:")
         width = max(24, *(len(name) + 2 for name in entries))
         for name, entry in entries.items():
-            typer.echo(f"  {name:<{width}}{entry if isinstance(entry, str) else entry[-1]}")
+            about = entry.about if hasattr(entry, "about") else entry if isinstance(entry, str) else entry[-1]
+            typer.echo(f"  {name:<{width}}{about}")
 
 
 @app.command()
 def config(name: Annotated[str, typer.Argument(help="A model of `mesa list`.")]) -> None:
     """Print a complete, commented YAML configuration to start from."""
-    from mesa.config_file import dump
-    from mesa.presets import ABOUT, preset
+    from mesa.config.presets import ABOUT, preset
+    from mesa.config.yaml import dump
 
     found = preset(name)
     typer.echo(dump(found, f"{name}: {ABOUT[name]}\nTrain it with: mesa train FILE --out runs/{name}"), nl=False)
@@ -69,8 +70,8 @@ def train(
     workers: Workers = None,
 ) -> None:
     """Train a run; into an existing run of the same configuration it resumes."""
-    from mesa.config_file import load
-    from mesa.run import Run
+    from mesa.config.yaml import load
+    from mesa.storage.run import Run
 
     changes = [*(set_ or []), *([f"seeds={seeds}"] if seeds is not None else [])]
     _train(Run.create(out, load(config, changes)), workers)
@@ -79,7 +80,7 @@ def train(
 @app.command()
 def resume(run: RunPath, workers: Workers = None) -> None:
     """Continue training a run from its last checkpoints."""
-    from mesa.run import Run
+    from mesa.storage.run import Run
 
     _train(Run.open(run), workers)
 
@@ -95,9 +96,9 @@ def probe(
     workers: Workers = None,
 ) -> None:
     """Put probes to a run's models, or to a pretrained one, and their controls; readings are saved in the run."""
-    from analyses.run_report import summary
+    from analyses.report.run_report import summary
     from mesa.errors import UserError
-    from probes.catalogue import PROBES
+    from probes.registry import PROBES
 
     if (run is None) == (pretrained is None):
         raise UserError("probe: give either a run directory or --pretrained DIR")
@@ -123,8 +124,8 @@ def probe(
 def report(run: RunPath) -> None:
     """Write a run's readings, made by `mesa probe`, as an HTML report below RUN/report."""
     from analyses.progress import Progress
-    from analyses.run_report import write_run
-    from mesa.run import Run
+    from analyses.report.run_report import write_run
+    from mesa.storage.run import Run
 
     with Progress().task("report", "figures") as progress:
         page = write_run(Run.open(run), progress)
@@ -141,12 +142,12 @@ def attribute(
     """Rank a run's heads by what they do for a read-out; the report is RUN/attribution/index.html."""
     from dataclasses import replace
 
-    from analyses.attribute import COLUMNS, ranking, whole, write_attribution
-    from analyses.attribute import attribute as carry_out
     from analyses.progress import Progress
-    from mesa.run import Run
-    from mesa.train_run import default_workers
-    from probes.head_attribution import HeadAttribution
+    from analyses.report.attribution_report import COLUMNS, ranking, whole, write_attribution
+    from analyses.report.attribution_report import attribute as carry_out
+    from mesa.storage.run import Run
+    from mesa.training.runs import default_workers
+    from probes.attribution.probe import HeadAttribution
 
     opened = Run.open(run)
     probe = HeadAttribution(readout=readout)
@@ -165,7 +166,7 @@ def attribute(
 @app.command()
 def verify(run: RunPath) -> None:
     """Check every byte of a run's checkpoints; exits with 1 where one is damaged."""
-    from mesa.run import Run
+    from mesa.storage.run import Run
 
     whole, damaged = Run.open(run).verify()
     for error in damaged:
@@ -185,12 +186,12 @@ def reproduce(
     workers: Workers = None,
 ) -> None:
     """Train, probe, judge and report one analysis; what is there already is not trained again."""
-    from analyses.analysis import Size
-    from analyses.catalogue import analysis_of
+    from analyses.claims.analysis import Size
     from analyses.progress import Progress
+    from analyses.registry import analysis_of
     from analyses.reproduce import reproduce as carry_out
     from mesa.errors import UserError
-    from mesa.train_run import default_workers
+    from mesa.training.runs import default_workers
 
     if quick and full:
         raise UserError("--quick and --full: a run has one size")
@@ -213,7 +214,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Also write the rows here, as JSON.")] = None,
 ) -> None:
     """Measure speed as a ratio in one run on one machine."""
-    from analyses.bench import run_bench
+    from analyses.benchmarks.timing import run_bench
 
     run_bench(name, json)
 
@@ -225,9 +226,9 @@ def _probe_run(run: Path, names: list[str], which: Any, prompts: int | None, wor
     """The readings of every seed that did not diverge, what did not apply, and where they are saved."""
     from analyses.progress import Progress
     from mesa.errors import UserError
-    from mesa.run import Run
-    from mesa.train_run import default_workers
-    from probes.suite import Plan, probe_of, probe_runs
+    from mesa.storage.run import Run
+    from mesa.training.runs import default_workers
+    from probes.runner import Plan, probe_of, probe_runs
 
     plans = [Plan(probe_of(name, prompts), which) for name in names]
     opened = Run.open(run)
@@ -248,7 +249,7 @@ def _probe_pretrained(path: Path, names: list[str], prompts: int | None, out: Pa
     from analyses.progress import Progress
     from probes.pretrained import pretrained_subject
     from probes.reading import joined
-    from probes.suite import probe_of, probe_subjects
+    from probes.runner import probe_of, probe_subjects
 
     probes = [probe_of(name, prompts) for name in names]
     subject = pretrained_subject(path)
@@ -267,8 +268,8 @@ def _probe_pretrained(path: Path, names: list[str], prompts: int | None, out: Pa
 
 def _train(run: Any, workers: int | None) -> None:
     from analyses.progress import Progress
-    from mesa.run import summary
-    from mesa.train_run import default_workers, train
+    from mesa.storage.run import summary
+    from mesa.training.runs import default_workers, train
 
     with _interruptible(), Progress().task(f"training {run.name}", "steps") as report:
         train(run, workers=workers or default_workers(), report=report)
@@ -304,7 +305,7 @@ def _verdicts(verdicts: "tuple[Verdict, ...]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from analyses.report import verdict_view
+    from analyses.report.page import verdict_view
 
     table = Table(title="claims and verdicts", title_justify="left")
     for name in ("claim", "verdict", "measured: mean [95 % interval], rule", "seeds", "controls that meet the rule"):
@@ -325,7 +326,7 @@ def _verdicts(verdicts: "tuple[Verdict, ...]") -> None:
 def main() -> None:
     """The entry point: user errors are one line on stderr and exit code 2."""
     from mesa.errors import UserError
-    from mesa.pool import one_blas_thread
+    from mesa.training.pool import one_blas_thread
 
     def terminate(*_: Any) -> None:
         raise KeyboardInterrupt

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from analyses.analysis import Analysis, Evidence, Result, Size, judged, undertrained
-from analyses.claim import Circumstances, Verdict, judge
+from analyses.claims.analysis import Analysis, Evidence, Result, Size, judged, undertrained
+from analyses.claims.claim import Circumstances, Verdict, judge
 from analyses.progress import Progress
-from analyses.report import write
+from analyses.report.page import write
 from mesa.errors import UserError
-from mesa.files import writable
-from mesa.pool import pool
-from mesa.run import Run
-from mesa.train_run import train_all
+from mesa.storage.files import writable
+from mesa.storage.run import Run
+from mesa.training.pool import pool
+from mesa.training.runs import train_all
 from probes.reading import Reading, joined
-from probes.suite import Skipped, probe_runs
+from probes.runner import Skipped, probe_runs
 
 
 def reproduce(

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from tasks.lazy import lazily
 
 if TYPE_CHECKING:
-    from mesa.config import ModelConfig, RunConfig, TrainingConfig
+    from mesa.config.presets import preset
+    from mesa.config.schema import ModelConfig, RunConfig, TrainingConfig
     from mesa.errors import DamagedCheckpoint, UserError
-    from mesa.model import InContextTransformer
-    from mesa.presets import preset
+    from mesa.models.in_context import InContextTransformer
     from mesa.rng import generator
-    from mesa.run import Run, load_model
-    from mesa.train_run import train
+    from mesa.storage.run import Run, load_model
+    from mesa.training.runs import train
 
 __all__ = [
     "DamagedCheckpoint",
@@ -28,12 +28,12 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    **dict.fromkeys(("ModelConfig", "RunConfig", "TrainingConfig"), "mesa.config"),
+    **dict.fromkeys(("ModelConfig", "RunConfig", "TrainingConfig"), "mesa.config.schema"),
     **dict.fromkeys(("DamagedCheckpoint", "UserError"), "mesa.errors"),
-    "InContextTransformer": "mesa.model",
-    "preset": "mesa.presets",
+    "InContextTransformer": "mesa.models.in_context",
+    "preset": "mesa.config.presets",
     "generator": "mesa.rng",
-    **dict.fromkeys(("Run", "load_model"), "mesa.run"),
-    "train": "mesa.train_run",
+    **dict.fromkeys(("Run", "load_model"), "mesa.storage.run"),
+    "train": "mesa.training.runs",
 }
 __getattr__ = lazily(__name__, _EXPORTS)

@@ -1,22 +1,58 @@
 """From the names in a configuration to a task, a reader and a model."""
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from mesa.errors import UserError
-from mesa.named import reader_class, task
+from mesa.errors import UserError, unknown
+from tasks.registry import READERS, TASKS
 
 if TYPE_CHECKING:
-    from mesa.config import RunConfig
-    from mesa.model import InContextTransformer
-    from mesa.token_model import TokenTransformer
-    from tasks.reader import Reader
+    from mesa.config.schema import RunConfig
+    from mesa.models.in_context import InContextTransformer
+    from mesa.models.language import TokenTransformer
+    from tasks.readers.reader import Reader
     from tasks.task import Task
+
+
+def task(settings: Mapping[str, Any]) -> Any:
+    """The task that `settings` (its `name` and its fields) describe; UserError, field by field, where they do not.
+
+    >>> task({"name": "linear_regression", "d_in": 3}).d_in
+    3
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from mesa.config.validation import explain
+
+    fields = dict(settings)
+    cls = task_class(str(fields.pop("name", None)))
+    try:
+        # As JSON, strict validation takes an object for a dataclass and a list for a tuple; else it takes neither.
+        return TypeAdapter(cls).validate_json(json.dumps(fields, default=str))
+    except ValidationError as error:
+        raise UserError(explain(error, cls, "task")) from None
+
+
+def task_class(name: str) -> Any:
+    """The class of the task of this name; UserError where there is none."""
+    if name not in TASKS:
+        raise unknown("task.name", name, TASKS)
+    return TASKS[name].load()
+
+
+def complete_task(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings with every default filled in."""
+    values = asdict(task(settings))
+    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    return {"name": settings["name"], **listed}
 
 
 def reader(config: "RunConfig") -> "Reader":
     """The reader of a run."""
-    settings = {"d_out": config.task["d_out"]} if "d_out" in config.task else {}
-    return reader_class(config.reader)(**settings)
+    cls: Any = READERS[config.reader].load()
+    return cls(**({"d_out": config.task["d_out"]} if "d_out" in config.task else {}))
 
 
 def d_token(task: "Task", reader: "Reader") -> int:
@@ -30,14 +66,14 @@ def model(config: "RunConfig", seed: int) -> "InContextTransformer | TokenTransf
     """The untrained model of one seed, in the run's dtype and on its device."""
     import torch
 
-    from mesa.model import InContextTransformer
-    from mesa.token_model import TokenTransformer
+    from mesa.models.in_context import InContextTransformer
+    from mesa.models.language import TokenTransformer
 
     device = config.training.device
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"training.device: {device!r} is asked for, but torch sees no GPU here")
     settings = {"seed": seed, "dtype": getattr(torch, config.training.dtype), "device": device}
     asked = task(config.task)
-    if config.reader == "symbols":
+    if READERS[config.reader].prompts == "tokens":
         return TokenTransformer(config.model, asked.d_vocab, asked.n_ctx, **settings)
     return InContextTransformer(config.model, d_token(asked, reader(config)), **settings)

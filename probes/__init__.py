@@ -5,33 +5,33 @@ from typing import TYPE_CHECKING
 from tasks.lazy import lazily
 
 if TYPE_CHECKING:
-    from probes.composition import Composition
-    from probes.controls import CONTROLS
-    from probes.copying_sensitivity import CopyingSensitivity
-    from probes.curvature import Curvature
-    from probes.curves import Curves
-    from probes.formation import Formation
-    from probes.gd_alignment import GDAlignment
-    from probes.head_attribution import HeadAttribution
-    from probes.head_roles import ranked
-    from probes.head_sum import HeadSum
-    from probes.identify import Identify
-    from probes.induction_as_gradient_step import InductionAsGradientStep
-    from probes.induction_scores import InductionScores
-    from probes.interpolation import Interpolation
-    from probes.layer_matching import LayerMatching
-    from probes.linear_decoding import LinearDecoding
-    from probes.order_sensitivity import OrderSensitivity
-    from probes.out_of_distribution import OutOfDistribution
+    from probes.activations.copying_sensitivity import CopyingSensitivity
+    from probes.activations.curvature import Curvature
+    from probes.activations.linear_decoding import LinearDecoding
+    from probes.attribution.probe import HeadAttribution
+    from probes.attribution.readouts import READOUTS, Readout
+    from probes.attribution.roles import ranked
+    from probes.behaviour.curves import Curves
+    from probes.behaviour.gd_alignment import GDAlignment
+    from probes.behaviour.identify import Identify
+    from probes.behaviour.layer_matching import LayerMatching
+    from probes.behaviour.order_sensitivity import OrderSensitivity
+    from probes.behaviour.out_of_distribution import OutOfDistribution
+    from probes.behaviour.rollout import Rollout
+    from probes.controls.regression import CONTROLS
+    from probes.language.composition import Composition
+    from probes.language.induction_as_gradient_step import InductionAsGradientStep
+    from probes.language.induction_scores import InductionScores
     from probes.pretrained import load_pretrained, pretrained_subject
     from probes.probe import Comparison, Probe
     from probes.reading import COLUMNS, Reading
-    from probes.readouts import READOUTS, Readout
-    from probes.rollout import Rollout
-    from probes.series import Series
+    from probes.runner import Plan, probe_runs, probe_subjects
     from probes.subject import Subject
-    from probes.suite import Plan, probe_runs, probe_subjects
-    from probes.weight_products import WeightProducts
+    from probes.training_time.formation import Formation
+    from probes.training_time.series import Series
+    from probes.weights.head_sum import HeadSum
+    from probes.weights.interpolation import Interpolation
+    from probes.weights.weight_products import WeightProducts
 
 __all__ = [
     "COLUMNS",
@@ -70,32 +70,32 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    "CONTROLS": "probes.controls",
-    "Composition": "probes.composition",
-    "CopyingSensitivity": "probes.copying_sensitivity",
-    "Curvature": "probes.curvature",
-    "Curves": "probes.curves",
-    "Formation": "probes.formation",
-    "GDAlignment": "probes.gd_alignment",
-    "HeadAttribution": "probes.head_attribution",
-    "HeadSum": "probes.head_sum",
-    "Identify": "probes.identify",
-    "InductionAsGradientStep": "probes.induction_as_gradient_step",
-    "InductionScores": "probes.induction_scores",
-    "Interpolation": "probes.interpolation",
-    "LayerMatching": "probes.layer_matching",
-    "LinearDecoding": "probes.linear_decoding",
-    "OrderSensitivity": "probes.order_sensitivity",
-    "OutOfDistribution": "probes.out_of_distribution",
+    "CONTROLS": "probes.controls.regression",
+    "Composition": "probes.language.composition",
+    "CopyingSensitivity": "probes.activations.copying_sensitivity",
+    "Curvature": "probes.activations.curvature",
+    "Curves": "probes.behaviour.curves",
+    "Formation": "probes.training_time.formation",
+    "GDAlignment": "probes.behaviour.gd_alignment",
+    "HeadAttribution": "probes.attribution.probe",
+    "HeadSum": "probes.weights.head_sum",
+    "Identify": "probes.behaviour.identify",
+    "InductionAsGradientStep": "probes.language.induction_as_gradient_step",
+    "InductionScores": "probes.language.induction_scores",
+    "Interpolation": "probes.weights.interpolation",
+    "LayerMatching": "probes.behaviour.layer_matching",
+    "LinearDecoding": "probes.activations.linear_decoding",
+    "OrderSensitivity": "probes.behaviour.order_sensitivity",
+    "OutOfDistribution": "probes.behaviour.out_of_distribution",
     **dict.fromkeys(("load_pretrained", "pretrained_subject"), "probes.pretrained"),
     **dict.fromkeys(("Comparison", "Probe"), "probes.probe"),
     **dict.fromkeys(("COLUMNS", "Reading"), "probes.reading"),
-    **dict.fromkeys(("READOUTS", "Readout"), "probes.readouts"),
-    "Rollout": "probes.rollout",
-    "Series": "probes.series",
+    **dict.fromkeys(("READOUTS", "Readout"), "probes.attribution.readouts"),
+    "Rollout": "probes.behaviour.rollout",
+    "Series": "probes.training_time.series",
     "Subject": "probes.subject",
-    **dict.fromkeys(("Plan", "probe_runs", "probe_subjects"), "probes.suite"),
-    "WeightProducts": "probes.weight_products",
-    "ranked": "probes.head_roles",
+    **dict.fromkeys(("Plan", "probe_runs", "probe_subjects"), "probes.runner"),
+    "WeightProducts": "probes.weights.weight_products",
+    "ranked": "probes.attribution.roles",
 }
 __getattr__ = lazily(__name__, _EXPORTS)

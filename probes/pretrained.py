@@ -11,8 +11,8 @@ from transformer_lens.model_bridge import TransformerBridge
 from mesa.errors import UserError
 from mesa.rng import generator
 from probes.subject import Subject
-from tasks.repeated_tokens import RepeatedTokens
-from tasks.symbols import SymbolsReader
+from tasks.readers.next_token import NextTokenReader
+from tasks.sequences.repeated_tokens import RepeatedTokens
 
 
 def load_pretrained(
@@ -27,7 +27,7 @@ def load_pretrained(
 
     >>> load_pretrained("no/such/place")
     Traceback (most recent call last):
-    mesa.errors.UserError: no/such/place: is not a directory
+    tasks.errors.UserError: no/such/place: is not a directory
     """
     place = Path(path)
     config = _config(place)
@@ -83,7 +83,7 @@ def pretrained_subject(path: Path | str, task: Any = None, *, device: torch.devi
     for what, asked, there in (("ids", task.d_vocab, model.cfg.d_vocab), ("positions", task.n_ctx, model.cfg.n_ctx)):
         if asked > there:
             raise UserError(f"{path}: the task asks for {asked} {what}, the model has {there}")
-    return Subject(model, SymbolsReader(), task, run=Path(path).resolve().name)
+    return Subject(model, NextTokenReader(), task, run=Path(path).resolve().name)
 
 
 def untrained_twin(model: TransformerBridge, seed: int) -> TransformerBridge:

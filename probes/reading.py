@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mesa.files import write_atomic
+from mesa.storage.files import write_atomic
 
 # Every table has these columns in this order, empty where they do not apply.
 COLUMNS: dict[str, Any] = {

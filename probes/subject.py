@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens import HookedTransformer
 
-from mesa.model import InContextTransformer
+from mesa.models.in_context import InContextTransformer
 from tasks.prompt import RegressionPrompt, TokenPrompt
-from tasks.reader import Inputs, Reader
-from tasks.symbols import SymbolsReader
+from tasks.readers.next_token import NextTokenReader
+from tasks.readers.reader import Inputs, Reader
 
 # Why a probe of regression models does not apply to a language model.
 NOT_REGRESSION = "it reads regression prompts, not token sequences"
@@ -54,7 +54,7 @@ class Subject:
     @property
     def symbols(self) -> bool:
         """Whether it is a language model on token sequences, not a model of regression prompts."""
-        return isinstance(getattr(self.reader, "base", self.reader), SymbolsReader)
+        return isinstance(getattr(self.reader, "base", self.reader), NextTokenReader)
 
     def output(self, inputs: Inputs) -> Float[Tensor, "batch pos d_model"]:
         """The model's output: the last residual stream, or logits."""

@@ -5,35 +5,36 @@ from typing import TYPE_CHECKING
 from tasks.lazy import lazily
 
 if TYPE_CHECKING:
-    from tasks.associative_recall import AssociativeRecall
-    from tasks.linear_regression import LinearRegression
-    from tasks.markov_chain import MarkovChain
-    from tasks.neighbouring import NeighbouringReader
     from tasks.prompt import Prompt, RegressionPrompt, TokenPrompt
-    from tasks.reader import Inputs, PairedReader, Reader, half_squared_error
-    from tasks.repeated_tokens import RepeatedTokens
-    from tasks.shifts import InputScale, NoisyLabels, OtherLaw, QueryScale, TeacherScale
-    from tasks.sine import SineRegression
-    from tasks.symbols import SymbolsReader, token_losses
+    from tasks.readers.interleaved import InterleavedReader
+    from tasks.readers.next_token import NextTokenReader, token_losses
+    from tasks.readers.paired import PairedReader
+    from tasks.readers.reader import Inputs, Reader, half_squared_error
+    from tasks.regression.linear_regression import LinearRegression
+    from tasks.regression.shifts import InputScale, NoisyLabels, QueryScale, RescaledInputs, TeacherScale
+    from tasks.regression.sine import SineRegression
+    from tasks.sequences.associative_recall import AssociativeRecall
+    from tasks.sequences.markov_chain import MarkovChain
+    from tasks.sequences.repeated_tokens import RepeatedTokens
     from tasks.task import Task, TokenTask
 
 __all__ = [
     "AssociativeRecall",
     "InputScale",
     "Inputs",
+    "InterleavedReader",
     "LinearRegression",
     "MarkovChain",
-    "NeighbouringReader",
+    "NextTokenReader",
     "NoisyLabels",
-    "OtherLaw",
     "PairedReader",
     "Prompt",
     "QueryScale",
     "Reader",
     "RegressionPrompt",
     "RepeatedTokens",
+    "RescaledInputs",
     "SineRegression",
-    "SymbolsReader",
     "Task",
     "TeacherScale",
     "TokenPrompt",
@@ -42,19 +43,20 @@ __all__ = [
     "token_losses",
 ]
 
-_READER = ("Inputs", "PairedReader", "Reader", "half_squared_error")
-_SHIFTS = ("InputScale", "NoisyLabels", "OtherLaw", "QueryScale", "TeacherScale")
+_READER = ("Inputs", "Reader", "half_squared_error")
+_SHIFTS = ("InputScale", "NoisyLabels", "RescaledInputs", "QueryScale", "TeacherScale")
 _EXPORTS = {
-    "AssociativeRecall": "tasks.associative_recall",
-    "LinearRegression": "tasks.linear_regression",
-    "MarkovChain": "tasks.markov_chain",
-    "NeighbouringReader": "tasks.neighbouring",
-    "RepeatedTokens": "tasks.repeated_tokens",
-    "SineRegression": "tasks.sine",
+    "AssociativeRecall": "tasks.sequences.associative_recall",
+    "LinearRegression": "tasks.regression.linear_regression",
+    "MarkovChain": "tasks.sequences.markov_chain",
+    "InterleavedReader": "tasks.readers.interleaved",
+    "RepeatedTokens": "tasks.sequences.repeated_tokens",
+    "SineRegression": "tasks.regression.sine",
     **dict.fromkeys(("Prompt", "RegressionPrompt", "TokenPrompt"), "tasks.prompt"),
-    **dict.fromkeys(("SymbolsReader", "token_losses"), "tasks.symbols"),
+    **dict.fromkeys(("NextTokenReader", "token_losses"), "tasks.readers.next_token"),
     **dict.fromkeys(("Task", "TokenTask"), "tasks.task"),
-    **dict.fromkeys(_READER, "tasks.reader"),
-    **dict.fromkeys(_SHIFTS, "tasks.shifts"),
+    "PairedReader": "tasks.readers.paired",
+    **dict.fromkeys(_READER, "tasks.readers.reader"),
+    **dict.fromkeys(_SHIFTS, "tasks.regression.shifts"),
 }
 __getattr__ = lazily(__name__, _EXPORTS)

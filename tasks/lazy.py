@@ -8,7 +8,7 @@ from typing import Any
 def lazily(package: str, exports: dict[str, str]) -> Callable[[str], Any]:
     """A module `__getattr__` that finds each name of `exports` (name -> module) when it is first asked for.
 
-    >>> find = lazily("tasks", {"Inputs": "tasks.reader"})
+    >>> find = lazily("tasks", {"Inputs": "tasks.readers.reader"})
     >>> find("Inputs").__name__
     'Inputs'
     """

@@ -1,4 +1,4 @@
-"""The README is true: its Python runs, its commands exist, and its layout names every file and no other."""
+"""The README is true: its Python runs, its commands exist, and its layout names every folder and no other."""
 
 import re
 from pathlib import Path
@@ -30,10 +30,10 @@ def test_every_command_in_the_readme_exists() -> None:
     assert set(re.findall(r"^mesa (\w+)", README, re.MULTILINE)) == verbs
 
 
-def test_the_layout_names_every_file() -> None:
+def test_the_layout_names_every_folder() -> None:
     layout = README[README.index("## Layout") : README.index("## Citation")]
-    named = set(re.findall(r"[a-z_]+\.py\b", layout))
-    there = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")} - {"__init__.py"}
+    named = set(re.findall(r"^ +([a-z_]+)/ ", layout, re.MULTILINE))
+    there = {path.name for folder in FOLDERS for path in (ROOT / folder).iterdir() if (path / "__init__.py").exists()}
     assert named == there
 
 

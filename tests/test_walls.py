@@ -37,8 +37,8 @@ def test_imports_run_one_way(path):
 @pytest.mark.parametrize(
     ("folder", "source", "bad"),
     [
-        ("tasks", "import mesa.model", ["mesa.model"]),
-        ("mesa", "def f():\n    from probes.fit import fit", ["probes.fit"]),
+        ("tasks", "import mesa.models.in_context", ["mesa.models.in_context"]),
+        ("mesa", "def f():\n    from probes.behaviour.agreement import fit", ["probes.behaviour.agreement"]),
         ("probes", "import analyses", ["analyses"]),
         ("tasks", "from . import prompt", ["."]),
         ("analyses", "import probes, mesa, tasks, numpy", []),

@@ -7,7 +7,7 @@ from tasks.lazy import lazily
 if TYPE_CHECKING:
     from mesa.construction.gradient_step import gradient_step_model
     from mesa.construction.induction_head import induction_model
-    from mesa.construction.neighbouring_step import neighbouring_step_model
+    from mesa.construction.interleaved_step import interleaved_step_model
     from mesa.construction.newton_step import newton_model
     from mesa.construction.pair_step import pair_step_layer, pair_step_model, pair_tokens
     from mesa.construction.previous_token import previous_token_model
@@ -18,7 +18,7 @@ __all__ = [
     "from_products",
     "gradient_step_model",
     "induction_model",
-    "neighbouring_step_model",
+    "interleaved_step_model",
     "newton_model",
     "pair_step_layer",
     "pair_step_model",
@@ -32,7 +32,7 @@ _EXPORTS = {
     "from_products": "mesa.construction.products",
     "gradient_step_model": "mesa.construction.gradient_step",
     "induction_model": "mesa.construction.induction_head",
-    "neighbouring_step_model": "mesa.construction.neighbouring_step",
+    "interleaved_step_model": "mesa.construction.interleaved_step",
     "newton_model": "mesa.construction.newton_step",
     **dict.fromkeys(("pair_step_layer", "pair_step_model", "pair_tokens"), "mesa.construction.pair_step"),
     "previous_token_model": "mesa.construction.previous_token",

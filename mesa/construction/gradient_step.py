@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.config import ModelConfig
+from mesa.config.schema import ModelConfig
 from mesa.construction.products import from_products
-from mesa.model import InContextTransformer
+from mesa.models.in_context import InContextTransformer
 
 
 def gradient_step_model(

@@ -14,7 +14,7 @@ again. At position 0 itself the key's own match is taken off, see `Channels.begu
 import torch
 
 from mesa.construction.previous_token import Channels, blank, saturated, write_previous_token
-from mesa.token_model import TokenTransformer
+from mesa.models.language import TokenTransformer
 
 
 def induction_model(

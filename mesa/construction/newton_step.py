@@ -12,9 +12,9 @@ the tokens, and linear attention computes nothing else.
 
 import torch
 
-from mesa.config import ModelConfig
+from mesa.config.schema import ModelConfig
 from mesa.construction.products import from_products
-from mesa.model import InContextTransformer
+from mesa.models.in_context import InContextTransformer
 
 
 def newton_model(

@@ -10,14 +10,14 @@ or a previous-token head has written it: then the linear layer is the second one
 
 import torch
 
-from mesa.config import ModelConfig
+from mesa.config.schema import ModelConfig
 from mesa.construction.induction_head import write_copy
 from mesa.construction.previous_token import Channels, blank, write_previous_token
 from mesa.construction.products import from_products
-from mesa.model import InContextTransformer
-from mesa.token_model import TokenTransformer
+from mesa.models.in_context import InContextTransformer
+from mesa.models.language import TokenTransformer
 from tasks.prompt import TokenPrompt
-from tasks.reader import Inputs
+from tasks.readers.reader import Inputs
 
 
 def pair_tokens(prompt: TokenPrompt, d_vocab: int, dtype: torch.dtype = torch.float64) -> Inputs:

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.config import Kernel, ModelConfig
-from mesa.token_model import TokenTransformer
+from mesa.config.schema import Kernel, ModelConfig
+from mesa.models.language import TokenTransformer
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.model import InContextTransformer
+from mesa.models.in_context import InContextTransformer
 
 Products = Float[Tensor, "layer head d_model d_model"]
 
@@ -25,7 +25,7 @@ def from_products(model: InContextTransformer, A: Products, V: Products) -> InCo
 
     Raises ValueError unless d_head = d_model, for a wrong shape, and for tied layers with different products.
 
-    >>> from mesa.config import ModelConfig
+    >>> from mesa.config.schema import ModelConfig
     >>> model = InContextTransformer(ModelConfig(), d_token=4)
     >>> A, V = weight_products(model)
     >>> bool(torch.allclose(weight_products(from_products(model, A, V))[1], V))

@@ -9,9 +9,9 @@ inputs: that the mean is lost, softmax cannot undo, so the step itself is not re
 
 import torch
 
-from mesa.config import ModelConfig
+from mesa.config.schema import ModelConfig
 from mesa.construction.products import from_products
-from mesa.model import InContextTransformer
+from mesa.models.in_context import InContextTransformer
 
 
 def softmax_step_model(

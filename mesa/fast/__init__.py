@@ -5,6 +5,6 @@ once per step, for all prompts. Only queries are read, so the last layer is comp
 channels alone. Losses and gradients are those of the HookedTransformer.
 """
 
-from mesa.fast.forms import FastPath, path
+from mesa.fast.dispatch import FastPath, path
 
 __all__ = ["FastPath", "path"]

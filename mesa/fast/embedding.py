@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from mesa.components import InputMLP, TokenEmbed
 from mesa.fast.layer import Layer
+from mesa.models.components import InputMLP, TokenEmbed
 
 
 def embedded(embed: TokenEmbed, values: Float[Tensor, "batch pos d_token"]) -> Float[Tensor, "batch pos d_model"]:

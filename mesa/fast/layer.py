@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from mesa.attention import Kernel
+from mesa.models.attention import Kernel
 
 # Matrix products of 12 channels take half the time of 11: CPU kernels have vectors of 4 or more numbers.
 _MULTIPLE = 4

@@ -6,7 +6,6 @@ from tasks.lazy import lazily
 
 if TYPE_CHECKING:
     from mesa.learners.averaging import Averaging
-    from mesa.learners.catalogue import LEARNERS, learner_of
     from mesa.learners.conjugate_gradients import ConjugateGradients
     from mesa.learners.gd_plus_plus import GDPlusPlus
     from mesa.learners.gradient_descent import GradientDescent
@@ -17,8 +16,9 @@ if TYPE_CHECKING:
     from mesa.learners.preconditioned import PreconditionedGradientDescent
     from mesa.learners.ridge import Ridge
     from mesa.learners.settled import Settled
-    from mesa.learners.successors import SUCCESSORS
+    from mesa.learners.token_predictors import SUCCESSORS
     from mesa.learners.trained import TrainedLearner
+    from mesa.registry import LEARNERS, learner_of
 
 __all__ = [
     "LEARNERS",
@@ -39,8 +39,8 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    "LEARNERS": "mesa.learners.catalogue",
-    "SUCCESSORS": "mesa.learners.successors",
+    "LEARNERS": "mesa.registry",
+    "SUCCESSORS": "mesa.learners.token_predictors",
     "Averaging": "mesa.learners.averaging",
     "ConjugateGradients": "mesa.learners.conjugate_gradients",
     "GDPlusPlus": "mesa.learners.gd_plus_plus",
@@ -53,6 +53,6 @@ _EXPORTS = {
     "Ridge": "mesa.learners.ridge",
     "Settled": "mesa.learners.settled",
     "TrainedLearner": "mesa.learners.trained",
-    "learner_of": "mesa.learners.catalogue",
+    "learner_of": "mesa.registry",
 }
 __getattr__ = lazily(__name__, _EXPORTS)

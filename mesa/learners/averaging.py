@@ -29,6 +29,6 @@ class Averaging:
         """The prediction, as the one step there is."""
         return prompt.query @ self.weights(prompt)
 
-    def tuned(self, prompt: RegressionPrompt) -> "Averaging":
+    def fit(self, prompt: RegressionPrompt) -> "Averaging":
         """The same: nothing is free."""
         return replace(self)

@@ -53,7 +53,7 @@ class ConjugateGradients:
         """The prediction after each step."""
         return prompt.query @ self.weights(prompt)
 
-    def tuned(self, prompt: RegressionPrompt) -> "ConjugateGradients":
+    def fit(self, prompt: RegressionPrompt) -> "ConjugateGradients":
         """The same: nothing is free."""
         return replace(self)
 

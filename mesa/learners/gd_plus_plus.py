@@ -10,9 +10,9 @@ from torch import Tensor
 
 from mesa.learners.descent import descend, descend_clipped, moments, reach, typical_norm
 from mesa.learners.gradient_descent import GradientDescent, per_step
-from mesa.learners.tuning import minimise
+from mesa.learners.optimise import minimise
 from tasks.prompt import RegressionPrompt
-from tasks.reader import half_squared_error
+from tasks.readers.reader import half_squared_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class GDPlusPlus:
         gammas, sizes = self._settings(prompt.x)
         return descend_clipped(prompt, gammas, sizes, None, self.clip)
 
-    def tuned(self, prompt: RegressionPrompt) -> "GDPlusPlus":
+    def fit(self, prompt: RegressionPrompt) -> "GDPlusPlus":
         """gamma and the step size of least loss after the last step.
 
         The loss has several minima: it is descended from tuned gradient descent and from a start with a correction,
@@ -82,7 +82,7 @@ class GDPlusPlus:
         unit = 1.0 / typical_norm(prompt)
         wide = prompt.to(dtype=torch.float64)
         loss = self._loss(wide)
-        plain = GradientDescent(steps=self.steps, clip=self.clip).tuned(wide).step_sizes[0]
+        plain = GradientDescent(steps=self.steps, clip=self.clip).fit(wide).step_sizes[0]
         if self.steps == 1:
             return replace(self, gamma=self._spread(0.0), step_size=self._spread(plain))
 
@@ -103,7 +103,7 @@ class GDPlusPlus:
 
         spread = torch.linspace(0.9, 1.1, self.steps, dtype=torch.float64)
         # Per-step gradient descent is a member of this class, and so a start: the wider class never fits worse.
-        plain_sizes = GradientDescent(steps=self.steps, shared=False, clip=self.clip).tuned(wide).step_sizes
+        plain_sizes = GradientDescent(steps=self.steps, shared=False, clip=self.clip).fit(wide).step_sizes
         none = torch.zeros(last, dtype=torch.float64)
         # A correction leaves small eigenvalues, which need larger corrections and steps: so the best ones grow.
         grown = min(4.0, 100.0 ** (1.0 / last)) ** torch.arange(self.steps, dtype=torch.float64)

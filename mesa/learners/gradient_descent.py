@@ -10,9 +10,9 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from mesa.learners.descent import descend, descend_clipped, moments, reach, typical_norm
-from mesa.learners.tuning import minimise
+from mesa.learners.optimise import minimise
 from tasks.prompt import RegressionPrompt
-from tasks.reader import half_squared_error
+from tasks.readers.reader import half_squared_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class GradientDescent:
             return prompt.query @ weights
         return self._clipped(prompt, prompt.x.new_tensor(self.step_sizes))
 
-    def tuned(self, prompt: RegressionPrompt) -> "GradientDescent":
+    def fit(self, prompt: RegressionPrompt) -> "GradientDescent":
         """The step sizes of least loss after the last step.
 
         One step is least squares in c: the prediction is W0 x_q + c g, g = the raw step's change of it. More steps make

@@ -21,7 +21,7 @@ class Learner(Protocol):
         """The name in tables."""
         ...
 
-    def tuned(self, prompt: RegressionPrompt) -> "Learner":
+    def fit(self, prompt: RegressionPrompt) -> "Learner":
         """The same algorithm with its free parameters fitted to least loss on these prompts."""
         ...
 

@@ -31,6 +31,6 @@ class LeastSquares:
         """The prediction, as the one step there is."""
         return prompt.query @ self.weights(prompt)
 
-    def tuned(self, prompt: RegressionPrompt) -> "LeastSquares":
+    def fit(self, prompt: RegressionPrompt) -> "LeastSquares":
         """The same: nothing is free."""
         return replace(self)

@@ -39,7 +39,7 @@ class NearestNeighbours:
         # Adds nothing but the zero gradient, which autograd would refuse for a constant.
         return (mean.to(prompt.y.dtype) + 0.0 * prompt.query.sum(dim=-1, keepdim=True))[None]
 
-    def tuned(self, prompt: RegressionPrompt) -> "NearestNeighbours":
+    def fit(self, prompt: RegressionPrompt) -> "NearestNeighbours":
         """The number of neighbours of least loss among 1..N, the smallest of equals."""
         gap = _means(prompt, prompt.x.shape[1]) - prompt.target.double()[:, :, None]
         return replace(self, neighbours=1 + int(gap.square().sum(dim=-1).mean(dim=(0, 1)).argmin()))

@@ -52,6 +52,6 @@ class Newton:
         """The prediction after each step."""
         return prompt.query @ self.weights(prompt)
 
-    def tuned(self, prompt: RegressionPrompt) -> "Newton":
+    def fit(self, prompt: RegressionPrompt) -> "Newton":
         """The same: nothing is fitted."""
         return replace(self)

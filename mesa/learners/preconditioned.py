@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mesa.learners.descent import Moments, moments
-from mesa.learners.tuning import minimise
+from mesa.learners.optimise import minimise
 from tasks.prompt import RegressionPrompt
-from tasks.reader import half_squared_error
+from tasks.readers.reader import half_squared_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class PreconditionedGradientDescent:
         """The prediction after each step."""
         return prompt.query @ self.weights(prompt)
 
-    def tuned(self, prompt: RegressionPrompt) -> "PreconditionedGradientDescent":
+    def fit(self, prompt: RegressionPrompt) -> "PreconditionedGradientDescent":
         """The preconditioner of least loss after the last step.
 
         One step has a closed form. More are descended from the best of three stable matrices: multiples of the

@@ -11,9 +11,9 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from mesa.learners.spectrum import Spectrum, spectrum
-from tasks.linear_regression import LinearRegression
 from tasks.prompt import RegressionPrompt
-from tasks.reader import half_squared_error
+from tasks.readers.reader import half_squared_error
+from tasks.regression.linear_regression import LinearRegression
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class Ridge:
         """The prediction, as the one step there is."""
         return prompt.query @ self.weights(prompt)
 
-    def tuned(self, prompt: RegressionPrompt) -> "Ridge":
+    def fit(self, prompt: RegressionPrompt) -> "Ridge":
         """The penalty of least loss, 0 included; the prior stays.
 
         Several minima are possible, so a grid of two penalties a decade finds the region and Brent's method ends it.

@@ -26,7 +26,7 @@ class Settled:
         """The learner's own."""
         return self.learner.name
 
-    def tuned(self, prompt: RegressionPrompt) -> "Settled":
+    def fit(self, prompt: RegressionPrompt) -> "Settled":
         """The learner itself."""
         return self
 

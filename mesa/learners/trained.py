@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from tasks.prompt import RegressionPrompt
-from tasks.reader import Reader
+from tasks.readers.reader import Reader
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class TrainedLearner:
     reader: Reader
     name: str = "meta_learned"
 
-    def tuned(self, prompt: RegressionPrompt) -> "TrainedLearner":
+    def fit(self, prompt: RegressionPrompt) -> "TrainedLearner":
         """The learner itself: nothing is left to fit."""
         return self
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from analyses.analysis import Size, judged
-from analyses.catalogue import analysis_of
-from analyses.claim import Circumstances, judge
+from analyses.claims.analysis import Size, judged
+from analyses.claims.claim import Circumstances, judge
 from analyses.progress import Progress
+from analyses.registry import analysis_of
 from analyses.reproduce import Result, gather, reproduce
-from mesa.run import Run
-from probes.suite import probe_runs
+from mesa.storage.run import Run
+from probes.runner import probe_runs
 
 SMALL = Size(seeds=1, quick=True)
 # Each analysis with the claims for which no weights can be written that meet the rule: they are about training, or say

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from analyses.bench import alternate
-from analyses.bench_training import SETTINGS, compare
-from mesa.presets import preset
-from mesa.training import Trainer, one_thread
+from analyses.benchmarks.timing import alternate
+from analyses.benchmarks.training import SETTINGS, compare
+from mesa.config.presets import preset
+from mesa.training.trainer import Trainer, one_thread
 from tasks.prompt import RegressionPrompt
 
 

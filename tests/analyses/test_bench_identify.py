@@ -3,10 +3,21 @@
 import pytest
 import torch
 
-from analyses.bench_identify import _IMPOSTORS, _OFF_LIST, EXPLICIT, STEPS, TASKS, Job, Row, all_jobs, answers, summary
+from analyses.benchmarks.identify import (
+    _IMPOSTORS,
+    _OFF_LIST,
+    EXPLICIT,
+    STEPS,
+    TASKS,
+    Job,
+    Row,
+    all_jobs,
+    answers,
+    summary,
+)
 from mesa.construction import gradient_step_model, weight_products
 from mesa.learners import GradientDescent
-from probes.plants import Planted, last_step, noisy
+from probes.controls.planted import Planted, last_step, noisy
 
 
 def test_every_construction_every_impostor_and_every_noise_is_asked() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from analyses.claim import Circumstances, Claim, Measure, Source, Status, interval, judge
+from analyses.claims.claim import Circumstances, Claim, Measure, Source, Status, interval, judge
 
 MEASURE = Measure("error", "at most", 1.0, lambda rows: float(rows["value"].iloc[0]))
 CLAIM = Claim(

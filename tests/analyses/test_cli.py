@@ -151,7 +151,7 @@ def test_help_loads_nothing_heavy() -> None:
 def test_bench_rows_have_the_promised_fields(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from analyses import bench_training
+    from analyses.benchmarks import training as bench_training
 
     full = bench_training.compare
     monkeypatch.setattr(bench_training, "SETTINGS", {"one-layer": bench_training.SETTINGS["one-layer"]})

@@ -5,11 +5,11 @@ import math
 import pandas as pd
 import pytest
 
-from analyses.analysis import Evidence
-from analyses.curvature import PUBLISHED, RUNS, CurvatureByContext
-from analyses.measures import cosine_lead, interpolated_gap, shift_ratio, way
-from analyses.tables import losses
-from analyses.turns import turn, turn_rows
+from analyses.claims.analysis import Evidence
+from analyses.claims.measures.regression import cosine_lead, interpolated_gap, shift_ratio, way
+from analyses.claims.peak_and_decline import turn, turn_rows
+from analyses.claims.tables import losses
+from analyses.experiments.curvature.analysis import PUBLISHED, RUNS, CurvatureByContext
 from probes.reading import Reading
 
 

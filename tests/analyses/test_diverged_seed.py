@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from analyses.report.run_report import summary, write_run
 from analyses.reproduce import gather
-from analyses.run_report import summary, write_run
 from mesa import Run, train
-from mesa.config_file import parse
+from mesa.config.yaml import parse
 from probes import GDAlignment, Plan, probe_runs
 
 SETTINGS = {

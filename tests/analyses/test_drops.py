@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.analysis import Evidence, judged
-from analyses.claim import Circumstances, judge
-from analyses.drops import drop_rows, drops
-from analyses.plateau import HASTE, LARGE_RUNS, ONE, TWO, WIDE, Plateau
+from analyses.claims.analysis import Evidence, judged
+from analyses.claims.claim import Circumstances, judge
+from analyses.experiments.plateau.analysis import HASTE, LARGE_RUNS, ONE, TWO, WIDE, Plateau
+from analyses.experiments.plateau.times import drop_rows, drops
 from probes.reading import Reading
 
 GD, ZERO = 0.2, 0.4

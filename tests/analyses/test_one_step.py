@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analyses.analysis import Size
-from analyses.claim import Circumstances, judge
-from analyses.one_step import OneStep
+from analyses.claims.analysis import Size
+from analyses.claims.claim import Circumstances, judge
+from analyses.experiments.one_step import OneStep
 from analyses.progress import Progress
 from analyses.reproduce import Result, gather, reproduce, verdicts_of
-from mesa.run import Run
-from probes.suite import probe_runs
+from mesa.storage.run import Run
+from probes.runner import probe_runs
 
 
 @pytest.fixture(scope="module")

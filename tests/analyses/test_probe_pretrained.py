@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from probes import Reading
-from probes.catalogue import PROBES
+from probes.registry import PROBES
 from tests.analyses.test_cli import mesa
 from tests.probes.hugging_face import saved
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from analyses.cli import main
-from analyses.run_report import write_run
+from analyses.report.run_report import write_run
 from mesa import Run, UserError, train
-from mesa.config_file import parse
+from mesa.config.yaml import parse
 from probes import GDAlignment, Plan, Rollout, WeightProducts, probe_runs
 
 SMALL = {
@@ -64,8 +64,8 @@ def test_text_from_a_run_is_escaped(page: Path) -> None:
 
 def test_text_from_a_configuration_is_escaped(tmp_path: Path) -> None:
     """The template escapes whatever text it is given, also in titles and reasons."""
-    from analyses.report import _template
-    from probes.suite import Skipped
+    from analyses.report.page import _template
+    from probes.runner import Skipped
 
     evil = "<img src=x onerror=alert(1)>"
     views = {"plots": [], "runs": [{"name": evil, "config": evil, "ends": [{"seed": 0, "status": evil}]}]}
@@ -98,7 +98,7 @@ def test_a_run_that_was_not_probed_cannot_be_reported(tmp_path: Path) -> None:
 
 
 def test_results_are_valid_json_even_where_nothing_is_defined() -> None:
-    from analyses.report import _finite
+    from analyses.report.page import _finite
 
     assert json.loads(json.dumps([_finite(float("nan")), _finite(float("inf")), _finite(1.0)])) == [None, "inf", 1.0]
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analyses.analysis import Size
-from analyses.claim import Circumstances, judge
+from analyses.claims.analysis import Size
+from analyses.claims.claim import Circumstances, judge
+from analyses.experiments.sine.analysis import LEARNER, MODEL, Sine
 from analyses.progress import Progress
 from analyses.reproduce import Result, reproduce
-from analyses.sine import LEARNER, MODEL, Sine
-from mesa.presets import preset
-from probes.suite import Plan
+from mesa.config.presets import preset
+from probes.runner import Plan
 
 
 class Small(Sine):

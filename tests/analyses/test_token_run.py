@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analyses.cli import app
-from mesa.config_file import load
+from mesa.config.yaml import load
 
 SMALL = ["training.steps=20", "training.batch=16", "training.held_out=16", "training.evaluate_every=10"]
 SMALL += ["task.length=16", "model.d_model=16", "model.d_head=16"]
@@ -29,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_language_model_has_a_configuration_that_reads_back(tmp_path: Path) -> None:
-    for name in ("induction", "recall", "markov", "markov-linear", "neighbouring"):
+    for name in ("induction", "recall", "markov", "markov-linear", "interleaved"):
         (tmp_path / "config.yaml").write_text(asked("config", name))
         assert load(tmp_path / "config.yaml").model.n_layers == 2
 

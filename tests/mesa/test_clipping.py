@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mesa.components import ClippedResidual
+from mesa.models.components import ClippedResidual
 from tasks import Inputs
 
 

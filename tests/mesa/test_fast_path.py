@@ -84,7 +84,7 @@ def test_what_one_layer_writes_to_every_token(lively, tokens, heads):
 
 def test_a_step_of_training_is_the_same_either_way():
     from mesa import RunConfig, TrainingConfig
-    from mesa.training import Trainer
+    from mesa.training.trainer import Trainer
 
     def trained(quick: bool):
         settings = TrainingConfig(batch=64, dtype="float64", gradient_clip=10.0, learning_rate=1e-2, fast=quick)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mesa import fast
-from mesa.fast import seen
-from tasks import LinearRegression, NeighbouringReader, PairedReader
+from mesa.fast import two_layers as seen
+from tasks import InterleavedReader, LinearRegression, PairedReader
 
 BOTH = ["softmax", "linear"]
 # Models, with how many queries, and whether few enough vectors are asked for that the middle need not be formed.
@@ -27,7 +27,7 @@ MODELS = {
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)], ids=["f32", "f64"])
 @pytest.mark.parametrize(("fields", "queries", "short"), MODELS.values(), ids=MODELS.keys())
 def test_loss_and_gradients_are_the_models_own(lively, monkeypatch, fields, queries, short, dtype, bound):
-    reader, taken, plain = NeighbouringReader(), [], seen.last_two
+    reader, taken, plain = InterleavedReader(), [], seen.last_two
     monkeypatch.setattr(seen, "last_two", lambda *args: taken.append(1) or plain(*args))
     prompt = LinearRegression(d_in=4, context=6).sample(16, torch.Generator().manual_seed(0), queries).to(dtype=dtype)
     model = lively(d_token=14, dtype=dtype, **fields)

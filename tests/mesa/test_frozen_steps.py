@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from mesa import InContextTransformer, ModelConfig, RunConfig, TrainingConfig, preset
-from mesa.config_file import parse
+from mesa.config.yaml import parse
 from mesa.errors import UserError
 from mesa.learners import GradientDescent
-from mesa.training import Trainer
+from mesa.training.trainer import Trainer
 from tasks import PairedReader, RegressionPrompt, SineRegression
 
 STEP = ModelConfig(d_model=7, input_mlp=11, attention="gradient_step", attn_scale=2.5)

@@ -107,8 +107,8 @@ def test_tuned_settings_beat_gradient_descent_and_are_stationary(seeded, steps, 
     def loss(learner) -> float:
         return half_squared_error(learner.predict(prompt)[-1], prompt.target).item()
 
-    tuned = GDPlusPlus(steps=steps, shared=shared).tuned(prompt)
-    plain = GradientDescent(steps=steps).tuned(prompt)
+    tuned = GDPlusPlus(steps=steps, shared=shared).fit(prompt)
+    plain = GradientDescent(steps=steps).fit(prompt)
     assert loss(tuned) <= loss(plain) * (1 + 1e-9)
     assert steps == 1 or loss(tuned) < 0.9 * loss(plain)
     if shared:
@@ -118,14 +118,14 @@ def test_tuned_settings_beat_gradient_descent_and_are_stationary(seeded, steps, 
                 # One step has no gamma: zero stays zero.
                 assert loss(moved) >= loss(tuned) - 1e-12
     else:
-        assert loss(tuned) <= loss(GDPlusPlus(steps=steps).tuned(prompt)) + 1e-9
+        assert loss(tuned) <= loss(GDPlusPlus(steps=steps).fit(prompt)) + 1e-9
         assert tuned.gammas[-1] == 0.0
 
 
 @pytest.mark.parametrize("steps", [2, 3])
 def test_one_size_a_step_beats_a_shared_one(seeded, steps):
     prompt = LinearRegression(d_in=5, context=8).sample(400, seeded(0)).to(dtype=torch.float64)
-    apart, shared = (GradientDescent(steps=steps, shared=shared).tuned(prompt) for shared in (False, True))
+    apart, shared = (GradientDescent(steps=steps, shared=shared).fit(prompt) for shared in (False, True))
 
     def loss(learner) -> float:
         return half_squared_error(learner.predict(prompt)[-1], prompt.target).item()
@@ -153,5 +153,5 @@ def test_contradictions_are_refused():
 def test_the_search_also_starts_from_corrections_that_grow_from_step_to_step(seeded):
     """From the shared pair or from gradient descent alone it ends a fifth higher, at .051."""
     prompt = LinearRegression().sample(500, seeded(0)).to(dtype=torch.float64)
-    tuned = GDPlusPlus(steps=3, shared=False).tuned(prompt)
+    tuned = GDPlusPlus(steps=3, shared=False).fit(prompt)
     assert half_squared_error(tuned.predict(prompt)[-1], prompt.target).item() < 0.045

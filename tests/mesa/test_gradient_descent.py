@@ -47,7 +47,7 @@ def test_one_tuned_step_is_the_closed_form(seeded, fields, N, size, expected):
     # The table gives five decimals.
     assert closed == pytest.approx((size, expected), abs=1e-5)
     task, generator = LinearRegression(context=N, **fields), seeded(0)
-    sizes = torch.tensor([GradientDescent().tuned(task.sample(1000, generator)).step_size for _ in range(20)])
+    sizes = torch.tensor([GradientDescent().fit(task.sample(1000, generator)).step_size for _ in range(20)])
     # Five standard errors over twenty samples.
     assert abs(sizes.mean() - size) < 5 * sizes.std() / math.sqrt(20)
     assert sizes.std() < 0.05 * size
@@ -62,7 +62,7 @@ def test_one_tuned_step_is_the_closed_form(seeded, fields, N, size, expected):
 def test_the_tuned_size_is_a_minimum_at_any_scale(seeded, steps, scale, started):
     prompt = LinearRegression(input_scale=scale, d_in=5, context=8).sample(500, seeded(0)).to(dtype=torch.float64)
     start = 0.3 * torch.ones(5, 1) if started else None
-    tuned = GradientDescent(steps=steps, start=start).tuned(prompt)
+    tuned = GradientDescent(steps=steps, start=start).fit(prompt)
     least = loss(tuned, prompt)
     for factor in (0.99, 1.01, 0.5, 1.5):
         assert loss(replace(tuned, step_size=tuned.step_sizes[0] * factor), prompt) > least
@@ -74,7 +74,7 @@ def test_the_tuned_size_is_a_minimum_at_any_scale(seeded, steps, scale, started)
 @pytest.mark.parametrize("steps", [2, 3, 6])
 def test_several_tuned_steps_are_the_global_minimum(seeded, steps):
     prompt = LinearRegression(context=15).sample(300, seeded(0)).to(dtype=torch.float64)
-    tuned = GradientDescent(steps=steps).tuned(prompt)
+    tuned = GradientDescent(steps=steps).fit(prompt)
 
     def cost(size) -> float:
         return loss(GradientDescent(float(size[0]), steps), prompt)
@@ -83,7 +83,7 @@ def test_several_tuned_steps_are_the_global_minimum(seeded, steps):
     # The grid is .01 wide.
     assert tuned.step_size == pytest.approx(float(best), abs=0.01)
     assert loss(tuned, prompt) <= cost([best])
-    assert loss(tuned, prompt) < loss(GradientDescent(steps=steps - 1).tuned(prompt), prompt)
+    assert loss(tuned, prompt) < loss(GradientDescent(steps=steps - 1).fit(prompt), prompt)
 
 
 @pytest.mark.parametrize("d_out", [1, 2])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from mesa.model import hook_points
+from mesa.models.in_context import hook_points
 
 FLAGS = {
     "hook_result": "use_attn_result",

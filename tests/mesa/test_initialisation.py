@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mesa import InContextTransformer, ModelConfig
-from mesa.model import _CUT
+from mesa.models.in_context import _CUT
 
 WIDE = {"n_layers": 2, "n_heads": 3, "d_head": 40, "d_model": 50, "d_mlp": 60, "input_mlp": 70, "act_fn": "relu"}
 FAN_IN = {

@@ -101,7 +101,7 @@ def test_tuning_makes_a_new_learner_that_is_no_worse(seeded, name, dtype, contex
     strange = torch.sin(7.0 * prompt.query.sum(dim=-1, keepdim=True)).expand_as(prompt.target)
     asked = {"own": prompt.target, "strange": strange, "zero": torch.zeros_like(prompt.target)}[target]
     prompt, plain = replace(prompt, target=asked), made(name, 2)
-    tuned = plain.tuned(prompt)
+    tuned = plain.fit(prompt)
     assert tuned is not plain
     assert tuned.name == name
     before, after = (half_squared_error(each.predict(prompt)[-1], asked).item() for each in (plain, tuned))
@@ -116,9 +116,9 @@ def test_inputs_and_labels_of_any_scale_are_tuned_for(seeded, name):
     costs = []
     for x, y in ((1.0, 1.0), (1e-3, 1e3), (1e3, 1e-3)):
         other = replace(prompt, x=x * prompt.x, query=x * prompt.query, y=y * prompt.y, target=y * prompt.target)
-        tuned = learner_of(name, 2).tuned(other)
+        tuned = learner_of(name, 2).fit(other)
         costs.append(half_squared_error(tuned.predict(other)[-1], other.target).item() / y**2)
-        assert torch.equal(learner_of(name, 2).tuned(other).predict(other), tuned.predict(other))
+        assert torch.equal(learner_of(name, 2).fit(other).predict(other), tuned.predict(other))
     # What a search leaves undone at its tolerance.
     assert costs == pytest.approx([costs[0]] * 3, rel=1e-4)
 

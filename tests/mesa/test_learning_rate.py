@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mesa import RunConfig, TrainingConfig
-from mesa.training import Trainer
+from mesa.training.trainer import Trainer
 
 TASK = {"name": "linear_regression", "d_in": 3, "context": 4}
 

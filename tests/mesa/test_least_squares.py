@@ -97,7 +97,7 @@ def test_without_a_penalty_ridge_is_least_squares(seeded, context):
 def test_the_tuned_penalty_is_noise_over_prior(seeded, noise, context):
     task = LinearRegression(d_in=5, context=context, label_noise=noise, teacher_scale=1.5)
     tuning = task.sample(8000, seeded(0))
-    tuned, bayes = Ridge().tuned(tuning), Ridge.bayes(task)
+    tuned, bayes = Ridge().fit(tuning), Ridge.bayes(task)
     # Over seeds its logarithm spreads by .03 (large noise) to .1 (small noise, short contexts).
     assert tuned.penalty == pytest.approx(bayes.penalty, rel=0.35)
     losses = [half_squared_error(each.predict(tuning)[0], tuning.target) for each in (tuned, bayes, Ridge())]
@@ -107,7 +107,7 @@ def test_the_tuned_penalty_is_noise_over_prior(seeded, noise, context):
 
 def test_the_tuned_penalty_is_the_global_minimum(seeded):
     prompt = prompts(seeded, batch=200, context=8, label_noise=0.3)
-    least = half_squared_error(Ridge().tuned(prompt).predict(prompt)[0], prompt.target)
+    least = half_squared_error(Ridge().fit(prompt).predict(prompt)[0], prompt.target)
     for penalty in np.logspace(-10, 3, 200):
         assert half_squared_error(Ridge(float(penalty)).predict(prompt)[0], prompt.target) >= least * (1 - 1e-9)
 
@@ -118,7 +118,7 @@ def test_a_planted_penalty_is_found(seeded, prior):
     for penalty in (0.0, 1e-4, 0.02, 5.0):
         told = replace(prompt, target=Ridge(penalty, prior).predict(prompt)[0])
         # Nothing to pay is found exactly, not as a small penalty.
-        assert Ridge(1.0, prior).tuned(told).penalty == pytest.approx(penalty, rel=1e-5, abs=0.0)
+        assert Ridge(1.0, prior).fit(told).penalty == pytest.approx(penalty, rel=1e-5, abs=0.0)
 
 
 def test_nonsense_is_refused(seeded):

@@ -32,7 +32,7 @@ def test_an_example_is_its_own_neighbour(seeded, dtype):
     prompt = prompts(seeded).to(dtype=dtype)
     asked = replace(prompt, query=prompt.x, target=prompt.y)
     assert torch.equal(NearestNeighbours(1).predict(asked)[0], prompt.y)
-    assert NearestNeighbours(7).tuned(asked).neighbours == 1
+    assert NearestNeighbours(7).fit(asked).neighbours == 1
 
 
 def test_more_neighbours_than_examples_are_all(seeded):
@@ -45,13 +45,13 @@ def test_more_neighbours_than_examples_are_all(seeded):
 def test_tuning_takes_the_best_number(seeded):
     prompt = prompts(seeded, batch=100)
     losses = [half_squared_error(NearestNeighbours(k).predict(prompt)[0], prompt.target) for k in range(1, 13)]
-    tuned = NearestNeighbours().tuned(prompt)
+    tuned = NearestNeighbours().fit(prompt)
     assert tuned.neighbours == 1 + int(np.argmin(losses))
     # More noise asks for more of them.
-    assert NearestNeighbours().tuned(prompts(seeded, batch=100, noise=2.0)).neighbours > tuned.neighbours
+    assert NearestNeighbours().fit(prompts(seeded, batch=100, noise=2.0)).neighbours > tuned.neighbours
     for k in (1, 3, 12):
         told = replace(prompt, target=NearestNeighbours(k).predict(prompt)[0])
-        assert NearestNeighbours().tuned(told).neighbours == k
+        assert NearestNeighbours().fit(told).neighbours == k
 
 
 def test_near_ones_are_told_apart_far_from_zero(seeded):

@@ -18,7 +18,7 @@ def noisy(seeded, batch=6, queries=2, **fields):
 
 
 def tuned_loss(learner: Learner, tuning, prompt) -> float:
-    return half_squared_error(learner.tuned(tuning).predict(prompt)[-1], prompt.target).item()
+    return half_squared_error(learner.fit(tuning).predict(prompt)[-1], prompt.target).item()
 
 
 @pytest.mark.parametrize(("d_out", "queries"), [(1, 1), (2, 3)])
@@ -34,7 +34,7 @@ def test_it_is_the_least_squares_solution_of_the_whole_system(seeded, d_out, que
                 rows.append([xi * mj for xi in prompt.query[b, q].tolist() for mj in moment[:, o]])
                 targets.append(prompt.target[b, q, o].item())
     expected = np.linalg.lstsq(np.array(rows), np.array(targets), rcond=None)[0].reshape(3, 3)
-    tuned = PreconditionedGradientDescent().tuned(prompt)
+    tuned = PreconditionedGradientDescent().fit(prompt)
     assert tuned.preconditioner is not None
     # The normal equations square a condition number of about ten; float64 has digits to spare.
     np.testing.assert_allclose(tuned.preconditioner.numpy(), expected, rtol=1e-9, atol=1e-9)
@@ -42,7 +42,7 @@ def test_it_is_the_least_squares_solution_of_the_whole_system(seeded, d_out, que
 
 def test_no_nearby_preconditioner_is_better(seeded):
     prompt = LinearRegression(d_in=3, context=5, scales=(1.0, 0.5, 2.0)).sample(300, seeded(0)).to(dtype=torch.float64)
-    tuned = PreconditionedGradientDescent().tuned(prompt)
+    tuned = PreconditionedGradientDescent().fit(prompt)
     assert tuned.preconditioner is not None
     least = half_squared_error(tuned.predict(prompt)[0], prompt.target)
     for seed in range(10):
@@ -54,9 +54,9 @@ def test_no_nearby_preconditioner_is_better(seeded):
 def test_on_isotropic_inputs_it_is_plain_gradient_descent(seeded):
     task = LinearRegression()
     tuning, prompt = task.sample(40_000, seeded(0)), task.sample(10_000, seeded(1))
-    P = PreconditionedGradientDescent().tuned(tuning).preconditioner
+    P = PreconditionedGradientDescent().fit(tuning).preconditioner
     assert P is not None
-    (c,) = GradientDescent().tuned(tuning).step_sizes
+    (c,) = GradientDescent().fit(tuning).step_sizes
     # Measured standard error of an entry at 40,000 prompts: .011; the largest of a hundred is at about three.
     assert (P - c * torch.eye(10)).abs().max() < 5 * 0.011
     plain, full = (
@@ -89,7 +89,7 @@ def test_for_normal_inputs_it_is_the_matrix_of_the_theorem(seeded):
     sigma = torch.diag(torch.tensor(scales).square()).double()
     gamma = (1 + 1 / N) * sigma + sigma.trace() / N * torch.eye(4)
     expected = torch.linalg.inv(gamma) / N
-    P = PreconditionedGradientDescent().tuned(prompt).preconditioner
+    P = PreconditionedGradientDescent().fit(prompt).preconditioner
     assert P is not None
     # Whitened on both sides, every entry has a measured standard error of .001 or less.
     root = sigma.sqrt()
@@ -146,7 +146,7 @@ def test_a_planted_preconditioner_is_found(seeded, steps, scale):
     inner = 0.15 * torch.eye(5, dtype=torch.float64) + 0.02 * torch.randn(5, 5, generator=seeded(1)).double()
     planted = PreconditionedGradientDescent(white @ inner @ white, steps)
     told = replace(prompt, target=planted.predict(prompt)[-1])
-    P = PreconditionedGradientDescent(steps=steps).tuned(told).preconditioner
+    P = PreconditionedGradientDescent(steps=steps).fit(told).preconditioner
     assert P is not None
     torch.testing.assert_close(torch.linalg.solve(white, P) @ white.inverse(), inner, rtol=0, atol=1e-3)
 
@@ -154,19 +154,19 @@ def test_a_planted_preconditioner_is_found(seeded, steps, scale):
 @pytest.mark.parametrize("steps", [2, 4])
 def test_several_tuned_steps_are_a_minimum_below_its_rivals(seeded, steps):
     prompt = noisy(seeded, batch=400, queries=4, scales=(1.0, 0.25, 2.0, 0.5, 1.0))
-    tuned = PreconditionedGradientDescent(steps=steps).tuned(prompt)
+    tuned = PreconditionedGradientDescent(steps=steps).fit(prompt)
     assert tuned.preconditioner is not None
 
     def loss(learner: Learner) -> float:
         return half_squared_error(learner.predict(prompt)[-1], prompt.target).item()
 
     for rival in (GradientDescent(steps=steps), PreconditionedGradientDescent(steps=steps - 1)):
-        assert loss(tuned) < 0.99 * loss(rival.tuned(prompt))
+        assert loss(tuned) < 0.99 * loss(rival.fit(prompt))
     for seed in range(10):
         change = 1.0 + 0.03 * torch.randn(5, 5, generator=seeded(seed), dtype=torch.float64)
         assert loss(replace(tuned, preconditioner=tuned.preconditioner * change)) > loss(tuned)
     # Tuning a tuned one again ends there.
-    assert loss(tuned.tuned(prompt)) == pytest.approx(loss(tuned), rel=1e-6)
+    assert loss(tuned.fit(prompt)) == pytest.approx(loss(tuned), rel=1e-6)
 
 
 def test_nonsense_is_refused(seeded):

@@ -8,7 +8,7 @@ import torch
 from mesa import generator
 from mesa.construction import induction_model, pair_step_layer, pair_step_model, pair_tokens, previous_token_model
 from mesa.learners import GradientDescent
-from mesa.learners.successors import gradient_step, normalised_bigram
+from mesa.learners.token_predictors import gradient_step, normalised_bigram
 from tasks import AssociativeRecall, MarkovChain, RegressionPrompt, RepeatedTokens, TokenPrompt
 
 TASKS = {

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mesa import ModelConfig, RunConfig
-from mesa.token_model import TokenTransformer
+from mesa.models.language import TokenTransformer
 from tasks import Inputs
 
 CONFIG: dict[str, Any] = {"n_layers": 2, "n_heads": 2, "d_model": 6, "d_head": 3, "causal": True}
@@ -87,12 +87,12 @@ def test_a_configuration_is_refused_by_the_field(task, field, value):
     with pytest.raises(ValueError, match=rf"model\.{field}: "):
         RunConfig(
             task={"name": task},
-            reader="symbols",
+            reader="next_token",
             model=ModelConfig(**{**CONFIG, "n_heads": 1, "d_head": None, "d_mlp": 4, field: value}),
         )
 
 
-@pytest.mark.parametrize(("task", "reader"), [("markov_chain", "paired"), ("linear_regression", "symbols")])
+@pytest.mark.parametrize(("task", "reader"), [("markov_chain", "paired"), ("linear_regression", "next_token")])
 def test_a_reader_that_does_not_fit_its_task_is_refused(task, reader):
     with pytest.raises(ValueError, match=rf"reader: '{reader}' does not read {task}"):
         RunConfig(task={"name": task}, reader=reader, model=ModelConfig(**CONFIG))

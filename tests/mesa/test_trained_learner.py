@@ -29,7 +29,7 @@ def test_it_is_a_learner_that_is_tuned_already(seeded):
     learner = TrainedLearner(gradient_step_model(0.3, d_in=3), PairedReader())
     assert isinstance(learner, Learner)
     assert learner.name == "meta_learned"
-    assert learner.tuned(prompt_of(seeded)) is learner
+    assert learner.fit(prompt_of(seeded)) is learner
     assert learner.weights(prompt_of(seeded)) is None
 
 

@@ -8,7 +8,7 @@ import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 from mesa import InContextTransformer, ModelConfig
-from mesa.model import hook_points
+from mesa.models.in_context import hook_points
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},

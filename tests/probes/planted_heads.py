@@ -9,9 +9,9 @@ from torch import Tensor
 
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import from_products
-from mesa.token_model import TokenTransformer
+from mesa.models.language import TokenTransformer
 from probes import Subject
-from tasks import LinearRegression, PairedReader, RepeatedTokens, SymbolsReader, TokenPrompt
+from tasks import LinearRegression, NextTokenReader, PairedReader, RepeatedTokens, TokenPrompt
 
 REPEATED = RepeatedTokens(vocabulary=16, length=10, shortest=3, longest=4)
 
@@ -73,7 +73,7 @@ def copying(strengths: Mapping[int, float], heads: int = 5) -> Subject:
             attn.W_K[head, 2 * V + 1, 0] = 1.0
             attn.W_V[head, :V, :V] = torch.eye(V)
             attn.W_O[head, :V, V : 2 * V] = strength * torch.eye(V)
-    return Subject(model, SymbolsReader(), task)
+    return Subject(model, NextTokenReader(), task)
 
 
 def induction(strengths: Mapping[int, float], previous: int = 1, heads: int = 3) -> Subject:
@@ -96,7 +96,7 @@ def induction(strengths: Mapping[int, float], previous: int = 1, heads: int = 3)
             second.W_Q[head, :V, :V] = sharp * torch.eye(V)
             second.W_K[head, V : 2 * V, :V] = torch.eye(V)
             second.W_O[head, :V, 2 * V : 3 * V] = strength * torch.eye(V)
-    return Subject(model, SymbolsReader(), task)
+    return Subject(model, NextTokenReader(), task)
 
 
 def _blank(task: Any, layers: int, heads: int, slots: int) -> TokenTransformer:

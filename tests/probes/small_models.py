@@ -8,12 +8,12 @@ from torch import Tensor
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 from mesa import InContextTransformer, ModelConfig, generator
-from mesa.token_model import TokenTransformer
+from mesa.models.language import TokenTransformer
 from probes import Subject
-from probes.corruption import corrupted, usable
-from probes.head_edits import Case
-from probes.readouts import readout_of
-from tasks import LinearRegression, NeighbouringReader, PairedReader, RepeatedTokens, SymbolsReader
+from probes.attribution.corruption import corrupted, usable
+from probes.attribution.edits import Case
+from probes.attribution.readouts import readout_of
+from tasks import InterleavedReader, LinearRegression, NextTokenReader, PairedReader, RepeatedTokens
 
 REPEATED = RepeatedTokens(vocabulary=6, length=8, shortest=2, longest=4)
 
@@ -21,7 +21,7 @@ REPEATED = RepeatedTokens(vocabulary=6, length=8, shortest=2, longest=4)
 def symbols(**config: Any) -> Subject:
     settings = {"n_layers": 3, "n_heads": 2, "d_model": 12, "d_head": 6, "kernel": "softmax", "init_variance": 3.0}
     chosen = ModelConfig(**{**settings, "causal": True, **config})
-    return drawn(TokenTransformer(chosen, 7, 8, dtype=torch.float64), SymbolsReader(), REPEATED)
+    return drawn(TokenTransformer(chosen, 7, 8, dtype=torch.float64), NextTokenReader(), REPEATED)
 
 
 def numbers(reader: Any, d_token: int, **config: Any) -> Subject:
@@ -50,7 +50,7 @@ def ids() -> Subject:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return drawn(HookedTransformer(cfg, move_to_device=False), SymbolsReader(), REPEATED)
+        return drawn(HookedTransformer(cfg, move_to_device=False), NextTokenReader(), REPEATED)
 
 
 def drawn(model: Any, reader: Any, task: Any) -> Subject:
@@ -64,11 +64,11 @@ def drawn(model: Any, reader: Any, task: Any) -> Subject:
 
 
 SUBJECTS = {
-    "symbols": symbols(kernel=["softmax", "linear", "softmax"]),
+    "next_token": symbols(kernel=["softmax", "linear", "softmax"]),
     "blocks": symbols(normalization="LN", final_norm=True, d_mlp=9, bias=True),
     "paired": numbers(PairedReader(), 11, kernel=["softmax", "linear", "linear"]),
     "one layer": numbers(PairedReader(), 11, n_layers=1, n_heads=3),
-    "neighbouring": numbers(NeighbouringReader(), 20, kernel=["linear", "softmax", "linear"], causal=True),
+    "interleaved": numbers(InterleavedReader(), 20, kernel=["linear", "softmax", "linear"], causal=True),
     "normed": numbers(PairedReader(), 11, normalization="LN", d_model=16, d_head=4, d_mlp=8),
 }
 OTHERS = {"rotary": ids(), "clipped": numbers(PairedReader(), 11, clip=0.3)}

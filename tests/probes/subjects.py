@@ -15,7 +15,7 @@ ANISOTROPIC = LinearRegression(scales=SCALES)
 
 def tuned_size(task: LinearRegression = TASK) -> float:
     """One step's tuned step size, on prompts that no test scores."""
-    return GradientDescent().tuned(task.sample(20_000, generator(0, "tests/tuning"))).step_sizes[0]
+    return GradientDescent().fit(task.sample(20_000, generator(0, "tests/tuning"))).step_sizes[0]
 
 
 def constructed(task: LinearRegression = TASK) -> Subject:
@@ -25,7 +25,7 @@ def constructed(task: LinearRegression = TASK) -> Subject:
 
 def preconditioned(task: LinearRegression = ANISOTROPIC) -> Subject:
     """A model that performs the tuned preconditioned step exactly."""
-    learner = PreconditionedGradientDescent().tuned(task.sample(20_000, generator(0, "tests/tuning")))
+    learner = PreconditionedGradientDescent().fit(task.sample(20_000, generator(0, "tests/tuning")))
     model = gradient_step_model(1.0, d_in=10, preconditioner=learner.preconditioner)
     return Subject(model, PairedReader(), task)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from probes.circuit_search import EXHAUSTIVE, smallest_circuit
+from probes.attribution.circuit import EXHAUSTIVE, smallest_circuit
 
 SIZES = [6, EXHAUSTIVE + 14]
 

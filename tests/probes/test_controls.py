@@ -6,8 +6,8 @@ import torch
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from probes import CONTROLS, GDAlignment, Subject, WeightProducts, probe_subjects
-from probes.controls import shuffled
-from probes.suite import Skipped, measure
+from probes.controls.regression import shuffled
+from probes.runner import Skipped, measure
 from tasks import LinearRegression, PairedReader
 from tests.probes.subjects import ANISOTROPIC, constructed, rotated_basis, untrained
 
@@ -58,7 +58,7 @@ def test_constructed_controls_perform_their_algorithm() -> None:
         ("constructed_preconditioned", PreconditionedGradientDescent()),
     ):
         found = control(name, subject).predict(prompt)
-        torch.testing.assert_close(found, learner.tuned(tuning).predict(prompt)[0], rtol=0, atol=1e-10)
+        torch.testing.assert_close(found, learner.fit(tuning).predict(prompt)[0], rtol=0, atol=1e-10)
 
 
 def test_fresh_teachers_are_not_the_fixed_ones() -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from mesa import InContextTransformer, ModelConfig, generator
-from mesa.construction import neighbouring_step_model
+from mesa.construction import interleaved_step_model
 from mesa.learners import GradientDescent
 from probes import CONTROLS, CopyingSensitivity, GDAlignment, Subject, probe_subjects
-from tasks import LinearRegression, NeighbouringReader
+from tasks import InterleavedReader, LinearRegression
 from tests.probes.subjects import constructed, rotated_basis
 from tests.probes.test_symmetries import Reordered
 
@@ -20,13 +20,13 @@ PROBE = CopyingSensitivity(prompts=30)
 
 
 def built() -> Subject:
-    return Subject(neighbouring_step_model(0.6, d_in=4, context=3), NeighbouringReader(one_hot=True), TASK)
+    return Subject(interleaved_step_model(0.6, d_in=4, context=3), InterleavedReader(one_hot=True), TASK)
 
 
 def drawn(scale: float = 1.0, **fields: Any) -> Subject:
     """A model with random weights, in float64."""
     config = ModelConfig(n_layers=2, kernel=["softmax", "linear"], init_variance=scale, **fields)
-    return Subject(InContextTransformer(config, 14, seed=2, dtype=torch.float64), NeighbouringReader(), TASK)
+    return Subject(InContextTransformer(config, 14, seed=2, dtype=torch.float64), InterleavedReader(), TASK)
 
 
 def read(subject: Subject) -> dict[tuple[str, str], float]:
@@ -138,35 +138,35 @@ def test_it_says_where_it_does_not_apply() -> None:
     assert PROBE.applies(built()) is None
     assert "neighbouring tokens" in str(PROBE.applies(constructed()))
     one = InContextTransformer(ModelConfig(), 14)
-    assert "one layer" in str(PROBE.applies(Subject(one, NeighbouringReader(), TASK)))
-    assert "HookedTransformer" in str(PROBE.applies(Subject(torch.nn.Identity(), NeighbouringReader(), TASK)))
+    assert "one layer" in str(PROBE.applies(Subject(one, InterleavedReader(), TASK)))
+    assert "HookedTransformer" in str(PROBE.applies(Subject(torch.nn.Identity(), InterleavedReader(), TASK)))
 
 
 def test_by_default_it_is_asked_beside_controls_that_can_contradict_it() -> None:
-    subject = Subject(drawn().model, NeighbouringReader(), TASK)
+    subject = Subject(drawn().model, InterleavedReader(), TASK)
     reading, skipped = probe_subjects([PROBE], [subject])
     assert not skipped
-    expected = ["none", "untrained", "reversed_positions", "constructed_neighbouring"]
+    expected = ["none", "untrained", "reversed_positions", "constructed_interleaved"]
     assert reading.table["control"].unique().tolist() == expected
 
 
 def test_the_constructed_control_is_the_tuned_step_and_others_are_not() -> None:
-    subject = Subject(drawn().model, NeighbouringReader(), TASK)
+    subject = Subject(drawn().model, InterleavedReader(), TASK)
     tables, probe = {}, GDAlignment(prompts=1000, learners=(GradientDescent(),), by_layer=False)
-    for name in ("constructed_neighbouring", "shuffled_labels", "reversed_positions", "untrained"):
+    for name in ("constructed_interleaved", "shuffled_labels", "reversed_positions", "untrained"):
         table = probe(of(name, subject), generator(0, "tests/alignment")).table
         tables[name] = table[table["learner"] == "gd"].set_index("metric")["value"]
-    assert float(tables["constructed_neighbouring"]["sensitivity_cosine"]) > 0.999999
+    assert float(tables["constructed_interleaved"]["sensitivity_cosine"]) > 0.999999
     # Tuned on other prompts than the learner here: the two step sizes differ by a few per cent.
-    assert float(tables["constructed_neighbouring"]["relative_distance"]) < 0.1
+    assert float(tables["constructed_interleaved"]["relative_distance"]) < 0.1
     for name in ("shuffled_labels", "reversed_positions", "untrained"):
         assert abs(float(tables[name]["sensitivity_cosine"])) < 0.5
 
 
 def test_controls_say_in_one_line_why_not() -> None:
-    for name in ("constructed_neighbouring", "reversed_positions"):
+    for name in ("constructed_interleaved", "reversed_positions"):
         assert "neighbouring tokens" in str(CONTROLS[name](constructed()))
     assert "\n" not in str(CONTROLS["constructed"](built()))
-    assert "paired tokens" in str(CONTROLS["constructed"](Subject(constructed().model, NeighbouringReader(), TASK)))
+    assert "paired tokens" in str(CONTROLS["constructed"](Subject(constructed().model, InterleavedReader(), TASK)))
     two = LinearRegression(d_in=4, d_out=2, context=3)
-    assert "several" in str(CONTROLS["constructed_neighbouring"](Subject(drawn().model, NeighbouringReader(2), two)))
+    assert "several" in str(CONTROLS["constructed_interleaved"](Subject(drawn().model, InterleavedReader(2), two)))

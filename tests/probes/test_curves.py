@@ -10,7 +10,7 @@ from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import gradient_step_model
 from mesa.learners import GradientDescent, TrainedLearner
 from probes import CONTROLS, Curves, GDAlignment, Subject
-from probes.sine_fit import SineFit
+from probes.controls.sine_fit import SineFit
 from tasks import LinearRegression, PairedReader, SineRegression
 from tests.probes.subjects import rotated_basis
 
@@ -18,7 +18,7 @@ from tests.probes.subjects import rotated_basis
 class Fixed(GradientDescent):
     """Gradient descent of a size that is given."""
 
-    def tuned(self, prompt: Any) -> "Fixed":
+    def fit(self, prompt: Any) -> "Fixed":
         return self
 
 

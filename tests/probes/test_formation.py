@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mesa.training import schedule
+from mesa.training.trainer import schedule
 from probes import Formation, Reading, Series
-from probes.formation import crossing, noise_of, smoothed
+from probes.training_time.formation import crossing, noise_of, smoothed
 
 STEPS = np.array(schedule(10_000, 32), dtype=float)
 LOSS, COPY = Series("loss", {"metric": "loss"}), Series("copy", {"metric": "copy"})

@@ -8,7 +8,7 @@ import pytest
 
 from mesa import generator
 from probes import HeadAttribution, Reading, Subject
-from probes.head_roles import ranked
+from probes.attribution.roles import ranked
 from tests.probes.planted_heads import copying, induction, regression
 
 # Decoys write little where it is read: what remains without one of them is 1 within this.
@@ -88,7 +88,7 @@ def test_a_logit_difference_does_not_saturate_and_shows_the_pair_alone() -> None
 
 
 @pytest.mark.parametrize(
-    "subject", [copying({1: 3.0, 3: -1.0}), regression({1: 0.6, 3: -0.2})], ids=["symbols", "regression"]
+    "subject", [copying({1: 3.0, 3: -1.0}), regression({1: 0.6, 3: -0.2})], ids=["next_token", "regression"]
 )
 def test_a_head_that_counteracts_is_named(subject: Subject) -> None:
     found = ask(subject, prompts=600)

@@ -11,11 +11,11 @@ from transformer_lens import HookedTransformer
 
 from mesa import InContextTransformer, generator
 from probes import HeadAttribution
-from probes.corruption import corrupted, usable
-from probes.head_edits import QKV
-from probes.hooked_edits import HookedEdits
-from probes.hooked_run import hook_name
-from probes.layered_edits import LayeredEdits, layered
+from probes.attribution.corruption import corrupted, usable
+from probes.attribution.edits import QKV
+from probes.attribution.hooked_edits import HookedEdits
+from probes.attribution.layered_edits import LayeredEdits, layered
+from probes.hooks import hook_name
 from tasks import AssociativeRecall, LinearRegression, TokenPrompt
 from tests.probes.small_models import OTHERS, REPEATED, SUBJECTS, case
 
@@ -64,14 +64,14 @@ def test_a_model_with_hooks_of_its_own_is_edited_with_them() -> None:
 
 
 def test_layers_that_are_misunderstood_are_found_out() -> None:
-    subject = replace(SUBJECTS["symbols"], model=copy.deepcopy(SUBJECTS["symbols"].model))
+    subject = replace(SUBJECTS["next_token"], model=copy.deepcopy(SUBJECTS["next_token"].model))
     model: Any = subject.model
     forward = model.blocks[1].attn.forward
     model.blocks[1].attn.forward = lambda *args, **kwargs: 1.01 * forward(*args, **kwargs)
     assert not LayeredEdits(case(subject)).agree()
 
 
-@pytest.mark.parametrize("name", ["symbols", "blocks", "paired"])
+@pytest.mark.parametrize("name", ["next_token", "blocks", "paired"])
 @pytest.mark.parametrize("engine", [LayeredEdits, HookedEdits])
 def test_one_pass_a_head_gives_the_same_numbers(name: str, engine: Any) -> None:
     """The obvious loop over `run_with_hooks` for ablations, and over one input of one head for paths."""
@@ -117,7 +117,7 @@ def test_one_pass_a_head_gives_the_same_numbers(name: str, engine: Any) -> None:
 
 def test_direct_writes_are_those_of_transformer_lens() -> None:
     """A logit difference is linear in them where nothing is normalised: `stack_head_results` gives each head's."""
-    subject = SUBJECTS["symbols"]
+    subject = SUBJECTS["next_token"]
     asked, model = case(subject), subject.model
     assert isinstance(model, HookedTransformer)
     edits, writes = LayeredEdits(asked), []

@@ -10,7 +10,7 @@ import torch
 
 from mesa import generator
 from probes import HeadAttribution
-from probes.hooked_run import DeadHook, check_hooks, hook_name, hooked_run
+from probes.hooks import DeadHook, check_hooks, hook_name, hooked_run
 from tasks import TokenPrompt
 from tests.probes.planted_heads import copying, induction, regression, rotated_heads
 from tests.probes.small_models import SUBJECTS, symbols
@@ -19,7 +19,7 @@ from tests.probes.test_symmetries import Reordered
 
 
 def test_a_hook_that_is_not_there_or_does_not_fire_raises() -> None:
-    subject = SUBJECTS["symbols"]
+    subject = SUBJECTS["next_token"]
     inputs = subject.reader.encode(subject.prompts(2, generator(0, "tests/fire")))
     with pytest.raises(DeadHook, match=r"blocks.9.attn.hook_z: the model has no such hook point"):
         hooked_run(subject, inputs, keep=[hook_name(9, "z")])
@@ -31,7 +31,7 @@ def test_a_hook_that_is_not_there_or_does_not_fire_raises() -> None:
 @pytest.mark.parametrize("point", ["z", "q", "k", "v", "pattern"])
 def test_a_hook_whose_edits_are_ignored_raises(point: str) -> None:
     """As in `boot_native` of TransformerLens 3.9, whose pattern hook fires and is not read."""
-    subject = replace(SUBJECTS["symbols"], model=copy.deepcopy(SUBJECTS["symbols"].model))
+    subject = replace(SUBJECTS["next_token"], model=copy.deepcopy(SUBJECTS["next_token"].model))
     model: Any = subject.model
     inputs = subject.reader.encode(subject.prompts(2, generator(0, "tests/bite")))
     check_hooks(subject, inputs)

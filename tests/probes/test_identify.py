@@ -10,9 +10,9 @@ import torch
 from mesa.construction import gradient_step_model
 from mesa.learners import GradientDescent, LeastSquares, Ridge
 from mesa.learners.descent import typical_norm
-from probes.candidates import Candidate, Turns, candidates
-from probes.identify import Identify, Score, decide
-from probes.plants import Planted, last_step, noisy, turned
+from probes.behaviour.candidates import Candidate, SignedPermutation, candidates
+from probes.behaviour.identify import Identify, Score, decide
+from probes.controls.planted import Planted, last_step, noisy, turned
 from probes.subject import Subject
 from tasks import LinearRegression, PairedReader
 
@@ -86,7 +86,7 @@ def test_a_basis_of_the_heads_changes_nothing(seeded):
 
 def test_turned_prompts_get_the_same_answer_from_equivariant_learners(seeded):
     prompt = TASK.sample(6, seeded(0), queries=2).to(dtype=torch.float64)
-    turns = Turns.draw(6, 5, True, seeded(1))
+    turns = SignedPermutation.draw(6, 5, True, seeded(1))
     for learner in (GradientDescent(0.4, 2), LeastSquares()):
         again = learner.predict(turns(prompt))[-1] * turns.label.double()
         torch.testing.assert_close(again, learner.predict(prompt)[-1], rtol=1e-9, atol=1e-9)
@@ -94,7 +94,7 @@ def test_turned_prompts_get_the_same_answer_from_equivariant_learners(seeded):
     uneven = gradient_step_model(1.0, d_in=5, preconditioner=torch.diag(torch.arange(1.0, 6.0)))
     answers = subject(uneven).predict(turns(prompt)) * turns.label.double()
     assert not torch.allclose(answers, subject(uneven).predict(prompt), atol=1e-3)
-    kept = Turns.draw(6, 5, False, seeded(1))
+    kept = SignedPermutation.draw(6, 5, False, seeded(1))
     assert torch.equal(kept(prompt).x.abs(), prompt.x.abs())
 
 

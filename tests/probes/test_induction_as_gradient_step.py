@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mesa import generator
-from mesa.learners.successors import gradient_step
+from mesa.learners.token_predictors import gradient_step
 from probes import CONTROLS, InductionAsGradientStep, Subject
 from tasks import AssociativeRecall
 from tests.probes.token_subjects import CHAIN, REPEATED, induction, pair_step, untrained
@@ -100,8 +100,8 @@ def test_the_scale_is_fitted_on_other_prompts():
 
 @pytest.mark.parametrize("norm", ["LN", "RMS"])
 def test_heads_and_the_rest_of_the_stream_add_up_to_the_model(norm):
-    from probes.induction_as_gradient_step import _written
-    from probes.token_heads import Unembedding
+    from probes.language.heads import Unembedding
+    from probes.language.induction_as_gradient_step import _written
 
     subject = untrained(normalization=norm, final_norm=True, d_mlp=6)
     model: Any = subject.model

@@ -8,9 +8,9 @@ import torch
 
 from mesa import ModelConfig, generator
 from mesa.construction import previous_token_model
-from mesa.token_model import TokenTransformer
+from mesa.models.language import TokenTransformer
 from probes import CONTROLS, InductionScores, Subject
-from tasks import AssociativeRecall, MarkovChain, RepeatedTokens, SymbolsReader
+from tasks import AssociativeRecall, MarkovChain, NextTokenReader, RepeatedTokens
 from tests.probes.token_subjects import CHAIN, REPEATED, induction, pair_step, untrained
 
 PROBE = InductionScores(prompts=16)
@@ -87,7 +87,7 @@ def test_untrained_heads_have_what_chance_gives(task):
 
 def test_previous_token_heads_alone_match_no_prefix():
     model = previous_token_model(REPEATED.d_vocab, REPEATED.n_ctx)
-    reading = read(Subject(model, SymbolsReader(), REPEATED))
+    reading = read(Subject(model, NextTokenReader(), REPEATED))
     assert head(reading, "previous_token").item() == pytest.approx(1)
     assert head(reading, "prefix_matching").item() == pytest.approx(0, abs=1e-12)
 
@@ -180,7 +180,7 @@ def test_a_large_vocabulary_is_read_in_the_ids_that_occur():
     task = RepeatedTokens(vocabulary=5000, length=24, shortest=4, longest=8)
     config = ModelConfig(n_layers=1, n_heads=2, d_model=8, d_head=4, kernel="softmax", causal=True)
     model = TokenTransformer(config, task.d_vocab, task.n_ctx, dtype=torch.float64)
-    reading = read(Subject(model, SymbolsReader(), task), InductionScores(prompts=3))
+    reading = read(Subject(model, NextTokenReader(), task), InductionScores(prompts=3))
     chance = head(reading, "copying")
     assert chance.shape == (1, 2) and 0.02 < chance.mean() < 0.2
     assert reading.arrays["tokens"].max() == 5000

@@ -64,7 +64,7 @@ def test_alignment_numbers_equal_their_definitions() -> None:
     learner = GradientDescent(step_size=0.6)
 
     class Fixed(GradientDescent):
-        def tuned(self, prompt: Any) -> "Fixed":
+        def fit(self, prompt: Any) -> "Fixed":
             return self
 
     half = replace(constructed(), model=gradient_step_model(0.3, d_in=10))

@@ -11,7 +11,7 @@ from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import gradient_step_model
 from mesa.learners import ConjugateGradients, GDPlusPlus, GradientDescent, LeastSquares, NearestNeighbours, Newton
 from probes import LayerMatching, Subject
-from probes.layer_matching import NAMES
+from probes.behaviour.layer_matching import NAMES
 from tasks import LinearRegression, PairedReader, SineRegression
 from tests.probes.subjects import TASK, rotated_basis
 
@@ -29,7 +29,7 @@ def ask(subject: Subject, **fields: Any) -> tuple[pd.DataFrame, dict[str, np.nda
 def tuned_subject(learner: GradientDescent | GDPlusPlus, task: LinearRegression, clip: float | None = None) -> Subject:
     """A model that performs a learner as the probe will tune it."""
     prompt = task.sample(PROMPTS, generator(0, "tests/probe")).to(dtype=torch.float64)
-    found = learner.tuned(prompt)
+    found = learner.fit(prompt)
     gamma = found.gammas if isinstance(found, GDPlusPlus) else 0.0
     model = gradient_step_model(found.step_sizes, d_in=task.d_in, steps=found.steps, gamma=gamma, clip=clip)
     return Subject(model, PairedReader(), task)

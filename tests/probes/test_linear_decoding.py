@@ -36,7 +36,7 @@ def untrained() -> Subject:
 class Steps(GradientDescent):
     """The steps that `descending` takes, which no tuning moves."""
 
-    def tuned(self, prompt: Any) -> "Steps":
+    def fit(self, prompt: Any) -> "Steps":
         """Itself."""
         return self
 

@@ -17,11 +17,11 @@ from torch import Tensor
 from mesa import generator
 from mesa.errors import UserError
 from probes import Subject, load_pretrained, pretrained_subject, probe_subjects
-from probes.catalogue import PROBES
-from probes.controls import untrained
+from probes.controls.regression import untrained
 from probes.reading import Reading
-from probes.suite import Skipped, measure, probe_of
-from tasks import RepeatedTokens, SymbolsReader
+from probes.registry import PROBES
+from probes.runner import Skipped, measure, probe_of
+from tasks import NextTokenReader, RepeatedTokens
 from tests.probes.hugging_face import CONTEXT, NAMES, VOCABULARY, hooked, made, saved
 
 APPLY = ("token_alignment", "induction_scores", "composition", "induction_as_gradient_step")
@@ -217,7 +217,7 @@ def of(subject: Subject) -> Any:
 
 def subject_of(model: Any, run: str = "") -> Subject:
     task = RepeatedTokens(vocabulary=VOCABULARY - 1, length=16, shortest=4, longest=8)
-    return Subject(model, SymbolsReader(), task, run=run)
+    return Subject(model, NextTokenReader(), task, run=run)
 
 
 def weights(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Path], None]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mesa import InContextTransformer, ModelConfig, Run, UserError, generator, train
-from mesa.config_file import parse
+from mesa.config.yaml import parse
 from mesa.learners import TrainedLearner
 from probes import GDAlignment, OutOfDistribution, Plan, Subject, WeightProducts, probe_runs
 from tasks import LinearRegression, PairedReader, SineRegression

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from mesa import ModelConfig, generator
-from mesa.token_model import TokenTransformer
-from probes.best_predictor import BestPredictor
+from mesa.models.language import TokenTransformer
+from probes.controls.best_predictor import BestPredictor
+from probes.language.token_alignment import TokenAlignment
 from probes.subject import Subject
-from probes.token_alignment import TokenAlignment
-from tasks import AssociativeRecall, MarkovChain, RepeatedTokens, SymbolsReader, TokenTask
+from tasks import AssociativeRecall, MarkovChain, NextTokenReader, RepeatedTokens, TokenTask
 from tests.probes.subjects import constructed
 
 PROBE = TokenAlignment(prompts=64)
@@ -17,13 +17,13 @@ TASKS = [MarkovChain(length=40), RepeatedTokens(vocabulary=8, length=20, shortes
 
 
 def best(task: TokenTask) -> Subject:
-    return Subject(BestPredictor(task), SymbolsReader(), task)
+    return Subject(BestPredictor(task), NextTokenReader(), task)
 
 
 def untrained(task: TokenTask) -> Subject:
     config = ModelConfig(n_layers=2, d_model=16, kernel="softmax", causal=True)
     model = TokenTransformer(config, task.d_vocab, task.n_ctx, seed=3, dtype=torch.float64)
-    return Subject(model, SymbolsReader(), task)
+    return Subject(model, NextTokenReader(), task)
 
 
 def read(subject: Subject, metric: str) -> dict[str, float]:

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from mesa import generator
-from mesa.learners.successors import gradient_step, normalised_bigram
-from mesa.token_model import TokenTransformer
+from mesa.learners.token_predictors import gradient_step, normalised_bigram
+from mesa.models.language import TokenTransformer
 from probes import CONTROLS, Subject, probe_subjects
-from probes.catalogue import PROBES
-from probes.suite import TOKEN_CONTROLS, Skipped, measure, probe_of
-from tasks import RepeatedTokens, SymbolsReader
+from probes.registry import PROBES
+from probes.runner import TOKEN_CONTROLS, Skipped, measure, probe_of
+from tasks import NextTokenReader, RepeatedTokens
 from tests.probes import subjects
 from tests.probes.token_subjects import CHAIN, untrained
 
@@ -26,7 +26,7 @@ def control(name: str, subject: Subject) -> Subject:
 def test_untrained_is_the_step_0_model_of_the_seed():
     subject = untrained()
     assert isinstance(subject.model, TokenTransformer)
-    other = Subject(untrained().model, SymbolsReader(), subject.task, seed=1)
+    other = Subject(untrained().model, NextTokenReader(), subject.task, seed=1)
     for weight in other.model.parameters():
         weight.data.zero_()
     again = control("untrained", other).model
@@ -79,7 +79,7 @@ def test_a_probe_of_symbols_says_in_one_line_that_it_is_not_for_regression(name)
     assert isinstance(found, Skipped) and "token sequences" in found.reason
 
 
-@pytest.mark.parametrize("name", [name for name in CONTROLS if not name.startswith("constructed_neighbouring")])
+@pytest.mark.parametrize("name", [name for name in CONTROLS if not name.startswith("constructed_interleaved")])
 def test_every_control_is_a_subject_or_one_line(name):
     found = CONTROLS[name](untrained(CHAIN))
     assert isinstance(found, Subject) or (found and "\n" not in found)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mesa import generator
-from mesa.token_model import TokenTransformer
+from mesa.models.language import TokenTransformer
 from probes import Composition, InductionAsGradientStep, InductionScores, Subject
 from probes.probe import Probe
 from tasks import TokenPrompt

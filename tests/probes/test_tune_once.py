@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from mesa import Run, generator, train
-from mesa.config_file import parse
+from mesa.config.yaml import parse
 from mesa.learners import GDPlusPlus, Settled
 from probes import GDAlignment, OutOfDistribution, Plan, WeightProducts, probe_runs
 from tasks import LinearRegression
@@ -33,8 +33,8 @@ def learner_losses(table: pd.DataFrame) -> pd.Series:
 
 def test_one_tuning_serves_every_checkpoint_and_control(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     tunings = []
-    tuned = GDPlusPlus.tuned
-    monkeypatch.setattr(GDPlusPlus, "tuned", lambda self, prompt: tunings.append(prompt) or tuned(self, prompt))
+    fit = GDPlusPlus.fit
+    monkeypatch.setattr(GDPlusPlus, "fit", lambda self, prompt: tunings.append(prompt) or fit(self, prompt))
     plan = Plan(GDAlignment(prompts=100, learners=(GDPlusPlus(steps=2),)), "all", ("untrained",), tune_once=True)
     once = learner_losses(probe_runs([(run, [plan])])[0].table)
     assert len(tunings) == 1
@@ -59,7 +59,7 @@ def test_a_settled_learner_stays_what_it_is() -> None:
     prompt = LinearRegression(d_in=3, context=4).sample(20, generator(0, "tests/settled"))
     learner = GDPlusPlus(gamma=0.1, step_size=0.3, steps=2)
     settled = Settled(learner)
-    assert settled.tuned(prompt) is settled and settled.name == learner.name
+    assert settled.fit(prompt) is settled and settled.name == learner.name
     assert settled.predict(prompt).equal(learner.predict(prompt))
     weights, mine = settled.weights(prompt), learner.weights(prompt)
     assert weights is not None and mine is not None and weights.equal(mine)

@@ -6,9 +6,9 @@ import torch
 
 from mesa import ModelConfig, generator
 from mesa.construction import induction_model, pair_step_model
-from mesa.token_model import TokenTransformer
+from mesa.models.language import TokenTransformer
 from probes import Subject
-from tasks import MarkovChain, RepeatedTokens, SymbolsReader
+from tasks import MarkovChain, NextTokenReader, RepeatedTokens
 
 REPEATED = RepeatedTokens(vocabulary=10, length=25, shortest=4, longest=8)
 CHAIN = MarkovChain(vocabulary=4, length=40)
@@ -16,12 +16,12 @@ CHAIN = MarkovChain(vocabulary=4, length=40)
 
 def induction(task: Any = REPEATED, heads: int = 2) -> Subject:
     """A previous-token head and an induction head, in float64; other heads are zero."""
-    return Subject(induction_model(**_sizes(task), n_heads=heads, strength=6.0), SymbolsReader(), task)
+    return Subject(induction_model(**_sizes(task), n_heads=heads, strength=6.0), NextTokenReader(), task)
 
 
 def pair_step(task: Any = CHAIN, heads: int = 2) -> Subject:
     """A previous-token head and a linear one: one gradient step on the pairs, of size 0.25."""
-    return Subject(pair_step_model(0.25, **_sizes(task), n_heads=heads), SymbolsReader(), task)
+    return Subject(pair_step_model(0.25, **_sizes(task), n_heads=heads), NextTokenReader(), task)
 
 
 def untrained(task: Any = REPEATED, **config: Any) -> Subject:
@@ -29,7 +29,7 @@ def untrained(task: Any = REPEATED, **config: Any) -> Subject:
     shape = {"n_layers": 2, "n_heads": 4, "d_model": 32, "d_head": 8, "kernel": "softmax", "init_variance": 1.0}
     settings = ModelConfig(**{**shape, **config}, causal=True)
     model = TokenTransformer(settings, task.d_vocab, task.n_ctx, seed=1, dtype=torch.float64)
-    return Subject(model, SymbolsReader(), task)
+    return Subject(model, NextTokenReader(), task)
 
 
 def rotated_basis(subject: Subject, seed: int = 0) -> Subject:

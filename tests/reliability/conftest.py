@@ -18,7 +18,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import mesa
-from mesa.run import Run
+from mesa.storage.run import Run
 
 TASK = {"name": "linear_regression", "d_in": 3, "context": 4}
 
@@ -72,7 +72,7 @@ class Forger:
 
     def tensors(self, file: str, change: Callable[[dict[str, Any]], Any], honest: bool = True) -> None:
         """Change the tensors of a file; with `honest`, the digests of tensors follow those of files."""
-        from mesa.checkpoint import _describe
+        from mesa.storage.checkpoint import _describe
 
         tensors = load_file(self.path / file)
         change(tensors)
@@ -88,7 +88,7 @@ class Forger:
 
     def manifest(self, change: Callable[[dict[str, Any]], Any]) -> None:
         """Change the manifest and seal it again."""
-        from mesa.checkpoint import _sealed
+        from mesa.storage.checkpoint import _sealed
 
         manifest = json.loads((self.path / "manifest.json").read_bytes())
         del manifest["digest"]

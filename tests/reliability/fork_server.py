@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import mesa
-from mesa import config_file, train_seed
-from mesa.training import Trainer
+from mesa.config import yaml as config_file
+from mesa.training import seed as train_seed
+from mesa.training.trainer import Trainer
 
 WRITES = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree"}
 

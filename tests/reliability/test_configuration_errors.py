@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mesa import config_file
+from mesa.config import yaml as config_file
 from mesa.errors import UserError
 
 TYPES = [

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesa import config_file
-from mesa.config import ModelConfig, RunConfig, TrainingConfig
+from mesa.config import yaml as config_file
+from mesa.config.presets import ABOUT, preset
+from mesa.config.schema import ModelConfig, RunConfig, TrainingConfig
 from mesa.errors import UserError
-from mesa.presets import ABOUT, preset
 
 
 @pytest.mark.parametrize(

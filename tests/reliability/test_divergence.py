@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import mesa
-from mesa import train_seed
 from mesa.errors import UserError
-from mesa.run import Run
-from mesa.training import Diverged, Trainer
+from mesa.storage.run import Run
+from mesa.training import seed as train_seed
+from mesa.training.trainer import Diverged, Trainer
 
 
 def assert_diverged(run: Run, seed: int, reason: str) -> None:

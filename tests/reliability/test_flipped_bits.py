@@ -9,9 +9,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as parse_safetensors
 
-from mesa.checkpoint import load
 from mesa.errors import DamagedCheckpoint
-from mesa.run import Run
+from mesa.storage.checkpoint import load
+from mesa.storage.run import Run
 
 FILES = ("model.safetensors", "trainer.safetensors", "manifest.json")
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from mesa.errors import DamagedCheckpoint
-from mesa.run import Run, load_model
-from mesa.train_seed import _restore
-from mesa.training import Trainer
+from mesa.storage.run import Run, load_model
+from mesa.training.seed import _restore
+from mesa.training.trainer import Trainer
 
 MODEL, TRAINER = "model.safetensors", "trainer.safetensors"
 Q, K = "blocks.0.attn.W_Q", "blocks.0.attn.W_K"

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from mesa import Run
-from mesa.config_file import dump, parse
+from mesa.config.yaml import dump, parse
 
 SETTINGS = {
     "task": {"name": "linear_regression", "d_in": 3, "context": 4},

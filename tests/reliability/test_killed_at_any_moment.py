@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mesa import config_file
-from mesa.run import Run
+from mesa.config import yaml as config_file
+from mesa.storage.run import Run
 
 Content = dict[str, bytes]
 

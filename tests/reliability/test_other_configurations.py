@@ -6,7 +6,7 @@ import pytest
 
 import mesa
 from mesa.errors import UserError
-from mesa.run import Run
+from mesa.storage.run import Run
 
 
 def test_another_configuration_is_refused_field_by_field(trained: Run, tiny: Any) -> None:

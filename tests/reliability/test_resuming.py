@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import mesa
-from mesa import train_seed
 from mesa.errors import UserError
-from mesa.run import Run
+from mesa.storage.run import Run
+from mesa.training import seed as train_seed
 
 
 def stop_after(steps: int) -> train_seed.Stop:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mesa.run import Run
+from mesa.storage.run import Run
 
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 130, signal.SIGKILL: -signal.SIGKILL}
 

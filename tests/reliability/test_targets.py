@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mesa.errors import UserError
-from mesa.run import Run
+from mesa.storage.run import Run
 
 Usage = namedtuple("Usage", "total used free")
 

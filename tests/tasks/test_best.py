@@ -5,7 +5,15 @@ import pytest
 import torch
 from scipy.linalg import solve
 
-from tasks import InputScale, LinearRegression, NoisyLabels, OtherLaw, QueryScale, TeacherScale, half_squared_error
+from tasks import (
+    InputScale,
+    LinearRegression,
+    NoisyLabels,
+    QueryScale,
+    RescaledInputs,
+    TeacherScale,
+    half_squared_error,
+)
 
 SCALES = (1.0, 0.3, 2.0, 0.5)
 SHAPES = [{"d_in": 4, "context": n, "d_out": o} for n, o in ((2, 1), (4, 1), (9, 2))]
@@ -65,7 +73,7 @@ def test_no_rival_beats_it(noise, context, seeded):
 
 def test_shifts_that_change_only_inputs_keep_the_base_s_answer(seeded):
     task = LinearRegression(d_in=4, context=6, label_noise=0.2, scales=SCALES)
-    for shift in (InputScale(task, 2.0), QueryScale(task, 2.0), OtherLaw(task, "laplace", 2.0)):
+    for shift in (InputScale(task, 2.0), QueryScale(task, 2.0), RescaledInputs(task, "laplace", 2.0)):
         prompt = shift.sample(10, seeded(0))
         best = shift.best(prompt)
         assert best is not None and torch.equal(best, task.best(prompt))

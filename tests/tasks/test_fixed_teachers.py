@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from tasks import InputScale, LinearRegression, NoisyLabels, OtherLaw, QueryScale, TeacherScale, half_squared_error
+from tasks import (
+    InputScale,
+    LinearRegression,
+    NoisyLabels,
+    QueryScale,
+    RescaledInputs,
+    TeacherScale,
+    half_squared_error,
+)
 
 TASK = LinearRegression(d_in=4, context=6, teachers=5)
 
@@ -123,12 +131,17 @@ def test_large_sets_are_scored_a_few_prompts_at_a_time(seeded, monkeypatch):
     task = replace(TASK, label_noise=0.2)
     prompt = task.sample(30, seeded(0))
     whole = task.best(prompt)
-    monkeypatch.setattr("tasks.linear_regression._AT_ONCE", 1)
+    monkeypatch.setattr("tasks.regression.linear_regression._AT_ONCE", 1)
     torch.testing.assert_close(task.best(prompt), whole)
 
 
 def test_shifts_draw_from_the_same_set(seeded):
-    for shift in (InputScale(TASK, 2.0), QueryScale(TASK, 2.0), NoisyLabels(TASK, 2), OtherLaw(TASK, "normal", 1.0)):
+    for shift in (
+        InputScale(TASK, 2.0),
+        QueryScale(TASK, 2.0),
+        NoisyLabels(TASK, 2),
+        RescaledInputs(TASK, "normal", 1.0),
+    ):
         assert (members(TASK, shift.sample(50, seeded(0)).teacher) >= 0).all()
     longer = TeacherScale(TASK, 2.0).sample(50, seeded(0))
     assert longer.teacher is not None and (members(TASK, longer.teacher / 2) >= 0).all()

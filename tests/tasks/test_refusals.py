@@ -6,7 +6,16 @@ import math
 import pytest
 import torch
 
-from tasks import Inputs, InputScale, LinearRegression, NoisyLabels, OtherLaw, PairedReader, QueryScale, TeacherScale
+from tasks import (
+    Inputs,
+    InputScale,
+    LinearRegression,
+    NoisyLabels,
+    PairedReader,
+    QueryScale,
+    RescaledInputs,
+    TeacherScale,
+)
 
 BASE = LinearRegression(d_in=2, context=3)
 
@@ -49,14 +58,14 @@ def test_noisy_labels_refuses_more_labels_than_there_are(count):
 @pytest.mark.parametrize("norm", [0.0, -1.0, math.inf, math.nan])
 def test_other_law_refuses_a_norm(norm):
     with pytest.raises(ValueError, match=r"^norm: "):
-        OtherLaw(BASE, "normal", norm)
+        RescaledInputs(BASE, "normal", norm)
 
 
 @pytest.mark.parametrize(
     ("known", "law", "message"),
     [
         (BASE, "cauchy", "^law: 'cauchy' must be 'uniform' or 'normal'"),
-        (OtherLaw(BASE, "normal", 1.0), "uniform", "^law: 'uniform' must be one of normal, exponential, laplace"),
+        (RescaledInputs(BASE, "normal", 1.0), "uniform", "^law: 'uniform' must be one of normal, exponential, laplace"),
     ],
 )
 def test_a_law_must_be_known(known, law, message):

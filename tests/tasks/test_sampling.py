@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 import torch
 
-from tasks import InputScale, LinearRegression, NoisyLabels, OtherLaw, QueryScale, RegressionPrompt, Task, TeacherScale
+from tasks import (
+    InputScale,
+    LinearRegression,
+    NoisyLabels,
+    QueryScale,
+    RegressionPrompt,
+    RescaledInputs,
+    Task,
+    TeacherScale,
+)
 
 BASE = LinearRegression(d_in=3, d_out=2, context=4, label_noise=0.1, scales=(1.0, 0.5, 2.0))
 CASES: dict[str, Any] = {
@@ -17,9 +26,9 @@ CASES: dict[str, Any] = {
     "teacher_scale": TeacherScale(BASE, 2.0),
     "query_scale": QueryScale(BASE, 2.0),
     "noisy_labels": NoisyLabels(BASE, 2),
-    "other_normal": OtherLaw(BASE, "normal", 1.0),
-    "exponential": OtherLaw(BASE, "exponential", 1.0),
-    "laplace": OtherLaw(BASE, "laplace", 1.0),
+    "other_normal": RescaledInputs(BASE, "normal", 1.0),
+    "exponential": RescaledInputs(BASE, "exponential", 1.0),
+    "laplace": RescaledInputs(BASE, "laplace", 1.0),
 }
 tasks = pytest.mark.parametrize("task", CASES.values(), ids=CASES.keys())
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tasks import InputScale, LinearRegression, NoisyLabels, OtherLaw, QueryScale, TeacherScale
+from tasks import InputScale, LinearRegression, NoisyLabels, QueryScale, RescaledInputs, TeacherScale
 
 BASE = LinearRegression(d_in=4, d_out=2, context=6, scales=(1.0, 0.5, 2.0, 1.0))
 # A factor of a float32 number rounds once; a sum of four products a few times.
@@ -69,7 +69,7 @@ def test_exactly_count_labels_are_unrelated_to_their_inputs(count, seeded):
 @pytest.mark.parametrize("norm", [0.5, 5.0])
 @pytest.mark.parametrize("law", ["normal", "exponential", "laplace"])
 def test_other_laws_give_the_context_its_norm_and_label_afterwards(law, norm, seeded):
-    prompt = OtherLaw(BASE, law, norm).sample(50, seeded(0), queries=3)
+    prompt = RescaledInputs(BASE, law, norm).sample(50, seeded(0), queries=3)
     # The Frobenius norm of each context, exactly: float32 rounding of 24 squares is below 1e-6 relative.
     torch.testing.assert_close(prompt.x.flatten(1).norm(dim=1), torch.full((50,), norm), rtol=1e-5, atol=0)
     assert prompt.teacher is not None
@@ -79,7 +79,7 @@ def test_other_laws_give_the_context_its_norm_and_label_afterwards(law, norm, se
 
 def test_the_query_shares_its_context_s_factor(seeded):
     # The whole prompt is one draw times one factor, so ratios of entries do not depend on the norm.
-    small, large = (OtherLaw(BASE, "laplace", norm).sample(50, seeded(0)) for norm in (0.5, 5.0))
+    small, large = (RescaledInputs(BASE, "laplace", norm).sample(50, seeded(0)) for norm in (0.5, 5.0))
     torch.testing.assert_close(large.query, 10 * small.query, **CLOSE)
     torch.testing.assert_close(large.x, 10 * small.x, **CLOSE)
 
@@ -87,7 +87,7 @@ def test_the_query_shares_its_context_s_factor(seeded):
 @pytest.mark.parametrize(("law", "kurtosis"), [("normal", 3.0), ("exponential", 9.0), ("laplace", 6.0)])
 def test_other_laws_have_the_law_they_name(law, kurtosis, seeded):
     # One long context: dividing by its norm does not change the kurtosis E (x - m)^4 / (E (x - m)^2)^2.
-    x = OtherLaw(LinearRegression(d_in=1, context=200_000), law, 1.0).sample(1, seeded(0)).x.double().flatten()
+    x = RescaledInputs(LinearRegression(d_in=1, context=200_000), law, 1.0).sample(1, seeded(0)).x.double().flatten()
     centred = (x - x.mean()) / x.std()
     # Five standard errors of a fourth moment at 200,000 draws: at most .9, for the exponential.
     assert (centred**4).mean() == pytest.approx(kurtosis, rel=0.1)
@@ -97,7 +97,7 @@ def test_other_laws_have_the_law_they_name(law, kurtosis, seeded):
 
 @pytest.mark.parametrize("law", ["normal", "exponential", "laplace"])
 def test_other_laws_keep_the_coordinates_scales(law, seeded):
-    x = OtherLaw(BASE, law, 1.0).sample(20_000, seeded(0)).x
+    x = RescaledInputs(BASE, law, 1.0).sample(20_000, seeded(0)).x
     rms = x.square().mean(dim=(0, 1)).sqrt()
     # Kurtosis 9 or less on 120,000 draws: relative error of an rms below 1 %, the normalisation's correlation included
     # only where scales are equal, so only those are compared exactly.

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tasks import AssociativeRecall, MarkovChain, RepeatedTokens, SymbolsReader, TokenPrompt, TokenTask, token_losses
+from tasks import AssociativeRecall, MarkovChain, NextTokenReader, RepeatedTokens, TokenPrompt, TokenTask, token_losses
 
 CASES: dict[str, Any] = {
     "repeated": RepeatedTokens(vocabulary=9, length=20, shortest=4, longest=7),
@@ -170,11 +170,11 @@ def test_a_reader_shows_all_but_the_last_and_scores_what_is_scored():
     prompt = TokenPrompt(
         torch.tensor([[2, 0, 1], [2, 1, 1]]), torch.tensor([[False, False, True], [False, True, True]])
     )
-    inputs = SymbolsReader().encode(prompt)
+    inputs = NextTokenReader().encode(prompt)
     assert inputs.values.tolist() == [[2, 0], [2, 1]] and inputs.queries == 0
     logits = torch.tensor([[[0.0, 9.0, 9.0], [0.0, 1.0, 2.0]], [[1.0, 0.0, 0.0], [3.0, 0.0, 0.0]]], dtype=torch.float64)
-    assert torch.equal(SymbolsReader().decode(logits, inputs), logits)
+    assert torch.equal(NextTokenReader().decode(logits, inputs), logits)
     losses = [-torch.log_softmax(logits[b, p], 0)[s].item() for b, p, s in ((0, 1, 1), (1, 0, 1), (1, 1, 1))]
-    assert SymbolsReader().loss(logits, prompt).item() == pytest.approx(sum(losses) / 3, abs=1e-12)
+    assert NextTokenReader().loss(logits, prompt).item() == pytest.approx(sum(losses) / 3, abs=1e-12)
     each = token_losses(logits, prompt)
     assert each[0, 0].item() == pytest.approx(-torch.log_softmax(logits[0, 0], 0)[0].item())

@@ -1,0 +1,1 @@
+"""Speed as a ratio, and who is named what."""

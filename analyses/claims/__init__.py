@@ -1,0 +1,1 @@
+"""What is claimed, by which rule, and what follows from the numbers."""

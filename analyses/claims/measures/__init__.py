@@ -1,0 +1,1 @@
+"""The numbers that rules are made of."""

@@ -1,0 +1,87 @@
+"""The numbers that rules about attribution are made of: each takes the rows of one seed of one subject."""
+
+import math
+
+import pandas as pd
+
+from analyses.claims.measures.regression import Number, one
+
+PROBE = "head_attribution"
+
+
+def faithfulness(rows: pd.DataFrame) -> float:
+    """What remains, on fresh prompts, with only the smallest set of heads."""
+    return one(rows, probe=PROBE, metric="faithfulness")
+
+
+def completeness(rows: pd.DataFrame) -> float:
+    """What remains, on fresh prompts, without that set."""
+    return one(rows, probe=PROBE, metric="completeness")
+
+
+def members(rows: pd.DataFrame) -> pd.DataFrame:
+    """The heads of the smallest set: columns layer and head."""
+    rows = rows[(rows["probe"] == PROBE) & (rows["metric"] == "circuit") & (rows["value"] == 1)]
+    return rows[["layer", "head"]]
+
+
+def circuit_layers(rows: pd.DataFrame) -> float:
+    """How many layers the smallest set has heads in."""
+    found = members(rows)
+    return float(found["layer"].nunique()) if len(found) else math.nan
+
+
+def circuit_size(rows: pd.DataFrame) -> float:
+    """How many heads the smallest set has; NaN where none was found."""
+    found = len(members(rows))
+    return float(found) if found else math.nan
+
+
+def key_lead(rows: pd.DataFrame) -> float:
+    """What all paths through keys lose together, minus the larger loss of those through queries and through values."""
+    rows = rows[(rows["probe"] == PROBE) & (rows["metric"] == "path")]
+    lost = {name: rows[rows["to_input"] == name]["value"] for name in ("q", "k", "v")}
+    total = {name: float(values.sum(skipna=False)) if len(values) else math.nan for name, values in lost.items()}
+    return total["k"] - max(total["q"], total["v"])
+
+
+def remains(condition: str, held: bool = False, most: bool = True) -> Number:
+    """What remains after ablating one head: of the head that can best (or least) be done without."""
+    metric = "ablated_patterns_held" if held else "ablated"
+
+    def value(rows: pd.DataFrame) -> float:
+        chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == metric) & (rows["condition"] == condition)]
+        return float(chosen["value"].max() if most else chosen["value"].min()) if len(chosen) else math.nan
+
+    return value
+
+
+def agreement(rows: pd.DataFrame, most: bool = True) -> float:
+    """How far prompts agree with the clean run without one head: of the head that can best (or least) be spared."""
+    chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == "agreement")]["value"]
+    return float(chosen.max() if most else chosen.min()) if len(chosen) else math.nan
+
+
+def gain(rows: pd.DataFrame) -> float:
+    """The read-out on clean prompts, less that on corrupted ones."""
+    clean, corrupted = (one(rows, probe=PROBE, metric=name) for name in ("clean", "corrupted"))
+    return clean - corrupted
+
+
+def direct_total(rows: pd.DataFrame) -> float:
+    """What all heads together write directly, as a share of the behaviour."""
+    chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == "direct")]
+    return float(chosen["value"].sum(skipna=False)) if len(chosen) else math.nan
+
+
+def without_layer(layer: int) -> Number:
+    """What remains without all heads of a layer, one or two of them, the mean in their place."""
+
+    def value(rows: pd.DataFrame) -> float:
+        rows = rows[(rows["probe"] == PROBE) & (rows["layer"] == layer) & (rows["condition"] == "mean")]
+        alone = rows[rows["metric"] == "ablated"]
+        both = rows[(rows["metric"] == "pair") & (rows["to_layer"] == layer)]
+        chosen = alone if len(alone) == 1 else both if len(alone) == 2 else alone.iloc[:0]
+        return float(chosen["value"].iloc[0]) if len(chosen) == 1 else math.nan
+
+    return value

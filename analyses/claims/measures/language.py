@@ -1,0 +1,61 @@
+"""The numbers that rules about language models are made of, and how large their runs are."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from analyses.claims.analysis import Size
+from analyses.claims.measures.regression import Number, one
+from mesa.config.schema import RunConfig
+
+
+def sized_symbols(config: RunConfig, size: Size, **full: Any) -> RunConfig:
+    """A run at this size; `quick` is a few dozen small steps, which form nothing."""
+    if size.quick:
+        full = {"steps": 40, "batch": 16, "held_out": 64, "evaluate_every": 10, "checkpoints_per_decade": 4}
+    elif not size.full:
+        full = {}
+    training = config.training.model_copy(update=full)
+    return config.model_copy(update={"seeds": size.seeds, "training": training})
+
+
+def shallow(config: RunConfig) -> RunConfig:
+    """The same run with one layer, for 1,000 steps, after which it learns nothing more."""
+    model = config.model.model_copy(update={"n_layers": 1})
+    training = config.training.model_copy(update={"steps": 1000})
+    return config.model_copy(update={"model": model, "training": training})
+
+
+def token_gap(start: str, end: str) -> Number:
+    """The share of the way from one explicit predictor's loss to another's that the model's loss has come."""
+
+    def share(rows: pd.DataFrame) -> float:
+        rows = rows[rows["probe"] == "token_alignment"]
+        loss = one(rows, metric="loss")
+        far, near = (one(rows, metric="learner_loss", learner=name) for name in (start, end))
+        return (far - loss) / (far - near)
+
+    return share
+
+
+def best_head(metric: str, layer: int) -> Number:
+    """The largest score of a layer's heads, by `induction_scores`: which head it is differs from seed to seed."""
+    return lambda rows: float(_scores(rows, metric, layer).max())
+
+
+def head_score(metric: str, best_by: str, layer: int) -> Number:
+    """One score of the layer's head that is best by another."""
+
+    def score(rows: pd.DataFrame) -> float:
+        chosen = _scores(rows, best_by, layer)
+        scores = _scores(rows, metric, layer).reindex(chosen.index)
+        return float(scores.iloc[int(chosen.argmax())]) if len(chosen) else math.nan
+
+    return score
+
+
+def _scores(rows: pd.DataFrame, metric: str, layer: int) -> pd.Series:
+    """A score by head; empty where the layer is not there."""
+    rows = rows[(rows["probe"] == "induction_scores") & (rows["metric"] == metric) & (rows["layer"] == layer)]
+    return rows.set_index("head")["value"]

@@ -1,0 +1,139 @@
+"""The numbers that rules are made of: each takes the rows of one seed of one subject; NaN where it was not measured."""
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+
+from analyses.claims.tables import losses
+
+Number = Callable[[pd.DataFrame], float]
+
+
+def one(rows: pd.DataFrame, **where: object) -> float:
+    """The one value that fits; a column that is not asked for may hold anything, one asked to be None must be empty."""
+    for name, wanted in where.items():
+        rows = rows[rows[name].isna() if wanted is None else rows[name] == wanted]
+    return float(rows["value"].iloc[0]) if len(rows) == 1 else math.nan
+
+
+def final(rows: pd.DataFrame, **where: object) -> float:
+    """The value of the model's own prediction beside a learner's last step."""
+    rows = rows[rows["layer"].isna()]
+    for name, wanted in where.items():
+        rows = rows[rows[name] == wanted]
+    if rows["learner_step"].notna().any():
+        rows = rows[rows["learner_step"] == rows["learner_step"].max()]
+    return one(rows)
+
+
+def alignment(metric: str, learner: str = "gd") -> Number:
+    """A metric of `gd_alignment` at a learner's last step."""
+    return lambda rows: final(rows, probe="gd_alignment", metric=metric, learner=learner)
+
+
+def loss(rows: pd.DataFrame) -> float:
+    """The model's loss on `gd_alignment`'s prompts."""
+    return final(rows, probe="gd_alignment", metric="loss")
+
+
+def loss_ratio(learner: str) -> Number:
+    """The model's loss divided by a learner's on the same prompts."""
+    return lambda rows: loss(rows) / final(rows, probe="gd_alignment", metric="learner_loss", learner=learner)
+
+
+def loss_gap(learner: str) -> Number:
+    """|loss / learner's loss - 1|."""
+    ratio = loss_ratio(learner)
+    return lambda rows: abs(ratio(rows) - 1)
+
+
+def gap_closed(learner: str) -> Number:
+    """The share of the way from predicting zero to a learner's loss that the model's loss has come: 1 is all of it."""
+
+    def share(rows: pd.DataFrame) -> float:
+        there, zero = (
+            final(rows, probe="gd_alignment", metric="learner_loss", learner=name) for name in (learner, "zero")
+        )
+        return (zero - loss(rows)) / (zero - there)
+
+    return share
+
+
+def cosine_lead(near: str, far: str) -> Number:
+    """By how much the sensitivity cosine to one learner exceeds that to another."""
+    to_near, to_far = (alignment("sensitivity_cosine", learner) for learner in (near, far))
+    return lambda rows: to_near(rows) - to_far(rows)
+
+
+def way(near: str, far: str) -> Number:
+    """Where the model's loss lies between two learners', in logarithms: 0 at the near one's, 1 at the far one's."""
+    beside = loss_ratio(near), loss_ratio(far)
+
+    def share(rows: pd.DataFrame) -> float:
+        near_by, far_by = (math.log(ratio(rows)) for ratio in beside)
+        return near_by / (near_by - far_by)
+
+    return share
+
+
+def interpolated(rows: pd.DataFrame) -> float:
+    """How far the averaged weights' loss is above the worse of the two it was averaged from."""
+    rows = rows[rows["probe"] == "interpolation"]
+    values = {metric: one(rows, metric=metric) for metric in ("interpolated_loss", "loss", "learner_loss")}
+    return values["interpolated_loss"] - max(values["loss"], values["learner_loss"])
+
+
+def interpolated_gap(rows: pd.DataFrame) -> float:
+    """How far the averaged weights' loss is above the construction's, relative to it."""
+    rows = rows[rows["probe"] == "interpolation"]
+    return one(rows, metric="interpolated_loss") / one(rows, metric="learner_loss") - 1
+
+
+def worst(gaps: pd.Series) -> float:
+    """The largest; a loss that overflowed is as far off as can be, which max() would skip."""
+    return float(gaps.fillna(math.inf).max()) if len(gaps) else math.nan
+
+
+def shifted(rows: pd.DataFrame, conditions: tuple[str, ...], learner: str = "gd") -> pd.DataFrame:
+    """`out_of_distribution` under these conditions: columns condition, condition_value, model, learner's name, zero."""
+    table = losses(rows, "out_of_distribution", "condition", "condition_value").reset_index()
+    if table.empty or learner not in table:
+        return pd.DataFrame(columns=["condition", "condition_value", "model", learner, "zero"])
+    return table[table["condition"].isin(conditions)]
+
+
+def shift_gap(conditions: tuple[str, ...], learner: str = "gd", below_zero: bool = True) -> Number:
+    """The largest |loss / learner's loss - 1|, by default only where the learner is better than predicting zero."""
+
+    def gap(rows: pd.DataFrame) -> float:
+        table = shifted(rows, conditions, learner)
+        if below_zero:
+            table = table[table[learner] < table["zero"]]
+        return worst((table["model"] / table[learner] - 1).abs())
+
+    return gap
+
+
+def shift_ratio(condition: str, value: float, learner: str) -> Number:
+    """The model's loss divided by a learner's under one condition."""
+
+    def ratio(rows: pd.DataFrame) -> float:
+        table = shifted(rows, (condition,), learner)
+        table = table[table["condition_value"] == value]
+        return float(table["model"].iloc[0] / table[learner].iloc[0]) if len(table) == 1 else math.nan
+
+    return ratio
+
+
+def identity(name: str, steps: int) -> Number:
+    """`identify`'s margin over the runner-up where its answer is this learner at this many steps; else 0."""
+
+    def margin(rows: pd.DataFrame) -> float:
+        answer = rows[(rows["probe"] == "identify") & (rows["metric"] == "identified")]
+        if len(answer) != 1:
+            return math.nan
+        right = (answer["learner"] == name) & (answer["learner_step"] == steps).fillna(False)
+        return float(answer["value"].iloc[0]) if bool(right.iloc[0]) else 0.0
+
+    return margin

@@ -1,0 +1,133 @@
+"""Curvature corrections by context length, and what they leave of the spectrum."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analyses.claims.analysis import Evidence, Plot
+from analyses.plots.style import COLOURS, grid, legend
+
+
+def gammas(evidence: Evidence, runs: Mapping[int, str], published: Mapping[int, float]) -> Plot:
+    """The first layer's gamma, by both readouts, beside tuned GD++'s and the paper's."""
+    rows = evidence.last
+    rows = rows[(rows["probe"] == "curvature") & (rows["metric"] == "gamma") & (rows["layer"] == 0)]
+    named = {run: count for count, run in runs.items()}
+    rows = rows[rows["control"].isin(["none", "constructed"])].assign(context=rows["run"].map(named))
+    data = rows[["control", "readout", "context", "seed", "value"]].astype({"context": int})
+
+    def draw() -> Figure:
+        figure, (axes,) = grid(1, 1, 5.2, 3.6)
+        kinds = {
+            ("none", "residual"): ("o", COLOURS["model"], "trained, from the residual stream", 0.94),
+            ("none", "weights"): ("s", COLOURS["interpolated"], "trained, from the weights", 1.06),
+        }
+        for (control, readout), (marker, colour, label, shift) in kinds.items():
+            part = data[(data["control"] == control) & (data["readout"] == readout)]
+            axes.scatter(part["context"] * shift, part["value"], s=16, marker=marker, color=colour, label=label)
+        tuned = data[(data["control"] == "constructed") & (data["readout"] == "weights")]
+        mean = tuned.groupby("context")["value"].mean()
+        axes.plot(mean.index, mean, color=COLOURS["gd_plus_plus"], linestyle="-.", label="GD++, tuned")
+        axes.scatter(list(published), list(published.values()), s=60, marker="x", color="0.2", label="the paper's")
+        axes.set(xscale="log", yscale="log", xlabel="context length N", ylabel="gamma of the first layer")
+        axes.set_xticks(list(runs), [str(count) for count in runs])
+        axes.set_xticks([], minor=True)
+        legend(figure, axes, 2)
+        return figure
+
+    return Plot(
+        "gammas",
+        "The learned correction by context length",
+        "Every point is a seed, read off the residual stream (left of its N) and off the weights (right). They should "
+        "lie on the line of GD++ tuned for the loss, and on the paper's crosses.",
+        "Points off the line, or readouts that disagree: what the layer does to x would then not be one multiple of S.",
+        draw,
+        data,
+    )
+
+
+def spectra(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
+    """Eigenvalues of S after the first layer against those before, one seed, beside l (1 - gamma l)^2."""
+    found = {count: _eigenvalues(evidence, run) for count, run in runs.items()}
+    frames = [
+        pd.DataFrame({"context": count, **{name: array.flatten() for name, array in arrays.items()}})
+        for count, arrays in found.items()
+    ]
+    data = pd.concat(frames, ignore_index=True)
+
+    def draw() -> Figure:
+        figure, panels = grid(1, len(runs), 2.9, 3.1)
+        for axes, count in zip(panels, runs, strict=True):
+            part = data[data["context"] == count].sort_values("before")
+            axes.scatter(part["before"], part["after"], s=4, alpha=0.4, color=COLOURS["model"], label="trained model")
+            axes.plot(
+                part["before"], part["predicted"], color=COLOURS["gd_plus_plus"], linestyle="-.",
+                label="l (1 - gamma l)^2, gamma as measured",
+            )  # fmt: skip
+            top = float(part["before"].max()) if len(part) else 1.0
+            axes.plot(
+                [0, top], [0, top], color=COLOURS["gd"], linestyle="--", label="plain gradient descent: no change"
+            )
+            high = float(part["after"].max()) if len(part) else 1.0
+            axes.set(title=f"N = {count}", xlabel="eigenvalue l of S before", ylim=(0, 1.4 * high), xlim=(0, None))
+        panels[0].set_ylabel("after the first layer")
+        legend(figure, panels[0], 3)
+        return figure
+
+    return Plot(
+        "spectra",
+        "What the first layer does to the spectrum of S",
+        "A point is an eigenvector of S = sum_i x_i x_i^T of a prompt, the first seed's: its eigenvalue before the "
+        "layer and v^T S v after it. Large eigenvalues shrink, small ones stay, along the curve of GD++.",
+        "Points along the diagonal, where plain gradient descent leaves them, or scattered about the curve.",
+        draw,
+        data,
+    )
+
+
+def conditions(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
+    """The median condition number of S before and after the first layer, and as predicted."""
+    rows = evidence.last
+    rows = rows[(rows["probe"] == "curvature") & (rows["layer"] == 0) & (rows["control"] == "none")]
+    names = {
+        "condition_number_before": ("before", COLOURS["gd"], "D"),
+        "condition_number_after": ("after the first layer", COLOURS["model"], "o"),
+        "condition_number_predicted": ("as GD++ with that gamma leaves it", COLOURS["gd_plus_plus"], "x"),
+    }
+    named = {run: count for count, run in runs.items()}
+    rows = rows[rows["metric"].isin(names)].assign(context=rows["run"].map(named))
+    data = rows[["metric", "context", "seed", "value"]].astype({"context": int})
+
+    def draw() -> Figure:
+        figure, (axes,) = grid(1, 1, 5.6, 3.4)
+        for metric, (label, colour, marker) in names.items():
+            part = data[data["metric"] == metric]
+            axes.scatter(part["context"], part["value"], s=24, color=colour, marker=marker, label=label)
+        axes.set(xscale="log", yscale="log", xlabel="context length N", ylabel="condition number of S, median")
+        axes.set_xticks(list(runs), [str(count) for count in runs])
+        axes.set_xticks([], minor=True)
+        legend(figure, axes, 2)
+        return figure
+
+    return Plot(
+        "conditions",
+        "Condition numbers",
+        "The median over prompts of the largest eigenvalue of S by its smallest; every point is a seed. The first "
+        "layer makes it smaller at every context length, by as much as GD++ does.",
+        "Points after the layer as high as before it.",
+        draw,
+        data,
+    )
+
+
+def _eigenvalues(evidence: Evidence, run: str) -> dict[str, np.ndarray]:
+    """Before, after and predicted, of the first layer, (prompt d_in), of the run's first seed; empty without any."""
+    ends = {name: f"eigenvalues_{name}" for name in ("before", "after", "predicted")}
+    for name in evidence.arrays:
+        parts = name.split("/")
+        if parts[0] == run and parts[3] == "none" and parts[4] == ends["before"]:
+            stem = name.removesuffix(ends["before"])
+            return {kind: evidence.arrays[f"{stem}{end}"][0] for kind, end in ends.items()}
+    return {kind: np.empty(0) for kind in ends}

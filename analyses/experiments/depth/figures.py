@@ -1,0 +1,102 @@
+"""What deep models do layer by layer, beside the steps of their learners."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from analyses.claims.analysis import Evidence, Plot
+from analyses.plots.rivals import HALF
+from analyses.plots.style import COLOURS, LINES, MARKERS, NAMES, grid, legend
+
+
+def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
+    """Each run's loss decoded after every layer beside learners' after as many steps, and the cosines to both."""
+    rows = evidence.last
+    rows = rows[(rows["probe"] == "gd_alignment") & (rows["control"] == "none")]
+    rows = rows[rows["learner"].fillna("model") != "zero"]
+    rows = rows[rows["run"].isin(rivals)]
+    model = rows[(rows["metric"] == "loss") & rows["layer"].notna()]
+    steps = rows[(rows["metric"] == "learner_loss")]
+    cosines = rows[(rows["metric"] == "sensitivity_cosine") & rows["layer"].notna()]
+    columns = ["run", "metric", "learner", "learner_step", "layer", "seed", "value"]
+    data = rows[rows.index.isin([*model.index, *steps.index, *cosines.index])][columns]
+
+    def draw() -> Figure:
+        figure, panels = grid(2, len(rivals), 3.9, 2.7)
+        for column, (run, rival) in enumerate(rivals.items()):
+            top, bottom = panels[column], panels[len(rivals) + column]
+            for _, part in model[model["run"] == run].groupby("seed"):
+                part = part.sort_values("layer")
+                style = {"color": COLOURS["model"], "marker": "o", "markersize": 3, "alpha": 0.8, "linewidth": 1}
+                top.plot(part["layer"].astype(int) + 1, part["value"], label=NAMES["model"], **style)
+            for learner in ("gd", rival):
+                mine = steps[(steps["run"] == run) & (steps["learner"] == learner)]
+                mean = mine.groupby("learner_step")["value"].mean()
+                style = {"color": COLOURS[learner], "linestyle": LINES[learner]}
+                top.plot(mean.index.astype(int), mean, label=NAMES[learner], **style)
+                beside = cosines[(cosines["run"] == run) & (cosines["learner"] == learner)]
+                for _, part in beside.groupby("seed"):
+                    part = part.sort_values("layer")
+                    bottom.plot(part["layer"].astype(int) + 1, part["value"], marker="o", markersize=3, **style)
+            top.set(yscale="log", title=run)
+            bottom.set(xlabel="layer, and step of the learner", ylim=(0, 1.02))
+        panels[0].set_ylabel(f"loss after it ({HALF})")
+        panels[len(rivals)].set_ylabel("sensitivity cosine\nto the same step")
+        handles = [axes.get_legend_handles_labels() for axes in panels[: len(rivals)]]
+        unique = {label: line for lines, labels in handles for line, label in zip(lines, labels, strict=True)}
+        figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=2)
+        return figure
+
+    return Plot(
+        "layers",
+        "Layer by layer",
+        "Above, the loss of the prediction decoded after each layer, every seed a line, beside each learner's step of "
+        "that number. Below, how the model's sensitivity after each layer aligns with gradient descent's (dashed) and "
+        "with GD++'s (dash-dotted). GD++ is tuned for its last step alone: earlier ones may be far off, and a model "
+        "that ends where GD++ ends need not take the same way.",
+        "A last layer whose loss is nearer to gradient descent's than to GD++'s.",
+        draw,
+        data,
+    )
+
+
+def gammas(evidence: Evidence, runs: Sequence[str]) -> Plot:
+    """Each layer's gamma and step size, read off the residual stream, beside tuned GD++'s."""
+    rows = evidence.last
+    rows = rows[(rows["probe"] == "curvature") & (rows["readout"] == "residual") & rows["run"].isin(runs)]
+    data = rows[rows["metric"].isin(["gamma", "step_size"])].dropna(subset="value")
+    data = data[["run", "metric", "control", "seed", "layer", "value"]]
+    labels = {"gamma": "curvature correction gamma", "step_size": "step size eta / N"}
+
+    def draw() -> Figure:
+        figure, panels = grid(2, len(runs), 3.9, 2.6)
+        for column, run in enumerate(runs):
+            for row, metric in enumerate(labels):
+                axes = panels[row * len(runs) + column]
+                part = data[(data["run"] == run) & (data["metric"] == metric)]
+                for control, who, name in (("none", "model", NAMES["model"]), ("constructed", "constructed", "GD++")):
+                    for _, mine in part[part["control"] == control].groupby("seed"):
+                        mine = mine.sort_values("layer")
+                        style = {"color": COLOURS[who], "marker": MARKERS[who], "markersize": 4, "alpha": 0.7}
+                        line = "-" if who == "model" else "--"
+                        axes.plot(mine["layer"].astype(int) + 1, mine["value"], line, label=name, linewidth=1, **style)
+                axes.set_yscale("symlog", linthresh=0.1)
+                if row == 0:
+                    axes.set_title(run)
+                else:
+                    axes.set_xlabel("layer")
+        for row, label in enumerate(labels.values()):
+            panels[row * len(runs)].set_ylabel(label)
+        legend(figure, panels[0])
+        return figure
+
+    return Plot(
+        "gammas",
+        "Curvature correction and step size of each layer",
+        "Read off each layer's residual stream, every seed a line; dashed, those of tuned GD++, one line a seed's "
+        "tuning. A correction leaves small eigenvalues, so that later layers can take larger steps; layers that share "
+        "their weights cannot. The last layer's gamma changes no prediction and is left out.",
+        "Corrections near zero: the layers would then take plain steps.",
+        draw,
+        data,
+    )

@@ -1,0 +1,57 @@
+"""Scores of heads and losses over training, side by side: what rises before what."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analyses.claims.analysis import Evidence, Plot
+from analyses.plots.language import steps
+from analyses.plots.style import COLOURS, LINES, grid, legend
+
+
+def formation(evidence: Evidence, runs: Mapping[str, str], scores: Mapping[str, str]) -> Plot:
+    """The best head's scores, and the in-context score on the prompts named for each run: every seed a line."""
+    rows = evidence.rows[(evidence.rows["probe"] == "induction_scores") & (evidence.rows["control"] == "none")]
+    rows = rows[rows["run"].isin(list(runs))]
+    heads = rows[rows["metric"].isin(list(scores)) & rows["head"].notna()]
+    # Which head it is differs from seed to seed: the best of each checkpoint stands for the model.
+    best = heads.groupby(["run", "seed", "step", "metric"], as_index=False)["value"].max()
+    context = rows[(rows["metric"] == "in_context_score") & (rows["condition"] == rows["run"].map(runs))]
+    data = pd.concat([best, context[["run", "seed", "step", "metric", "value"]]], ignore_index=True)
+
+    def draw() -> Figure:
+        figure, panels = grid(2, len(runs), 3.6, 2.5)
+        for column, run in enumerate(runs):
+            top, bottom = panels[column], panels[len(runs) + column]
+            for metric, label in scores.items():
+                part = data[(data["run"] == run) & (data["metric"] == metric)]
+                for _, line in part.groupby("seed"):
+                    line = line.sort_values("step")
+                    style = {"color": COLOURS[metric], "linestyle": LINES[metric], "linewidth": 1}
+                    top.plot(line["step"].astype(float), line["value"], label=label, **style)
+            part = data[(data["run"] == run) & (data["metric"] == "in_context_score")]
+            for _, line in part.groupby("seed"):
+                line = line.sort_values("step")
+                bottom.plot(line["step"].astype(float), line["value"], color=COLOURS["model"], linewidth=1)
+            bottom.set_title("on repeated tokens" if runs[run] == "repeated" else "on its own task", fontsize=8)
+            top.set(title=run, ylim=(-0.02, 1.02))
+            for axes in (top, bottom):
+                steps(axes)
+            top.set_xlabel("")
+        panels[0].set_ylabel("score of the best head")
+        panels[len(runs)].set_ylabel("in-context score (nats)")
+        legend(figure, panels[0], len(scores))
+        return figure
+
+    return Plot(
+        "formation",
+        "What forms when",
+        "Every line is a seed; above, the best head's scores (1 is perfect), below, late minus early loss: of the last "
+        "and the first repeat, or of the last and the first quarter of a task's scored tokens. A first repeat that a "
+        "model was never trained on may cost more than guessing. The in-context score drops as prefix matching rises; "
+        "compare the previous-token score.",
+        "An in-context score that drops where no head matches prefixes, or long before or after.",
+        draw,
+        data,
+    )

@@ -1,0 +1,73 @@
+"""When a loss leaves the plateau of predicting zero and drops to gradient descent's ([VO] appendix A.11)."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from analyses.claims.analysis import Evidence
+from analyses.claims.measures.regression import Number, one
+from probes.reading import Reading
+
+# Which share of the way from predicting zero to tuned gradient descent the held-out loss has come by then.
+SHARES = {"plateau_end": 0.1, "drop": 0.5, "fall_end": 0.9}
+
+
+def first_below(steps: np.ndarray, losses: np.ndarray, level: float) -> float:
+    """The first evaluated step whose loss is below a level; NaN where none is.
+
+    >>> first_below(np.array([0, 10, 20]), np.array([0.4, 0.3, 0.2]), 0.25)
+    20.0
+    """
+    below = np.flatnonzero(losses < level)
+    return float(steps[below[0]]) if len(below) else math.nan
+
+
+def drops(evidence: Evidence) -> pd.DataFrame:
+    """Each seed's steps of `SHARES`, NaN where never: columns run, seed, last and one for each.
+
+    Both levels are those of the held-out batch itself: a model predicts zero, but for a thousandth, before its first
+    step, and the share of that loss that gradient descent leaves is measured by `gd_alignment`.
+    """
+    rows = evidence.rows
+    rows = rows[(rows["probe"] == "gd_alignment") & (rows["control"] == "none") & (rows["metric"] == "learner_loss")]
+    table = rows.pivot_table(index=["run", "seed"], columns="learner", values="value")
+    found = []
+    for (run, seed), curve in evidence.curves.groupby(["run", "seed"]):
+        curve = curve.sort_values("step")
+        steps, losses = curve["step"].to_numpy(), curve["held_out_loss"].to_numpy()
+        left = table.loc[(run, seed), "gd"] / table.loc[(run, seed), "zero"]
+        levels = {name: losses[0] * (1 - share * (1 - left)) for name, share in SHARES.items()}
+        crossed = {name: first_below(steps, losses, level) for name, level in levels.items()}
+        found.append({"run": run, "seed": seed, "last": float(steps[-1]), **crossed})
+    return pd.DataFrame(found, columns=["run", "seed", "last", *SHARES])
+
+
+def drop_rows(evidence: Evidence, beside: Mapping[str, str]) -> pd.DataFrame:
+    """Rows of probe `drops`: a seed's own steps, and numbers of its whole run, which are one for all its seeds.
+
+    `spread` is the run's last drop relative to its first; `relative_time` and `relative_spread` compare it with the run
+    that it stands beside: the ratio of their mean drops (geometric), and of the standard deviations of log(drop). A
+    drop that never came counts there as one at the last step.
+    """
+    table = drops(evidence)
+    logs = {
+        str(run): np.log(part["drop"].fillna(part["last"]).clip(lower=1).to_numpy())
+        for run, part in table.groupby("run")
+    }
+    rows = []
+    for row in table.to_dict("records"):
+        mine, other = logs[row["run"]], logs.get(beside.get(row["run"], ""))
+        values = {name: row[name] for name in SHARES} | {"spread": math.exp(np.ptp(mine))}
+        if other is not None and len(mine) > 1:
+            values["relative_time"] = math.exp(mine.mean() - other.mean())
+            values["relative_spread"] = mine.std(ddof=1) / other.std(ddof=1) if np.ptp(other) else math.nan
+        place = {"run": row["run"], "seed": row["seed"], "step": int(row["last"]), "control": "none"}
+        rows += [{**place, "probe": "drops", "metric": name, "value": value} for name, value in values.items()]
+    return Reading.of(rows).table
+
+
+def drop(metric: str) -> Number:
+    """A number of `drop_rows`."""
+    return lambda rows: one(rows, probe="drops", metric=metric)

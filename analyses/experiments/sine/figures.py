@@ -1,0 +1,141 @@
+"""Sine curves: how model and learner were trained, what they draw, and where they part."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from analyses.claims.analysis import Evidence, Plot
+from analyses.claims.tables import losses
+from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+
+HALF = "half squared error"
+RIVAL = "meta_learned"
+
+
+def training(evidence: Evidence, model: str, learner: str) -> Plot:
+    """Held-out losses of every seed of the model and of the learner."""
+    data = evidence.curves[["run", "seed", "step", "held_out_loss"]]
+    rows = evidence.rows
+    zero = rows[(rows["probe"] == "gd_alignment") & (rows["learner"] == "zero")]["value"].mean()
+
+    def draw() -> Figure:
+        figure, (axes,) = grid(1, 1, 6.2, 3.4)
+        for run, who in ((model, "model"), (learner, RIVAL)):
+            for _, part in data[data["run"] == run].groupby("seed"):
+                style: Any = {"color": COLOURS[who], "linestyle": LINES[who], "linewidth": 1, "label": NAMES[who]}
+                axes.plot(part["step"], part["held_out_loss"], **style)
+        axes.axhline(zero, color=COLOURS["zero"], linestyle=LINES["zero"], label=NAMES["zero"])
+        axes.set(xlabel="training step", ylabel=f"held-out loss\n({HALF})", yscale="log", xlim=(0, None))
+        legend(figure, axes, 2)
+        return figure
+
+    return Plot(
+        "training",
+        "Training of the model and of the learner",
+        "Each line is a seed. All fall from predicting zero and should end at one level, the best that one sum over "
+        "the examples can do. The learner trains only its embedding and MLP, the model its attention as well. What "
+        "jumps up and down at the end is the noise of a learning rate that does not fall.",
+        "Two levels at the end: one of them has not arrived, or has learnt something that the other cannot.",
+        draw,
+        data,
+    )
+
+
+def curves(evidence: Evidence, run: str) -> Plot:
+    """What the first seed's model and learner draw through a few contexts, with the curve that was drawn from."""
+    found = {name.rsplit("/", 1)[1]: array for name, array in _of_first_seed(evidence, run).items()}
+    lines = ("target", "model", RIVAL)
+    frames = [
+        pd.DataFrame({"prompt": k, "kind": name, "x": found[at][k], "y": found[name][k]})
+        for k in range(len(found.get("query", ())))
+        for name, at in (*((line, "query") for line in lines), ("context_y", "context_x"))
+    ]
+    columns = ["prompt", "kind", "x", "y"]
+    data = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    styles: dict[str, dict[str, Any]] = {
+        "target": {"color": COLOURS["zero"], "linestyle": LINES["zero"], "label": "the curve itself"},
+        "model": {"color": COLOURS["model"], "label": "trained model"},
+        RIVAL: {"color": COLOURS[RIVAL], "linestyle": LINES[RIVAL], "label": NAMES[RIVAL]},
+    }
+
+    def draw() -> Figure:
+        count = max(data["prompt"].nunique(), 1)
+        figure, panels = grid(1, count, 2.7, 2.8)
+        for axes, (_, part) in zip(panels, data.groupby("prompt"), strict=False):
+            for name, style in styles.items():
+                line = part[part["kind"] == name]
+                axes.plot(line["x"], line["y"], linewidth=1.4, **style)
+            points = part[part["kind"] == "context_y"]
+            axes.scatter(points["x"], points["y"], s=16, color="black", label="context", zorder=3)
+            axes.set(xlabel="x", ylim=(-0.65, 0.65))
+        panels[0].set_ylabel("prediction")
+        legend(figure, panels[0])
+        return figure
+
+    return Plot(
+        "curves",
+        "What model and learner draw through a context",
+        "Four prompts of the first seed: ten points, the curve they were drawn from, and the two predictions along "
+        "x. Where both leave the curve they should leave it together.",
+        "The two lines on different sides of the curve: then each approximates it in its own way.",
+        draw,
+        data,
+    )
+
+
+def shifts(evidence: Evidence, run: str) -> Plot:
+    """Losses, and the distance of model and learner, on shifted prompts."""
+    last = evidence.last
+    mine = last[(last["run"] == run) & (last["control"] == "none") & (last["probe"] == "out_of_distribution")]
+    place = ["condition", "condition_value", "seed"]
+    apart = mine[mine["metric"] == "relative_distance"].set_index(place)["value"].rename("distance")
+    data = losses(mine, "out_of_distribution", *place).join(apart).reset_index()
+    labels = {
+        "input_scale": "input range (factor)",
+        "amplitude_scale": "amplitude range (factor)",
+        "phase_shift": "phase shift (radians)",
+    }
+
+    def draw() -> Figure:
+        figure, panels = grid(2, 3, 2.9, 2.4)
+        for column, (condition, label) in enumerate(labels.items()):
+            upper, lower = panels[column], panels[column + 3]
+            part = data[data["condition"] == condition].sort_values("condition_value")
+            for _, one in part.groupby("seed"):
+                x = one["condition_value"].astype(float)
+                upper.plot(x, one["model"], color=COLOURS["model"], label=NAMES["model"])
+                upper.plot(x, one[RIVAL], color=COLOURS[RIVAL], linestyle=LINES[RIVAL], label=NAMES[RIVAL])
+                lower.plot(x, one["distance"], color=COLOURS["model"], marker="o", markersize=3)
+            mean = part.groupby("condition_value")["zero"].mean()
+            upper.plot(mean.index, mean, color=COLOURS["zero"], linestyle=LINES["zero"], label=NAMES["zero"])
+            upper.set(yscale="log", ylim=(5e-4, None))
+            upper.yaxis.set_minor_formatter(NullFormatter())
+            lower.set(xlabel=label, ylim=(0, None))
+            for axes in (upper, lower):
+                # In training the factor is 1, the shift 0.
+                axes.axvline(0.0 if condition == "phase_shift" else 1.0, color="0.45", linewidth=1.2, zorder=1)
+        panels[0].set_ylabel(f"loss\n({HALF})")
+        panels[3].set_ylabel("|f - g| / |g|")
+        legend(figure, panels[0])
+        return figure
+
+    return Plot(
+        "shifts",
+        "Out of distribution",
+        "Each line is a seed. Above, the losses of model and learner beside predicting zero; below, how far their "
+        "predictions are apart. The upright grey line is the training range.",
+        "Losses that part beyond the training range, or a distance that grows towards 1: equal answers in distribution "
+        "would then have come from different features.",
+        draw,
+        data,
+    )
+
+
+def _of_first_seed(evidence: Evidence, run: str) -> dict[str, Any]:
+    """The arrays of `curves`, which is asked once a seed."""
+    mine = {name: array for name, array in evidence.arrays.items() if name.startswith(f"{run}/")}
+    drawn = sorted(name for name in mine if name.endswith("/context_x"))
+    first = drawn[0].rpartition("/")[0] if drawn else "/"
+    return {name: array for name, array in mine.items() if name.rpartition("/")[0] == first}

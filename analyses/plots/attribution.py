@@ -1,0 +1,155 @@
+"""Who does it: effects by layer and head first, then the evidence behind each cell."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analyses.claims.analysis import Evidence, Plot
+from analyses.plots.style import grid, legend
+
+# Panels of the first figure: what is drawn of each head, from which rows.
+EFFECTS = {
+    "direct": "written directly",
+    "ablated": "lost when ablated",
+    "ablated_patterns_held": "lost, patterns held",
+    "agreement": "prompts changed",
+}
+CONDITIONS = {"zero": ("s", 0), "mean": ("o", 1), "resampled": ("D", 2)}
+
+
+def effects(evidence: Evidence, runs: Sequence[str], condition: str = "mean") -> Plot:
+    """Heatmaps of each head's share of the behaviour, layers and heads of every seed; reds carry, blues counteract."""
+    rows = _attributed(evidence, runs)
+    chosen = (rows["metric"] == "direct") | (rows["condition"] == condition)
+    rows = rows[chosen & rows["metric"].isin(list(EFFECTS))]
+    # What remains, 1 = all of it, becomes what is lost; what is written directly is a share as it is.
+    lost = rows["value"].where(rows["metric"] == "direct", 1 - rows["value"])
+    data = rows[["run", "seed", "metric", "layer", "head"]].assign(value=lost.astype(float))
+
+    def draw() -> Figure:
+        deep = max((len(_labelled(data[data["run"] == run]).index.unique()) for run in runs), default=1)
+        figure, panels = grid(len(runs), len(EFFECTS), 3.1, 1.1 + 0.24 * deep)
+        for row, run in enumerate(runs):
+            for column, (metric, label) in enumerate(EFFECTS.items()):
+                axes = panels[row * len(EFFECTS) + column]
+                image = _labelled(data[(data["run"] == run) & (data["metric"] == metric)])
+                if image.empty:
+                    axes.set_axis_off()
+                    continue
+                _shares(axes, image, bar=column == len(EFFECTS) - 1)
+                axes.set(title=f"{run}: {label}", xlabel="head", ylabel="seed, layer" if column == 0 else "")
+        return figure
+
+    return Plot(
+        "effects",
+        "What each head does for the behaviour",
+        f"Shares of the behaviour: 1 is all of it, clean against corrupted. First, what a head writes to the output "
+        f"itself; second, what is lost when its output is replaced ({condition} ablation); third, the same with every "
+        "attention pattern held as it was. Red heads carry the behaviour, blue ones counteract it. Last, how far "
+        "single prompts move without the head, 1 as far as corrupted ones: means hide what cancels over prompts.",
+        "Colour spread over all heads alike, or a head that is red in one panel and blue in the next.",
+        draw,
+        data,
+    )
+
+
+def conditions(evidence: Evidence, runs: Sequence[str]) -> Plot:
+    """What remains of the behaviour after each kind of ablation of each head; every seed a point."""
+    rows = _attributed(evidence, runs)
+    rows = rows[rows["metric"].isin(["ablated", "ablated_patterns_held"]) & rows["condition"].isin(list(CONDITIONS))]
+    data = rows[["run", "seed", "metric", "condition", "layer", "head", "value"]]
+
+    def draw() -> Figure:
+        figure, panels = grid(len(runs), 2, 4.4, 2.6)
+        for row, run in enumerate(runs):
+            for column, metric in enumerate(("ablated", "ablated_patterns_held")):
+                axes = panels[2 * row + column]
+                part = data[(data["run"] == run) & (data["metric"] == metric)]
+                places = sorted(set(zip(part["layer"], part["head"], strict=True)))
+                for condition, (marker, index) in CONDITIONS.items():
+                    one = part[part["condition"] == condition]
+                    x = [places.index(place) + 0.22 * (index - 1) for place in zip(one["layer"], one["head"])]
+                    axes.scatter(
+                        x, one["value"], marker=marker, s=16, color=sns.color_palette("colorblind")[index + 1],
+                        label=f"{condition} ablation", edgecolor="white", linewidth=0.3, zorder=3,
+                    )  # fmt: skip
+                axes.axhline(1, color="0.3", linewidth=1, linestyle="--", label="clean run")
+                axes.axhline(0, color="0.3", linewidth=1, linestyle=":", label="corrupted run")
+                axes.set_xticks(range(len(places)), labels=[f"{layer}.{head}" for layer, head in places])
+                axes.tick_params(axis="x", labelsize=7, rotation=90 if len(places) > 12 else 0)
+                held = ", patterns held" if column else ""
+                axes.set(title=f"{run}{held}", xlabel="layer.head", ylabel="" if column else "what remains")
+        legend(figure, panels[0], 5)
+        return figure
+
+    return Plot(
+        "ablations",
+        "What remains without each head",
+        "Every point is a seed: 1 is the clean run, 0 the corrupted one. Left, everything after the head reacts; "
+        "right, attention patterns are held, so that only values change. A head that matters on the left alone works "
+        "through the attention of others.",
+        "Kinds of ablation that contradict each other: the head's mean, not what varies, would then matter.",
+        draw,
+        data,
+    )
+
+
+def paths(evidence: Evidence, runs: Sequence[str]) -> Plot:
+    """What is lost when one head's corrupted output reaches one input of one later head; the first seed."""
+    rows = _attributed(evidence, runs)
+    rows = rows[(rows["metric"] == "path") & rows["to_input"].isin(["q", "k", "v"])]
+    data = rows[["run", "seed", "layer", "head", "to_layer", "to_head", "to_input", "value"]]
+
+    def draw() -> Figure:
+        figure, panels = grid(len(runs), 1, 6.4, 2.4)
+        for axes, run in zip(panels, runs, strict=True):
+            part = data[data["run"] == run]
+            part = part[part["seed"] == part["seed"].min()]
+            if part.empty:
+                axes.set_axis_off()
+                continue
+            sender = part["layer"].astype(str) + "." + part["head"].astype(str)
+            receiver = part["to_layer"].astype(str) + "." + part["to_head"].astype(str) + " " + part["to_input"]
+            image = part.assign(sender=sender, receiver=receiver).pivot(
+                index="sender", columns="receiver", values="value"
+            )
+            _shares(axes, image)
+            axes.set(title=f"{run}, seed {int(part['seed'].min())}", xlabel="receiver: layer.head input")
+            axes.set_ylabel("sender: layer.head")
+            axes.tick_params(axis="x", rotation=90 if len(image.columns) > 12 else 0)
+        return figure
+
+    return Plot(
+        "paths",
+        "Through which inputs heads reach later heads",
+        "Share of the behaviour lost when a head's output, as in the corrupted run, reaches only one input (query, key "
+        "or value) of one later head. Previous-token heads should reach induction heads through their keys.",
+        "Losses through queries or values as large as through keys.",
+        draw,
+        data,
+    )
+
+
+def _attributed(evidence: Evidence, runs: Sequence[str]) -> pd.DataFrame:
+    last = evidence.last
+    chosen = (last["probe"] == "head_attribution") & (last["control"] == "none") & last["run"].isin(list(runs))
+    return last[chosen]
+
+
+def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
+    """An image of (seed, layer) by head."""
+    label = rows["seed"].astype(str) + ", " + rows["layer"].astype(str)
+    return rows.assign(place=label).pivot_table(index="place", columns="head", values="value")
+
+
+def _shares(axes: Axes, image: pd.DataFrame, bar: bool = True) -> None:
+    axes.grid(visible=False)
+    sns.heatmap(
+        # Adding zero turns -0.00 into 0.00.
+        image.round(2) + 0.0, cmap="vlag", center=0, vmin=-1, vmax=1, annot=image.size <= 60, fmt=".2f", ax=axes,
+        annot_kws={"fontsize": 7}, cbar=bar, cbar_kws={"shrink": 0.8},
+    )  # fmt: skip
+    axes.tick_params(axis="y", rotation=0)

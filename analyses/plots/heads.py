@@ -1,0 +1,141 @@
+"""What heads do alone and together: their losses, their cosines, and the weights that they add up to."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analyses.claims.analysis import Evidence, Plot
+from analyses.claims.tables import relative_curves, shares_of_zero
+from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from analyses.plots.weights import heatmap
+
+
+def losses_and_cosines(evidence: Evidence, runs: Sequence[str], built: str, look: str, against: str) -> Plot:
+    """Each run's held-out losses over training, and the sensitivity cosines, beside GD and a constructed control."""
+    rows = evidence.rows[evidence.rows["control"].isin(["none", built])]
+    curves = relative_curves(evidence.curves)[["run", "seed", "step", "share"]]
+    shares = shares_of_zero(rows).reset_index()
+    cosines = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "sensitivity_cosine")]
+    cosines = cosines[["run", "control", "seed", "step", "value"]]
+    long = curves.rename(columns={"share": "value"}).assign(metric="held_out_loss", control="none")
+    data = pd.concat([long, cosines.assign(metric="sensitivity_cosine")], ignore_index=True)
+
+    def draw() -> Figure:
+        figure, panels = grid(2, len(runs), 3.1, 2.6)
+        for column, run in enumerate(runs):
+            top, bottom = panels[column], panels[len(runs) + column]
+            for _, part in curves[(curves["run"] == run) & (curves["step"] > 0)].groupby("seed"):
+                top.plot(part["step"], part["share"], color=COLOURS["model"], linewidth=0.9, label=NAMES["model"])
+            level = shares[shares["run"] == run]
+            for who in ("gd", "zero"):
+                top.axhline(level[who].mean(), color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+            found = level[level["control"] == built]["model"]
+            if len(found):
+                top.axhline(found.mean(), color=COLOURS[built], linestyle="-.", label=NAMES[built])
+            top.set(xscale="log", xlim=(10, None), title=run, ylim=(0.45, 1.05))
+            mine = cosines[cosines["run"] == run]
+            for _, part in mine[mine["control"] == "none"].groupby("seed"):
+                part = part[part["step"] > 0].sort_values("step")
+                # One checkpoint is a point, several are a line.
+                bottom.plot(part["step"].astype(float), part["value"], color=COLOURS["model"], marker="o", markersize=2)
+            found = mine[mine["control"] == built]["value"]
+            if len(found):
+                bottom.axhline(float(found.mean()), color=COLOURS[built], linestyle="-.")
+            bottom.set(xscale="log", xlabel="training step", xlim=top.get_xlim(), ylim=(-0.2, 1.05))
+        panels[0].set_ylabel("held-out loss\n/ predict-zero's")
+        panels[len(runs)].set_ylabel("sensitivity cosine to GD")
+        legend(figure, panels[0], 4 if len(runs) > 2 else 2)
+        return figure
+
+    return Plot(
+        "training",
+        "Losses and sensitivities over training",
+        look,
+        against,
+        draw,
+        data,
+    )
+
+
+def sums(evidence: Evidence, runs: Sequence[str]) -> Plot:
+    """The first seed's eta_h A_h for every head, and their sum, on x."""
+    found = {}
+    for name in evidence.arrays:
+        run, seed, _, control, array = (*name.split("/"), "", "", "", "")[:5]
+        if array == "head_sum" and control == "none" and run in runs and run not in found:
+            prefix = name.removesuffix("head_sum")
+            eta, A = evidence.arrays[f"{prefix}head_eta"][-1], evidence.arrays[f"{prefix}head_A"][-1]
+            parts = {f"head {head}": eta[head] * A[head] for head in range(len(eta))}
+            found[run] = (seed, {**parts, "sum": evidence.arrays[name][-1]})
+    frames = []
+    for run, (seed, images) in found.items():
+        for which, image in images.items():
+            row, column = np.indices(image.shape)
+            values = {"row": row.flatten(), "column": column.flatten(), "value": image.flatten()}
+            frames.append(pd.DataFrame({"run": run, "seed": seed.removeprefix("seed-"), "which": which, **values}))
+    columns = ["run", "seed", "which", "row", "column", "value"]
+    data = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+    def draw() -> Figure:
+        wide = max((len(images) for _, images in found.values()), default=1)
+        figure, panels = grid(max(len(found), 1), wide, 3.0, 2.6)
+        for axes in panels:
+            axes.set_axis_off()
+        for line, (run, (seed, images)) in enumerate(found.items()):
+            for place, (which, image) in enumerate(images.items()):
+                axes = panels[line * wide + (place if which != "sum" else wide - 1)]
+                axes.set_axis_on()
+                heatmap(axes, image, np.ones_like(image, dtype=bool), float(np.abs(image).max()))
+                axes.set_title(f"{run}, {seed.replace('-', ' ')}: {which}", fontsize=8)
+        return figure
+
+    return Plot(
+        "head-sums",
+        "What the heads add up to",
+        "eta_h A_h of each head and their sum, on the entries of x; eta_h is the last diagonal entry of V_h. A step of "
+        "gradient descent is a diagonal of equal, negative entries, -eta/N times the context's length.",
+        "A sum with entries off the diagonal as large as those on it.",
+        draw,
+        data,
+    )
+
+
+def offsets(evidence: Evidence, runs: Mapping[str, str]) -> Plot:
+    """How far the heads cancel softmax's constant term, and how near their sum is to a diagonal, beside controls."""
+    last = evidence.last
+    chosen = last[(last["probe"] == "head_sum") & last["run"].isin(list(runs))]
+    metrics = {"off_diagonal_mass": "norm off the diagonal\n/ norm on it", "offset": "|sum of eta_h| / sum of |eta_h|"}
+    data = chosen[chosen["metric"].isin(list(metrics))][["run", "control", "metric", "seed", "value"]]
+
+    def draw() -> Figure:
+        figure, panels = grid(1, 2, 4.0, 3.0)
+        for axes, (metric, label) in zip(panels, metrics.items(), strict=True):
+            for place, run in enumerate(runs):
+                part = data[(data["run"] == run) & (data["metric"] == metric)]
+                for control, shift in (("none", -0.15), ("untrained", 0.0), ("constructed_softmax", 0.15)):
+                    values = part[part["control"] == control]["value"]
+                    who = "model" if control == "none" else control
+                    x = np.full(len(values), place + shift)
+                    axes.scatter(x, values, s=20, color=COLOURS[who], label=NAMES[who])
+            axes.set(ylabel=label, xlim=(-0.5, len(runs) - 0.5))
+            axes.set_xticks(range(len(runs)), list(runs.values()))
+            axes.grid(visible=False, axis="x")
+        panels[0].set_ylim(0, None)
+        panels[1].set_ylim(-0.05, 1.05)
+        panels[0].axhline(0.25, color="0.2", linewidth=0.8)
+        panels[0].text(-0.48, 0.27, "rule: below", fontsize=7, va="bottom")
+        legend(figure, panels[0], 3)
+        return figure
+
+    return Plot(
+        "head-offsets",
+        "The sum's shape, and the constant that softmax adds",
+        "A point is a seed. Left: how far the sum of eta_h A_h is from a diagonal. Right: every softmax head adds the "
+        "labels' mean; the part of it that the heads do not cancel is all for one head, and nothing for two opposite "
+        "ones.",
+        "Trained heads at the level of untrained ones.",
+        draw,
+        data,
+    )

@@ -1,0 +1,234 @@
+"""What language models of symbols learn, and when: losses, nearness to explicit predictors, and scores of heads."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analyses.claims.analysis import Evidence, Plot
+from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+
+NATS = "nats"
+
+
+def training(evidence: Evidence, runs: Mapping[str, Sequence[str]], look: str, against: str) -> Plot:
+    """Held-out losses of every seed of some runs, each beside the explicit predictors that it is given."""
+    rows = evidence.rows[(evidence.rows["probe"] == "token_alignment") & (evidence.rows["control"] == "none")]
+    levels = rows[rows["metric"] == "learner_loss"].groupby(["run", "learner"])["value"].mean()
+    curves = evidence.curves[evidence.curves["run"].isin(list(runs))][["run", "seed", "step", "held_out_loss"]]
+    fixed = levels.rename("held_out_loss").reset_index().rename(columns={"learner": "who"})
+    data = pd.concat([curves.assign(who="model"), fixed], ignore_index=True)
+
+    def draw() -> Figure:
+        figure, panels = grid(1, len(runs), 3.6 if len(runs) > 1 else 5.0, 3.2)
+        for axes, (run, learners) in zip(panels, runs.items(), strict=True):
+            for _, part in curves[curves["run"] == run].groupby("seed"):
+                part = part[part["step"] > 0]
+                axes.plot(part["step"], part["held_out_loss"], color=COLOURS["model"], lw=1, label=NAMES["model"])
+            for who in learners:
+                if (run, who) in levels.index:
+                    axes.axhline(levels[(run, who)], color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+            axes.set(xscale="log", xlabel="training step", title=run)
+        panels[0].set_ylabel(f"held-out loss ({NATS})")
+        # The panel with most lines names them all.
+        fullest = max(zip(runs.values(), panels, strict=True), key=lambda pair: len(pair[0]))[1]
+        legend(figure, fullest, 3)
+        return figure
+
+    return Plot("training", "Training, beside explicit predictors", look, against, draw, data)
+
+
+def divergences(evidence: Evidence, runs: Sequence[str], learners: Sequence[str]) -> Plot:
+    """KL from each explicit predictor to the model over training, every seed a line."""
+    rows = evidence.rows
+    chosen = (rows["probe"] == "token_alignment") & (rows["metric"] == "kl") & (rows["control"] == "none")
+    data = rows[chosen & rows["learner"].isin(list(learners))][["run", "learner", "seed", "step", "value"]]
+
+    def draw() -> Figure:
+        figure, panels = grid(1, len(runs), 3.8, 3.2)
+        for axes, run in zip(panels, runs, strict=True):
+            for learner in learners:
+                part = data[(data["run"] == run) & (data["learner"] == learner)]
+                for _, one in part.groupby("seed"):
+                    one = one.sort_values("step")
+                    style = {"color": COLOURS[learner], "linestyle": LINES[learner], "linewidth": 1.1}
+                    axes.plot(one["step"].astype(float), one["value"], label=f"to {NAMES[learner]}", **style)
+            steps(axes)
+            axes.set(yscale="log", title=run)
+        panels[0].set_ylabel(f"KL(predictor || model) ({NATS})")
+        legend(figure, panels[0], 3)
+        return figure
+
+    return Plot(
+        "phases",
+        "Which explicit predictor the model is nearest to, over training",
+        "Every line is a seed. With two layers the uniform predictor is nearest first, then the unigram, then the "
+        "bigram; with one layer the bigram is never reached.",
+        "A bigram line below the unigram's before the unigram's has fallen, or in the model with one layer.",
+        draw,
+        data,
+    )
+
+
+def head_scores(evidence: Evidence, runs: Sequence[str], metrics: Mapping[str, str]) -> Plot:
+    """Scores of every head at the end of training, a row a seed, beside the untrained model."""
+    last = evidence.last
+    rows = last[(last["probe"] == "induction_scores") & last["head"].notna() & last["metric"].isin(list(metrics))]
+    rows = rows[rows["run"].isin(list(runs)) & rows["control"].isin(["none", "untrained"])]
+    # A score may be given on several kinds of prompts; a figure has room for one number a head.
+    data = rows.drop_duplicates(["run", "control", "metric", "seed", "layer", "head"])
+    data = data[["run", "control", "metric", "seed", "layer", "head", "value"]]
+
+    def draw() -> Figure:
+        figure, panels = grid(len(runs), len(metrics), 3.2, 2.6)
+        for row, run in enumerate(runs):
+            for column, (metric, label) in enumerate(metrics.items()):
+                axes = panels[row * len(metrics) + column]
+                part = data[(data["run"] == run) & (data["metric"] == metric)]
+                image = pd.concat(
+                    [_image(part[part["control"] == who], mark) for who, mark in (("none", ""), ("untrained", "u"))]
+                )
+                if image.empty:
+                    axes.set_axis_off()
+                    continue
+                sns.heatmap(
+                    image, vmin=0, vmax=1, cmap="rocket_r", annot=image.size <= 60, fmt=".2f", ax=axes, cbar=False,
+                    annot_kws={"fontsize": 7},
+                )  # fmt: skip
+                axes.set(xlabel="layer.head", ylabel="", title=f"{run}: {label}" if column == 0 else label)
+                axes.tick_params(axis="y", rotation=0)
+            panels[row * len(metrics)].set_ylabel("seed (u: untrained)")
+        return figure
+
+    return Plot(
+        "head-scores",
+        "Scores of every head, every seed",
+        "Dark cells are near 1. A previous-token head stands in layer 0, a head that attends to what came after the "
+        "earlier occurrence (prefix matching), and copies it, in layer 1; untrained models (u) have neither.",
+        "Dark cells in the rows of untrained models, or in layer 0's prefix matching.",
+        draw,
+        data,
+    )
+
+
+def _image(rows: pd.DataFrame, mark: str) -> pd.DataFrame:
+    named = rows.assign(
+        place=rows["layer"].astype(str) + "." + rows["head"].astype(str), who=mark + rows["seed"].astype(str)
+    )
+    return named.pivot_table(index="who", columns="place", values="value", aggfunc="mean")
+
+
+def compositions(evidence: Evidence, runs: Sequence[str]) -> Plot:
+    """How much later heads read of what earlier ones write, by weights, through each input; every seed's pairs."""
+    inputs = {"q": "Q composition", "k": "K composition", "v": "V composition", "trace": "QK trace, through K"}
+    last = evidence.last
+    rows = last[(last["probe"] == "composition") & last["run"].isin(list(runs))]
+    rows = rows[rows["control"].isin(["none", "untrained"])]
+    which = rows["to_input"].where(rows["metric"] == "composition", "trace")
+    data = rows[["run", "control", "seed", "layer", "head", "to_layer", "to_head", "value"]].assign(through=which)
+
+    def draw() -> Figure:
+        figure, panels = grid(len(runs), len(inputs), 3.0, 2.8)
+        for row, run in enumerate(runs):
+            for column, (through, label) in enumerate(inputs.items()):
+                axes = panels[row * len(inputs) + column]
+                part = data[(data["run"] == run) & (data["through"] == through)]
+                pair = [part[name].astype(str) for name in ("layer", "head", "to_layer", "to_head")]
+                who = part["seed"].astype(str).where(part["control"] == "none", "u" + part["seed"].astype(str))
+                image = part.assign(pair=pair[0] + "." + pair[1] + " to " + pair[2] + "." + pair[3], who=who)
+                image = image.pivot_table(index="who", columns="pair", values="value", sort=True)
+                if image.empty:
+                    axes.set_axis_off()
+                    continue
+                trace = through == "trace"
+                sns.heatmap(
+                    image.round(2) + 0.0, cmap="vlag" if trace else "rocket_r", vmin=-1 if trace else 0,
+                    vmax=1 if trace else 0.4, annot=image.size <= 60, fmt=".2f", ax=axes, cbar=False,
+                    annot_kws={"fontsize": 7},
+                )  # fmt: skip
+                axes.set(xlabel="earlier to later head", ylabel="", title=f"{run}: {label}" if not column else label)
+                axes.tick_params(axis="y", rotation=0)
+                axes.tick_params(axis="x", rotation=30)
+            panels[row * len(inputs)].set_ylabel("seed (u: untrained)")
+        return figure
+
+    return Plot(
+        "composition",
+        "Which heads are composed, by their weights",
+        "Composition is the norm of a product relative to the product of norms: random weights give about "
+        "1/sqrt(d_model). The QK trace is 1 where a later head's keys, behind an earlier head, match its queries token "
+        "for token: an induction head behind a previous-token head.",
+        "No more K composition than in untrained models, or a trace near 0.",
+        draw,
+        data,
+    )
+
+
+def attention(evidence: Evidence, runs: Sequence[str], about: str) -> Plot:
+    """The attention of every head of each run's first seed on one prompt."""
+    found: dict[str, tuple[str, np.ndarray]] = {}
+    # `induction_scores` shows repeated tokens; where it was not asked, `head_attribution` shows a prompt of the task.
+    shown = {"pattern"} if any(name.endswith("/pattern") for name in evidence.arrays) else {"attention"}
+    for name, array in evidence.arrays.items():
+        parts = name.split("/")
+        if len(parts) == 5 and parts[0] in runs and parts[3] == "none" and parts[4] in shown:
+            # The last checkpoint of the first seed, whatever order they come in.
+            step = int(parts[2].removeprefix("step-"))
+            key = (parts[0], int(parts[1].removeprefix("seed-")))
+            known = found.get(parts[0])
+            if known is None or (key[1], -step) < (int(known[0].split("/")[0]), -int(known[0].split("/")[1])):
+                found[parts[0]] = (f"{key[1]}/{step}", array)
+    rows = [
+        {
+            "run": run,
+            "layer": layer,
+            "head": head,
+            "query_pos": q,
+            "key_pos": k,
+            "pattern": float(array[layer, head, q, k]),
+        }
+        for run, (_, array) in found.items()
+        for layer, head, q, k in np.ndindex(*array.shape)
+        if k <= q or array[layer, head, q, k]
+    ]
+    data = pd.DataFrame(rows, columns=["run", "layer", "head", "query_pos", "key_pos", "pattern"])
+
+    def draw() -> Figure:
+        most = max((array.shape[0] * array.shape[1] for _, array in found.values()), default=1)
+        figure, panels = grid(max(len(found), 1), most, 2.7, 2.7)
+        for axes in panels:
+            axes.set_axis_off()
+        for row, (run, (_, array)) in enumerate(found.items()):
+            limit = float(np.abs(array).max())
+            for column, (layer, head) in enumerate(np.ndindex(*array.shape[:2])):
+                axes = panels[row * most + column]
+                axes.set_axis_on()
+                axes.grid(visible=False)
+                image = array[layer, head]
+                signed = float(image.min()) < 0
+                axes.imshow(
+                    image,
+                    cmap="vlag" if signed else "rocket_r",
+                    vmin=-limit if signed else 0,
+                    vmax=limit if signed else 1,
+                )
+                axes.set(title=f"{run}: layer {layer} head {head}", xlabel="key position")
+                axes.title.set_fontsize(8)
+                for side in (axes.xaxis, axes.yaxis):
+                    side.set_major_locator(MaxNLocator(integer=True, nbins=5))
+            panels[row * most].set_ylabel("query position")
+        return figure
+
+    look = f"Rows attend to columns; {about}"
+    against = "Attention that has nothing to do with what a head is said to read."
+    return Plot("attention", "Attention of every head on one prompt (first seed)", look, against, draw, data)
+
+
+def steps(axes: Axes) -> None:
+    """A logarithmic axis of training steps, on which step 0 has a place beside the log-spaced ones."""
+    axes.set_xscale("symlog", linthresh=10)
+    axes.set(xlabel="training step", xlim=(-1, None), xticks=[0, 10, 100, 1000])

@@ -1,0 +1,264 @@
+"""Every plot: a function of the evidence that gives a figure, its numbers, and what would have spoken against it."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analyses.claims.analysis import Evidence, Plot
+from analyses.claims.claim import Verdict, interval
+from analyses.claims.tables import losses
+from analyses.plots.style import COLOURS, LINES, MARKERS, NAMES, grid, legend
+
+HALF = "half squared error"
+
+
+def scores(verdicts: Sequence[Verdict]) -> Plot:
+    """Every claim's rule on the model and on its controls, in units of what the rule allows."""
+    rows = []
+    for verdict in verdicts:
+        subjects = {"model": verdict.outcome, **verdict.controls}
+        for who, outcome in subjects.items():
+            for measure in verdict.claim.measures:
+                for seed, value in outcome.values[measure.label].items():
+                    place = {"claim": verdict.claim.id, "measure": measure.label, "subject": who, "seed": seed}
+                    rows.append({**place, "value": value, "score": measure.score(value)})
+    columns = ["claim", "measure", "subject", "seed", "value", "score"]
+    data = pd.DataFrame(rows, columns=columns)
+
+    def draw() -> Figure:
+        # One point a seed: the measure that uses up most of what is allowed decides a rule.
+        worst = data.groupby(["claim", "subject", "seed"], sort=False)["score"].max().reset_index()
+        names = list(dict.fromkeys(data["claim"]))
+        figure, (axes,) = grid(1, 1, 8.2, 0.45 * len(names) + 1.6)
+        axes.axvspan(0.005, 1, color="0.93", zorder=0)
+        axes.axvline(1, color="0.2", linewidth=1)
+        everyone = list(dict.fromkeys(worst["subject"]))
+        for who in everyone:
+            part = worst[worst["subject"] == who]
+            height = part["claim"].map(names.index) + _offset(who, everyone)
+            x = part["score"].clip(0.005, 2e3)
+            style: dict[str, Any] = {"color": COLOURS[who], "marker": MARKERS[who], "label": NAMES[who]}
+            if who == "model":
+                style["label"] = "trained model"
+            axes.scatter(x, height, s=26, edgecolor="white", linewidth=0.4, zorder=3, **style)
+        axes.set_xscale("log")
+        axes.set(xlim=(0.004, 3e3), yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
+        axes.set_yticklabels(names)
+        axes.set_xlabel(
+            "measured / allowed: the rule is met left of 1\n"
+            "(the ends of the axis hold all beyond; an undefined number has no point)"
+        )
+        legend(figure, axes, 3)
+        return figure
+
+    return Plot(
+        "claims",
+        "Each rule, on the model and on its controls",
+        "Every point is a seed. The trained model's circles should lie in the grey region, where the rule is met; "
+        "so should the constructed weights' diamonds.",
+        "A negative control in the grey region: the rule cannot tell the model from it, and the claim does not hold.",
+        draw,
+        data,
+    )
+
+
+def learning_curves(evidence: Evidence) -> Plot:
+    """Held-out and train loss of every seed of every run, beside the learners."""
+    data = evidence.curves
+    runs = list(evidence.runs)
+    reference = _references(evidence)
+
+    def draw() -> Figure:
+        figure, panels = grid(1, len(runs), 4.1, 3.2)
+        for axes, run in zip(panels, runs, strict=True):
+            for seed, part in data[data["run"] == run].groupby("seed"):
+                part = part[part["step"] > 0]
+                axes.plot(
+                    part["step"], part["train_loss"], color="0.8", linewidth=0.6, label="train, each seed", zorder=1
+                )
+                label = "held out, each seed"
+                axes.plot(
+                    part["step"], part["held_out_loss"], color=COLOURS["model"], alpha=0.8, label=label, gid=f"{seed}"
+                )
+            for who, value in reference[run].items():
+                axes.axhline(value, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+            axes.set(xscale="log", xlabel="training step", ylabel=f"loss ({HALF})", title=run, ylim=(0, None))
+        legend(figure, panels[0], 3 if len(runs) > 1 else 2)
+        return figure
+
+    return Plot(
+        "learning-curves",
+        "Training",
+        "The held-out loss of every seed falls from predicting zero to the dashed line of one tuned step of gradient "
+        "descent; on anisotropic inputs it falls through that line to preconditioned gradient descent.",
+        "A loss that stays above the dashed line (something worse was learnt), or falls below it on isotropic inputs "
+        "(something better), or that is still falling at the end.",
+        draw,
+        data,
+    )
+
+
+def alignment(evidence: Evidence, run: str, learner: str) -> Plot:
+    """Agreement with a learner over training, every seed, beside the controls."""
+    rows = evidence.rows
+    panels_of = {
+        "sensitivity_cosine": "sensitivity cosine",
+        "prediction_difference": "mean |f - g|",
+        "sensitivity_difference": "mean L2 distance\nof the sensitivities",
+    }
+    chosen = (rows["run"] == run) & (rows["learner"] == learner) & rows["metric"].isin(panels_of)
+    rows = rows[chosen & rows["layer"].isna()]
+    data = rows[rows["learner_step"] == rows["learner_step"].max()][["control", "metric", "seed", "step", "value"]]
+
+    def draw() -> Figure:
+        figure, panels = grid(1, 3, 3.2, 3.1)
+        for axes, (metric, label) in zip(panels, panels_of.items(), strict=True):
+            part = data[data["metric"] == metric]
+            _by_seed(axes, part[part["control"] == "none"], "step", "model")
+            for control in ("untrained", "shuffled_labels", "constructed"):
+                values = part[part["control"] == control]["value"]
+                if len(values):
+                    mean = float(values.mean())
+                    axes.axhline(mean, color=COLOURS[control], linestyle=_dash(control), label=NAMES[control])
+            _steps(axes)
+            axes.set_ylabel(label)
+        legend(figure, panels[0])
+        return figure
+
+    return Plot(
+        f"alignment-{run}",
+        f"Alignment with gradient descent over training ({run})",
+        "Each line is a seed. The cosine rises to 1 and both differences fall to those of the constructed step; cosine "
+        "alone would hide a wrong scale.",
+        "Untrained weights, or a model that is shown shuffled labels, reaching the same level: then the measure would "
+        "see agreement where there is none.",
+        draw,
+        data,
+    )
+
+
+def refutation(evidence: Evidence, run: str) -> Plot:
+    """The trained negative: alignment with plain and with preconditioned gradient descent, and the losses."""
+    rows = evidence.rows
+    mine = rows[(rows["run"] == run) & (rows["control"] == "none") & (rows["probe"] == "gd_alignment")]
+    cosine = mine[mine["metric"] == "sensitivity_cosine"]
+    data = mine[mine["metric"].isin(["sensitivity_cosine", "loss", "learner_loss"])]
+    data = data[["metric", "learner", "seed", "step", "value"]]
+
+    def draw() -> Figure:
+        figure, (left, right) = grid(1, 2, 4.1, 3.1)
+        for learner in ("gd", "preconditioned_gd"):
+            name = f"cosine to {NAMES[learner]}"
+            _by_seed(left, cosine[cosine["learner"] == learner], "step", learner, label=name)
+        left.axhline(0.8, color="0.2", linewidth=0.8)
+        left.text(0, 0.81, "bound of the rule: plain GD below", fontsize=7, va="bottom")
+        left.set(ylabel="sensitivity cosine", ylim=(-0.2, 1.05))
+        _once(left, "center left")
+        _by_seed(right, mine[mine["metric"] == "loss"], "step", "model")
+        for learner in ("gd", "preconditioned_gd", "zero"):
+            value = mine[(mine["metric"] == "learner_loss") & (mine["learner"] == learner)]["value"].mean()
+            right.axhline(value, color=COLOURS[learner], linestyle=LINES[learner], label=NAMES[learner])
+        right.set(ylabel=f"loss ({HALF})", ylim=(0, None))
+        _once(right, "lower left")
+        for axes in (left, right):
+            _steps(axes)
+        return figure
+
+    return Plot(
+        f"refutation-{run}",
+        "The trained negative: where plain gradient descent is the wrong answer",
+        "The same layer on inputs of which half the coordinates are four times narrower. Early on the cosine to plain "
+        "gradient descent may rise, as the wide coordinates come first; then it falls, that to preconditioned gradient "
+        "descent goes to 1, and the loss passes plain GD's. The rule is applied at the end.",
+        "A cosine to plain gradient descent near 1 at the end: the measure would then find gradient descent anywhere.",
+        draw,
+        data,
+    )
+
+
+def rollout(evidence: Evidence, run: str) -> Plot:
+    """Losses of repeated application, model beside gradient descent."""
+    last = evidence.last
+    mine = last[(last["run"] == run) & (last["control"] == "none")]
+    data = losses(mine, "rollout", "condition_value", "applications", "seed")
+    kept = last[(last["run"] == run) & (last["control"] == "identified_only")]
+    if len(kept):
+        identified = losses(kept, "rollout", "condition_value", "applications", "seed")["model"]
+        data = data.assign(identified_only=identified)
+    data = data.reset_index()
+
+    def draw() -> Figure:
+        dampings = sorted(data["condition_value"].unique(), reverse=True)
+        figure, panels = grid(1, max(len(dampings), 1), 3.1, 3.0)
+        for axes, damping in zip(panels, dampings, strict=False):
+            part = data[data["condition_value"] == damping]
+            for _, one in part.groupby("seed"):
+                axes.plot(one["applications"], one["model"], color=COLOURS["model"], alpha=0.7, label=NAMES["model"])
+                if "identified_only" in one:
+                    style: Any = {"color": COLOURS["identified_only"], "linestyle": ":", "linewidth": 1}
+                    axes.plot(one["applications"], one["identified_only"], label=NAMES["identified_only"], **style)
+            mean = part.groupby("applications")["gd"].mean()
+            axes.plot(mean.index, mean, color=COLOURS["gd"], linestyle=LINES["gd"], label="gradient descent, mean")
+            axes.set(xlabel="applications of the layer", title=f"damping {damping:g}", yscale="log")
+        panels[0].set_ylabel(f"loss ({HALF})")
+        legend(figure, panels[0])
+        return figure
+
+    return Plot(
+        "rollout",
+        "The layer applied again and again",
+        "Each line is a seed; the dashed line is gradient descent with the step size tuned for one step, damped alike. "
+        "At damping 0.75 both descend together; at 1 the steps are too large for some prompts, for both. One step is "
+        "blind to A's row of the query's y: it stays as initialised, but acts in later steps. Dotted: the models with "
+        "all unidentified entries set to zero. A rare prompt near the limit of stability can move a whole line.",
+        "A model that stops descending, or diverges, where gradient descent does not: its one step would then not be "
+        "a step that can be repeated.",
+        draw,
+        data,
+    )
+
+
+def _by_seed(axes: Axes, rows: pd.DataFrame, x: str, who: str, label: str | None = None) -> None:
+    for _, part in rows.groupby("seed"):
+        part = part.sort_values(x)
+        style = {"color": COLOURS[who], "marker": "o", "markersize": 2, "linewidth": 1, "alpha": 0.8}
+        axes.plot(part[x].astype(float), part["value"], label=label or NAMES[who], **style)
+
+
+def _steps(axes: Axes) -> None:
+    # Step 0 has a place beside the log-spaced ones.
+    axes.set_xscale("symlog", linthresh=10)
+    axes.set(xlabel="training step", xlim=(-1, None), xticks=[0, 10, 100, 1000])
+
+
+def _once(axes: Axes, place: Literal["center left", "lower left"]) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axes.legend(unique.values(), unique.keys(), loc=place, fontsize=7)
+
+
+def _dash(control: str) -> Any:
+    return {"untrained": ":", "shuffled_labels": "-.", "constructed": "--"}[control]
+
+
+def _offset(who: str, everyone: Sequence[str]) -> float:
+    known = ["model", "identified_only", "constructed", "constructed_preconditioned", "untrained", "shuffled_labels"]
+    # Controls of one analysis alone have the places of those that it does not have.
+    free = [place for place in range(len(known) + 1) if place >= len(known) or known[place] not in everyone]
+    others = [name for name in everyone if name not in known]
+    place = known.index(who) if who in known else free[min(others.index(who), len(free) - 1)]
+    return 0.1 * place - 0.3
+
+
+def _references(evidence: Evidence) -> dict[str, dict[str, float]]:
+    rows = evidence.rows
+    rows = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "learner_loss") & (rows["control"] == "none")]
+    last = rows.groupby(["run", "learner"])["learner_step"].transform("max")
+    rows = rows[rows["learner_step"].isna() | (rows["learner_step"] == last)]
+    found: dict[str, dict[str, float]] = {run: {} for run in evidence.runs}
+    for (run, learner), part in rows.groupby(["run", "learner"]):
+        found[str(run)][str(learner)] = interval(part["value"].to_numpy())[0]
+    return found

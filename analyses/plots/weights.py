@@ -1,0 +1,124 @@
+"""Matrices beside the matrices they are compared with: weight products and attention patterns."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analyses.claims.analysis import Evidence, Plot
+from analyses.plots.style import grid
+
+
+def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
+    """Rescaled weight products of one seed beside the construction's, unidentified entries greyed out."""
+    shown = {run: _products(evidence, run) for run in runs}
+    frames = [_long(run, readout, arrays) for run, found in shown.items() for readout, arrays in found.items()]
+    columns = ["run", "seed", "product", "row", "column", "trained", "constructed", "identified"]
+    data = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+    def draw() -> Figure:
+        figure, panels = grid(len(runs), 4, 2.75, 2.6)
+        for row, run in enumerate(runs):
+            for column, (readout, kind) in enumerate((r, k) for r in "AV" for k in ("trained", "constructed")):
+                axes = panels[4 * row + column]
+                if readout not in shown[run]:
+                    axes.set_axis_off()
+                    continue
+                seed, trained, wanted, seen = shown[run][readout]
+                image = trained if kind == "trained" else wanted
+                heatmap(axes, image, seen, 1.2 * float(np.abs(wanted).max()))
+                label = "A / beta" if readout == "A" else "V beta"
+                axes.set_title(f"{label}, {kind}", fontsize=8)
+                if column == 0:
+                    axes.set_ylabel(f"{run}, seed {seed}")
+        return figure
+
+    return Plot(
+        "weights",
+        "Weight products, trained beside constructed",
+        "A = W_Q W_K^T and V = W_V W_O after rescaling; channels 0 to 9 are x, 10 is y. Hatched entries cannot change "
+        "the prediction and are not scored. The first row matches its construction; the trained negative in the second "
+        "row does not: its diagonal of A has two levels (colours end at 1.2 times the construction's largest entry).",
+        "Off-diagonal structure in A, or x entries in V's last column, of the size of the diagonal.",
+        draw,
+        data,
+    )
+
+
+def attention(evidence: Evidence, run: str) -> Plot:
+    """Attention of the trained layer and of the construction on one and the same prompt."""
+    patterns = [name.split("/") for name in evidence.arrays if name.startswith(f"{run}/") and name.endswith("/pattern")]
+    found = {}
+    for parts in patterns:
+        kind = {"none": "trained", "constructed": "constructed"}.get(parts[3])
+        if kind is not None and kind not in found:
+            found[kind] = evidence.arrays["/".join(parts)]
+    rows = [
+        {"model": kind, "query_pos": q, "key_pos": k, "pattern": float(array[q, k])}
+        for kind, array in found.items()
+        for q in range(array.shape[0])
+        for k in range(array.shape[1])
+    ]
+    data = pd.DataFrame(rows, columns=["model", "query_pos", "key_pos", "pattern"])
+
+    def draw() -> Figure:
+        figure, panels = grid(1, 2, 3.8, 3.4)
+        limit = max((float(np.abs(array).max()) for array in found.values()), default=1.0)
+        for axes, (kind, array) in zip(panels, found.items(), strict=False):
+            heatmap(axes, array, np.ones_like(array, dtype=bool), limit, bar=True)
+            axes.set(title=f"{kind}, scores / beta", xlabel="key position", ylabel="query position")
+        return figure
+
+    return Plot(
+        "attention",
+        "Attention patterns on one prompt",
+        "Linear attention's pattern is its scores; divided by beta they are the inner products of the inputs. Position "
+        "10 is the query: as a key its column is empty, by construction of the model.",
+        "Patterns that differ between trained and constructed, or a query that attends to itself.",
+        draw,
+        data,
+    )
+
+
+def _products(evidence: Evidence, run: str) -> dict[str, tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+    """The first seed's products of its first layer by name: (seed, trained, constructed, identified)."""
+    found = {}
+    for name in evidence.arrays:
+        parts = name.split("/")
+        if (
+            parts[0] == run
+            and len(parts) == 5
+            and parts[3] == "none"
+            and parts[4] in ("A", "V")
+            and parts[4] not in found
+        ):
+            arrays = (evidence.arrays[f"{name}{suffix}"][0] for suffix in ("", "_construction", "_identified"))
+            found[parts[4]] = (int(parts[1].removeprefix("seed-")), *arrays)
+    return found
+
+
+def _long(run: str, readout: str, arrays: tuple[int, np.ndarray, np.ndarray, np.ndarray]) -> pd.DataFrame:
+    seed, trained, wanted, seen = arrays
+    row, column = np.indices(trained.shape)
+    values = {"row": row, "column": column, "trained": trained, "constructed": wanted, "identified": seen}
+    flat = {name: array.flatten() for name, array in values.items()}
+    return pd.DataFrame({"run": run, "seed": seed, "product": readout, **flat})
+
+
+def heatmap(axes: Axes, image: np.ndarray, seen: np.ndarray, limit: float, bar: bool = True) -> None:
+    """Draw a matrix with colours from -limit to limit; entries that are not `seen` are hatched."""
+    # Hatching shows through where an entry is masked: it cannot be mistaken for a value.
+    axes.grid(visible=False)
+    axes.set_facecolor("0.92")
+    axes.patch.set_hatch("////")
+    axes.patch.set_edgecolor("0.7")
+    sns.heatmap(
+        image, mask=~seen, cmap="vlag", center=0, vmin=-limit, vmax=limit, square=True, cbar=bar, ax=axes,
+        cbar_kws={"shrink": 0.75},
+    )  # fmt: skip
+    ticks = [0, image.shape[0] // 2, image.shape[0] - 1]
+    axes.set_xticks([tick + 0.5 for tick in ticks], labels=[str(tick) for tick in ticks], rotation=0)
+    axes.set_yticks([tick + 0.5 for tick in ticks], labels=[str(tick) for tick in ticks], rotation=0)

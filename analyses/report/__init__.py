@@ -1,0 +1,1 @@
+"""Pages: of an analysis, of a run, of a run's heads."""

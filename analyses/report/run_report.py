@@ -1,0 +1,104 @@
+"""A report of one run: its learning curves and readings, without claims, since none were stated in advance."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analyses.claims.analysis import Evidence, Plot
+from analyses.claims.claim import interval
+from analyses.plots import attribution as attribution_figures
+from analyses.plots import language as token_figures
+from analyses.plots import regression as figures
+from analyses.plots import shifts as shift_figures
+from analyses.plots import weights as heatmaps
+from analyses.progress import Report, silent
+from analyses.report.page import number, write_page
+from analyses.reproduce import gather, stored
+from mesa.errors import UserError
+from mesa.storage.run import Run
+from probes.registry import PROBES
+
+
+def write_run(run: Run, report: Report = silent) -> Path:
+    """Write index.html and its data below the run's `report`; UserError where nothing was probed."""
+    names = [name for name in PROBES if (run.path / "readings" / f"{name}.parquet").exists()]
+    if not names:
+        raise UserError(f"{run.path}: has no readings; run `mesa probe {run.path}` first")
+    evidence = gather({run.name: run}, stored(run, names))
+    # A probe that did not apply has left an empty table.
+    names = [name for name in names if (evidence.rows["probe"] == name).any()]
+    page = {
+        "title": f"Run {run.name}",
+        "question": "What the probes read off this run's models, beside their controls.",
+        "summary": [row for row in summary(evidence.last) if row["probe"] not in ("out_of_distribution", "rollout")],
+    }
+    out = run.path / "report"
+    write_page(out, page, list(_plots(evidence, run.name, names)), evidence, report)
+    return out / "index.html"
+
+
+def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
+    symbols = evidence.runs[run].config.reader == "next_token"
+    look = "The loss of every seed, on training prompts and on held-out ones, beside the tuned learners' (dashed)."
+    against = "A loss that is still falling at the end: whatever is read off such a model is provisional."
+    if symbols:
+        yield token_figures.training(evidence, {run: ("uniform", "unigram", "best")}, _SYMBOLS, against)
+    else:
+        yield replace(figures.learning_curves(evidence), look=look, against=against)
+    if "head_attribution" in names:
+        yield attribution_figures.effects(evidence, (run,))
+        yield attribution_figures.conditions(evidence, (run,))
+        yield attribution_figures.paths(evidence, (run,))
+    if "induction_scores" in names:
+        yield token_figures.head_scores(evidence, (run,), _SCORES)
+        yield token_figures.attention(evidence, (run,), "a block of random symbols, repeated.")
+    if "gd_alignment" in names:
+        yield figures.alignment(evidence, run, "gd")
+    if "out_of_distribution" in names:
+        deep = "gd_plus_plus" in set(evidence.rows["learner"].dropna())
+        yield shift_figures.shifts(evidence, run, ("gd", "gd_plus_plus")[: 1 + deep], "the learner that it matches")
+    if "rollout" in names:
+        yield figures.rollout(evidence, run)
+    if "weight_products" in names:
+        yield replace(
+            heatmaps.weights(evidence, (run,)),
+            look="A = W_Q W_K^T and V = W_V W_O after rescaling, beside tuned gradient descent's. Hatched entries "
+            "cannot change the prediction and are not scored.",
+        )
+        yield heatmaps.attention(evidence, run)
+
+
+_SYMBOLS = "The held-out loss of every seed, beside explicit predictors', where `token_alignment` measured them."
+_SCORES = {"previous_token": "previous token", "prefix_matching": "prefix matching", "copying": "copying"}
+# Of more heads than these, a summary gives the mean; their own numbers stand in the readings.
+_HEADS = 16
+
+
+def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Every metric once: its mean over seeds and 95 % t interval, at each seed's last probed checkpoint."""
+    # A model whose own step is not known may stand beside a control at step 0.
+    own = rows["step"].where(rows["control"] == "none")
+    final = own.groupby([rows["run"], rows["seed"]]).transform("max")
+    rows = rows[(rows["step"].fillna(-1) == final.fillna(-1)) | (rows["control"] != "none")]
+    few = len(rows[["layer", "head"]].dropna().drop_duplicates()) <= _HEADS
+    heads = ["head"] if few else []
+    keys = ["probe", "metric", "learner", "learner_step", "readout", "layer", *heads, "to_input", "control"]
+    # Conditions and applications would be a row each: they are for figures, and stand in the readings; so are pairs of
+    # heads, but for the mean over later heads of what compositions and paths there are through each input.
+    plain = rows[rows["condition"].isna()]
+    found = []
+    for key, part in plain.groupby(keys, dropna=False, sort=False):
+        named = {name: "" if pd.isna(value) else str(value) for name, value in zip(keys, key, strict=True)}
+        step, layer, head = named.pop("learner_step"), named.pop("layer"), named.pop("head", "")
+        named["learner"] += f", step {step}" if step else ""
+        place = f"layer {layer}" + (f" head {head}" if head else "") if layer else ""
+        to = named.pop("to_input")
+        place += f" to {to}" if to else ""
+        named["readout"] = ", ".join(filter(None, (named["readout"], place)))
+        mean, low, high = interval(part.groupby("seed")["value"].mean().to_numpy())
+        text = f"{number(mean)} [{number(low)}, {number(high)}]"
+        found.append({**named, "value": text, "seeds": part["seed"].nunique()})
+    return found

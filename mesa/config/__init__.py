@@ -1,0 +1,1 @@
+"""Configuration: what it may hold, how it is written as YAML, and configurations with a name."""

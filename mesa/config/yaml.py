@@ -1,0 +1,156 @@
+"""Configurations as YAML: read strictly, compared field by field, written with comments."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from mesa.build import task_class
+from mesa.config.schema import ModelConfig, RunConfig, TrainingConfig
+from mesa.config.validation import explain
+from mesa.errors import UserError
+
+Settings = dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 floats (1e-3 is a number), and no key twice."""
+
+
+_FLOAT = re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$")
+# Longer ones are read as floats: Python refuses to make an int of thousands of digits, and no rule here lets one pass.
+_INT = re.compile(r"^[-+]?\d{1,99}$")
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":float", ":int", ":timestamp"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> Settings:
+    keys = [str(loader.construct_object(key)) for key, _ in node.value]
+    twice = {key for key in keys if keys.count(key) > 1}
+    if twice:
+        raise UserError(f"{', '.join(sorted(twice))}: given twice in line {node.start_mark.line + 1} and after")
+    return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
+
+
+def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
+    # PyYAML's own takes 010 for octal, and fails on 08.
+    return int(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
+
+
+def read_yaml(text: str, source: str) -> Any:
+    """Parse YAML; UserError with the place where it is malformed."""
+    try:
+        return yaml.load(text, _Loader)
+    except UserError:
+        raise
+    except RecursionError:
+        raise UserError(f"{source}: not valid YAML: nested too deeply") from None
+    except (yaml.YAMLError, ValueError, KeyError) as error:
+        # ValueError and KeyError: a value that is not of the type that its tag names, as in `!!int abc`.
+        place = getattr(error, "problem_mark", None)
+        where = f" in line {place.line + 1}" if place else ""
+        problem = " ".join(str(getattr(error, "problem", error)).split())
+        raise UserError(f"{source}: not valid YAML{where}: {problem}") from None
+
+
+def load(path: Path, assignments: Sequence[str] = ()) -> RunConfig:
+    """The configuration in a file, with `--set key=value` assignments applied; UserError for anything wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UserError(f"{path}: cannot be read: {reason}") from None
+    settings = read_yaml(text, str(path))
+    if not isinstance(settings, dict):
+        raise UserError(f"{path}: must hold a mapping of settings, holds {type(settings).__name__}")
+    settings.pop("versions", None)
+    return parse(assign(settings, assignments))
+
+
+def assign(settings: Settings, assignments: Sequence[str]) -> Settings:
+    """Settings with `training.steps=2000`-style assignments applied.
+
+    >>> assign({"training": {"steps": 5000}}, ["training.steps=2000", "seeds=2"])
+    {'training': {'steps': 2000}, 'seeds': 2}
+    """
+    result: Settings = {key: dict(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    for assignment in assignments:
+        path, equals, value = assignment.partition("=")
+        if not equals or not path.strip():
+            raise UserError(f"--set {assignment!r}: must be KEY=VALUE, as in training.steps=2000")
+        *parents, leaf = path.strip().split(".")
+        place = result
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise UserError(f"--set {assignment!r}: {parent!r} is a value, not a section")
+        place[leaf] = read_yaml(value, f"--set {path}")
+    return result
+
+
+def parse(settings: Settings) -> RunConfig:
+    """Validate settings; UserError with one clause for every field that breaks a rule."""
+    try:
+        return RunConfig(**settings)
+    except ValidationError as error:
+        raise UserError(explain(error, RunConfig)) from None
+    except TypeError as error:
+        raise UserError(f"configuration: {error}") from None
+
+
+def flat(config: RunConfig) -> Settings:
+    """Every field of a configuration by its dotted name."""
+    settings = config.model_dump()
+    nested = {key: value for key, value in settings.items() if isinstance(value, dict)}
+    inner = {f"{key}.{name}": value for key, section in nested.items() for name, value in section.items()}
+    return {**{key: value for key, value in settings.items() if key not in nested}, **inner}
+
+
+def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
+    """The fields in which two configurations differ, with both values.
+
+    >>> differences(RunConfig(), RunConfig(seeds=3))
+    {'seeds': (5, 3)}
+    """
+    before, after = flat(old), flat(new)
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return {name: (before.get(name), after.get(name)) for name in names}
+
+
+def dump(config: RunConfig, heading: str = "", versions: dict[str, str] | None = None) -> str:
+    """A complete YAML file, a comment beside every field; `load` reads it back unchanged."""
+    lines = [f"# {line}" for line in heading.splitlines()]
+    about = {field.name: field.metadata.get("about", "") for field in fields(task_class(config.task["name"]))}
+    lines += ["task:", *_section(config.task, {"name": "see `mesa list`", **about})]
+    lines += [_line("reader", config.reader, _about(RunConfig)["reader"])]
+    for name, cls in (("model", ModelConfig), ("training", TrainingConfig)):
+        lines += [f"{name}:", *_section(getattr(config, name).model_dump(), _about(cls))]
+    lines += [_line("seeds", config.seeds, _about(RunConfig)["seeds"])]
+    if versions:
+        lines += ["versions:", *_section(versions, {})]
+    return "\n".join(lines) + "\n"
+
+
+def _about(cls: type[BaseModel]) -> dict[str, str]:
+    return {name: field.description or "" for name, field in cls.model_fields.items()}
+
+
+def _section(values: Settings, about: dict[str, str]) -> list[str]:
+    return ["  " + _line(name, value, about.get(name, "")) for name, value in values.items()]
+
+
+def _line(name: str, value: Any, about: str) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
+    return f"{name}: {text}".ljust(34) + (f"  # {about}" if about else "")

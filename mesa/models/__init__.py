@@ -1,0 +1,1 @@
+"""The transformers: HookedTransformers by configuration, and their parts."""

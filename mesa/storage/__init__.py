@@ -1,0 +1,1 @@
+"""Run directories and checkpoints: atomic to write, checked when read."""

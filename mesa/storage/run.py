@@ -1,0 +1,218 @@
+"""A run directory: its configuration, seeds, checkpoints and metrics."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mesa.config import yaml as config_file
+from mesa.config.schema import RunConfig
+from mesa.errors import DamagedCheckpoint, UserError
+from mesa.storage.files import leftover, writable, write_atomic
+
+if TYPE_CHECKING:
+    from mesa.models.in_context import InContextTransformer
+    from mesa.models.language import TokenTransformer
+    from mesa.storage.checkpoint import Checkpoint
+
+CONFIG = "config.yaml"
+Which = Literal["last", "all"] | int
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run; it reads, and `mesa.training.seed` writes.
+
+    Units: `metrics` has one row an evaluation, losses as the reader defines them.
+    """
+
+    path: Path
+    config: RunConfig
+
+    @classmethod
+    def create(cls, path: Path | str, config: RunConfig) -> "Run":
+        """Make the directory, or open the run that is there if its configuration is the same.
+
+        Only `training.steps` may grow. UserError names every field that differs, and a place that cannot be written.
+        """
+        path = Path(path)
+        writable(path)
+        if not (path / CONFIG).exists():
+            # What a killed process left of its own first write is no stranger.
+            strangers = sorted(item.name for item in path.iterdir() if not leftover(item))
+            if strangers:
+                raise UserError(f"{path}: is not a run and not empty (it holds {strangers[0]}); choose another --out")
+            return cls(path, config)._written()
+        run = cls.open(path)
+        changed = config_file.differences(run.config, config)
+        grown = changed.pop("training.steps", None)
+        if grown and grown[0] > grown[1]:
+            changed["training.steps (may only grow)"] = grown
+        if changed:
+            listed = "; ".join(f"{name}: {old!r} there, {new!r} asked for" for name, (old, new) in changed.items())
+            raise UserError(f"{path}: holds a run of another configuration: {listed}")
+        return cls(path, config)._written() if grown else run
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Run":
+        """Open a run; UserError where there is none or its configuration is not valid."""
+        path = Path(path)
+        try:
+            there = (path / CONFIG).is_file()
+        except (OSError, ValueError):
+            there = False
+        if not there:
+            raise UserError(f"{path}: is not a run: it has no {CONFIG}")
+        return cls(path, config_file.load(path / CONFIG))
+
+    @property
+    def name(self) -> str:
+        """The directory's name."""
+        return self.path.resolve().name
+
+    @property
+    def seeds(self) -> range:
+        """All seeds of the configuration, trained or not."""
+        return range(self.config.seeds)
+
+    def seed_path(self, seed: int) -> Path:
+        """The directory of one seed."""
+        return self.path / f"seed-{seed}"
+
+    def checkpoints(self, seed: int, rolling: bool = False) -> dict[int, Path]:
+        """Paths of the seed's kept checkpoints by step; with `rolling`, those kept only for resuming too."""
+        kinds = ("rolling", "step") if rolling else ("step",)
+        found = {}
+        for kind in kinds:
+            for path in (self.seed_path(seed) / "checkpoints").glob(f"{kind}-*"):
+                digits = path.name.partition("-")[2]
+                if digits.isdigit():
+                    found[int(digits)] = path
+        return dict(sorted(found.items()))
+
+    def select(self, seed: int, which: Which) -> dict[int, Path]:
+        """The checkpoints that `last`, `all` or a step means; UserError where there are none."""
+        found = self.checkpoints(seed)
+        if which == "all" and found:
+            return found
+        step = max(found, default=None) if which == "last" else which
+        if step not in found:
+            known = ", ".join(map(str, found)) or "none"
+            raise UserError(f"checkpoint: {which!r} is not there for seed {seed} of {self.path}; steps: {known}")
+        return {step: found[step]}
+
+    def load(self, seed: int, step: Which = "last") -> "InContextTransformer | TokenTransformer":
+        """The model of one checkpoint; DamagedCheckpoint where it is not what was saved."""
+        ((_, path),) = self.select(seed, step).items()
+        return model_of(checked(path, self, seed))
+
+    def outcome(self, seed: int) -> dict[str, Any]:
+        """How a seed ended: its `status` is finished, diverged (with `step`), interrupted, or not started."""
+        file = self.seed_path(seed) / "outcome.json"
+        if not file.exists():
+            return {"status": "interrupted" if self.checkpoints(seed, rolling=True) else "not started"}
+        outcome: dict[str, Any] = {}
+        try:
+            outcome = json.loads(file.read_text())
+            known = outcome["status"] in ("finished", "diverged", "interrupted") and isinstance(outcome["step"], int)
+        except (OSError, ValueError, TypeError, KeyError):
+            known = False
+        if not known:
+            raise UserError(f"{file}: is not the outcome that was written; delete it, and training continues")
+        if outcome["status"] == "finished" and outcome["step"] < self.config.training.steps:
+            return {"status": "interrupted", "step": outcome["step"]}
+        return outcome
+
+    def metrics(self, seed: int) -> list[dict[str, Any]]:
+        """One entry an evaluation: step, train_loss, held_out_loss, gradient_norm; a torn last line is left out."""
+        file = self.seed_path(seed) / "metrics.jsonl"
+        if not file.exists():
+            return []
+        whole, _, _ = file.read_bytes().rpartition(b"\n")
+        rows = []
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                rows.append(json.loads(line))
+                int(rows[-1]["step"])
+            except (ValueError, TypeError, KeyError):
+                raise UserError(f"{file}: line {number} is not the evaluation that was written") from None
+        return rows
+
+    def unfinished(self) -> list[int]:
+        """The seeds that training would still work on."""
+        return [seed for seed in self.seeds if self.outcome(seed)["status"] not in ("finished", "diverged")]
+
+    def verify(self) -> tuple[int, list[DamagedCheckpoint]]:
+        """Read every checkpoint: how many are whole, and what is wrong with the others."""
+        whole, damaged = 0, []
+        for seed in self.seeds:
+            for path in self.checkpoints(seed, rolling=True).values():
+                try:
+                    model_of(checked(path, self, seed))
+                    whole += 1
+                except DamagedCheckpoint as error:
+                    # Training may delete a rolling checkpoint while it is read; one that is gone is not damaged.
+                    if path.exists():
+                        damaged.append(error)
+        return whole, damaged
+
+    def _written(self) -> "Run":
+        from mesa.storage.versions import versions
+
+        text = config_file.dump(self.config, "The resolved configuration of this run.", versions())
+        try:
+            write_atomic(self.path / CONFIG, text)
+        except OSError as error:
+            raise UserError(f"{self.path / CONFIG}: cannot be written: {error.strerror}") from None
+        return self
+
+
+def checked(path: Path, run: Run, seed: int) -> "Checkpoint":
+    """A whole checkpoint that belongs where it lies: to this seed, this step and this configuration."""
+    from mesa.storage.checkpoint import MANIFEST, load
+
+    found = load(path)
+    if found.seed != seed or found.step != int(path.name.partition("-")[2]):
+        raise DamagedCheckpoint(f"{path / MANIFEST}: is of seed {found.seed}, step {found.step}, and lies elsewhere")
+    theirs = _config_of(found)
+    changed = config_file.differences(theirs, run.config)
+    changed.pop("training.steps", None)
+    if changed:
+        name, (old, new) = next(iter(changed.items()))
+        raise DamagedCheckpoint(f"{path / MANIFEST}: is of another configuration: {name} is {old!r}, the run's {new!r}")
+    return found
+
+
+def model_of(checkpoint: "Checkpoint") -> "InContextTransformer | TokenTransformer":
+    """The model of a checkpoint; DamagedCheckpoint where the weights are not that model's."""
+    from mesa import build
+    from mesa.storage.checkpoint import fill
+
+    config = _config_of(checkpoint)
+    training = config.training.model_copy(update={"device": "cpu"})
+    model = build.model(config.model_copy(update={"training": training}), checkpoint.seed)
+    fill(checkpoint.path, dict(model.named_parameters()), checkpoint.model)
+    return model
+
+
+def _config_of(found: "Checkpoint") -> RunConfig:
+    from mesa.storage.checkpoint import MANIFEST
+
+    try:
+        return config_file.parse(found.config)
+    except UserError as error:
+        raise DamagedCheckpoint(f"{found.path / MANIFEST}: holds no valid configuration: {error}") from None
+
+
+def load_model(path: Path | str) -> "InContextTransformer | TokenTransformer":
+    """The model of one checkpoint directory, wherever it lies; DamagedCheckpoint where it is not what was saved."""
+    from mesa.storage.checkpoint import load
+
+    return model_of(load(Path(path)))
+
+
+def summary(runs: Sequence[Run]) -> str:
+    """One line that says how the seeds of runs ended."""
+    ends = [run.outcome(seed)["status"] for run in runs for seed in run.seeds]
+    return ", ".join(f"{ends.count(status)} {status}" for status in dict.fromkeys(ends))

@@ -1,0 +1,102 @@
+"""All seeds of runs, mapped through an executor; local processes, one thread each, unless another is passed in."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mesa.errors import UserError
+from mesa.storage.run import Run
+from mesa.training.pool import pool
+
+# (steps done, steps in all, seeds done, seeds in all)
+Report = Callable[[int, int, int, int], None]
+
+
+def train(run: Run, *, workers: int = 1, executor: Executor | None = None, report: Report | None = None) -> None:
+    """Train every unfinished seed of a run; see `train_all`."""
+    train_all([run], workers=workers, executor=executor, report=report)
+
+
+def train_all(
+    runs: Sequence[Run], *, workers: int = 1, executor: Executor | None = None, report: Report | None = None
+) -> None:
+    """Train every unfinished seed of some runs, in parallel where `workers` > 1 or an `executor` is given.
+
+    Raises, with everything saved, KeyboardInterrupt after SIGINT or SIGTERM, and UserError where a worker died or,
+    after the other seeds, where one cannot be trained. A diverged seed raises nothing: see `Run.outcome`.
+    """
+    from mesa.training.seed import stop_on_signals
+
+    work = [(run, seed) for run in runs for seed in run.unfinished()]
+    if not work:
+        return
+    ours = set(multiprocessing.active_children())
+    with stop_on_signals() as stopped, pool(workers, len(work), executor) as active:
+        local = isinstance(active, ThreadPoolExecutor)
+        jobs = {active.submit(_job(run.path, seed, stopped, local)): run.seed_path(seed) for run, seed in work}
+        pending = set(jobs)
+        while pending:
+            _, pending = wait(pending, timeout=0.2)
+            if report is not None:
+                report(*_counts(runs))
+            if stopped():
+                # Workers that are told to end break their pool, which then drops what waits; to cancel a job as well
+                # would kill the pool's own thread (CPython before 3.12) and leave everyone waiting for it.
+                for job in () if isinstance(active, ProcessPoolExecutor) else pending:
+                    job.cancel()
+                for child in set(multiprocessing.active_children()) - ours:
+                    child.terminate()
+        interrupted = stopped()
+    if interrupted:
+        raise KeyboardInterrupt
+    _raise_first(jobs)
+
+
+def default_workers() -> int:
+    """As many as this process may use cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _job(path: Path, seed: int, stopped: Callable[[], bool], local: bool) -> Callable[[], dict[str, Any]]:
+    from mesa.training.seed import train_seed, work
+
+    return partial(train_seed, path, seed, stopped) if local else partial(work, path, seed)
+
+
+def _counts(runs: Sequence[Run]) -> tuple[int, int, int, int]:
+    done = seeds = 0
+    for run in runs:
+        for seed in run.seeds:
+            done += _last_step(run.seed_path(seed) / "metrics.jsonl")
+            seeds += run.outcome(seed)["status"] in ("finished", "diverged")
+    return (
+        done,
+        sum(run.config.training.steps * run.config.seeds for run in runs),
+        seeds,
+        sum(len(r.seeds) for r in runs),
+    )
+
+
+def _last_step(metrics: Path) -> int:
+    if not metrics.exists():
+        return 0
+    with open(metrics, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 512))
+        rows = file.read().decode().split("\n")[:-1]
+    # The first field of a row is its step; only whole rows are looked at.
+    return int(rows[-1].partition(":")[2].partition(",")[0]) if rows else 0
+
+
+def _raise_first(jobs: dict[Future[dict[str, Any]], Path]) -> None:
+    for job, path in jobs.items():
+        error = job.exception()
+        if isinstance(error, BrokenProcessPool):
+            # Which of them died is not known: the pool then ends the others, and they save.
+            raise UserError(f"{path.parent}: a worker process died (out of memory, or killed); what was saved is kept")
+        if error is not None:
+            raise error

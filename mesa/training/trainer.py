@@ -1,0 +1,163 @@
+"""One step, as a function of the weights, the optimiser's state, the seed and the step's number; one visible loop."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mesa import build, fast
+from mesa.config.schema import RunConfig
+from mesa.errors import UserError
+from mesa.rng import generator
+from mesa.storage.checkpoint import Tensors
+
+
+class Diverged(UserError):
+    """A loss or gradient that is not finite; the weights are still those before the step."""
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__(f"diverged at step {step}: the {what} is not finite")
+        self.step = step
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one step saw, before it moved the weights."""
+
+    step: int
+    train_loss: float
+    gradient_norm: float
+
+
+class Trainer:
+    """A model in training: fresh prompts each step, Adam, and the gradient's global norm clipped ([VO] A.2).
+
+    `loss` may replace how the loss is computed; it must be that of the model's own forward pass, which is the default
+    where no fast path is exact.
+    """
+
+    def __init__(self, config: RunConfig, seed: int, loss: Callable[[Any], Tensor] | None = None) -> None:
+        self.config, self.seed = config, seed
+        self.task, self.reader = build.task(config.task), build.reader(config)
+        self.model = build.model(config, seed)
+        exact = fast.path(self.model, self.reader) if config.training.fast else None
+        self.loss = loss or (exact.loss if exact else self.plain_loss)
+        self._held_out: Any = None
+        settings = config.training
+        self.weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+        self.optimizer = torch.optim.Adam(
+            self.weights.values(),
+            lr=settings.learning_rate,
+            betas=(settings.beta1, settings.beta2),
+            eps=settings.epsilon,
+            fused=True,
+        )
+
+    def prompts(self, stream: str, step: int, count: int) -> Any:
+        """The prompts of one step: a function of (seed, stream, step)."""
+        source = generator(self.seed, stream, step, self.model.cfg.device or "cpu")
+        return self.task.sample(count, source).to(dtype=self.model.cfg.dtype)
+
+    def step(self, number: int) -> Progress:
+        """Take training step `number`; Diverged, with the weights untouched, where it is not finite."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(number)
+        prompt = self.prompts("train", number, self.config.training.batch)
+        self.optimizer.zero_grad()
+        loss = self.loss(prompt)
+        loss.backward()
+        clip = self.config.training.gradient_clip
+        norm = float(torch.nn.utils.clip_grad_norm_(self.weights.values(), math.inf if clip is None else clip))
+        value = loss.item()
+        if not math.isfinite(value):
+            raise Diverged(number, "loss")
+        if not math.isfinite(norm):
+            raise Diverged(number, "gradient")
+        self.optimizer.step()
+        return Progress(number, value, norm)
+
+    def learning_rate(self, number: int) -> float:
+        """The rate of step `number`: a function of the step, so that a run that is resumed, or made longer, agrees."""
+        settings = self.config.training
+        halvings = 0 if settings.halve_every is None else (number - 1) // settings.halve_every
+        return settings.learning_rate * 0.5**halvings
+
+    def plain_loss(self, prompt: Any) -> Tensor:
+        """The loss by the HookedTransformer's own forward pass."""
+        inputs = self.reader.encode(prompt)
+        return self.reader.loss(self.reader.decode(self.model(inputs), inputs), prompt)
+
+    def held_out_loss(self) -> float:
+        """The loss on prompts that no step trains on; the same ones every time."""
+        if self._held_out is None:
+            self._held_out = self.prompts("held-out", 0, self.config.training.held_out)
+        with torch.no_grad():
+            return self.loss(self._held_out).item()
+
+    def model_state(self) -> Tensors:
+        """Every weight once, tied or not."""
+        return dict(self.model.named_parameters())
+
+    def trainer_state(self) -> Tensors:
+        """The optimiser's moments and step count of every trained weight, zero before the first step."""
+        state: Tensors = {}
+        for name, weight in self.weights.items():
+            moments = self.optimizer.state.get(weight) or _fresh(weight)
+            state |= {f"{kind}/{name}": moments[kind] for kind in _KINDS}
+        return state
+
+    def restore_trainer(self, saved: Tensors) -> None:
+        """Put back what `trainer_state` gave; the tensors were checked before."""
+        for name, weight in self.weights.items():
+            self.optimizer.state[weight] = {kind: saved[f"{kind}/{name}"].clone() for kind in _KINDS}
+
+
+_KINDS = ("step", "exp_avg", "exp_avg_sq")
+
+
+def _fresh(weight: Tensor) -> Tensors:
+    zeros = torch.zeros_like(weight, memory_format=torch.preserve_format)
+    # The fused optimiser keeps its step count, a float32, beside the weight.
+    step = torch.zeros((), dtype=torch.float32, device=weight.device)
+    return {"step": step, "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
+
+
+def schedule(steps: int, per_decade: int) -> list[int]:
+    """The steps that keep their checkpoint: 0, then log-spaced from 10 on, and the last.
+
+    >>> schedule(100, 4)
+    [0, 10, 18, 32, 56, 100]
+    """
+    count = math.ceil(per_decade * math.log10(max(steps, 10) / 10)) + 1
+    spaced = {round(10 * 10 ** (index / per_decade)) for index in range(count)}
+    return sorted({0, steps} | {step for step in spaced if step < steps})
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run on one thread: faster for models this small, and the sums have one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Ticker:
+    """True once every `seconds`; monotonic, so a changed clock does no harm."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.last = seconds, time.monotonic()
+
+    def __call__(self) -> bool:
+        """Is it time?"""
+        now = time.monotonic()
+        due = now - self.last >= self.seconds
+        self.last = now if due else self.last
+        return due

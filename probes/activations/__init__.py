@@ -1,0 +1,1 @@
+"""Questions to the residual stream."""

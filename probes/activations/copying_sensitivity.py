@@ -1,0 +1,109 @@
+"""Does the first layer copy between neighbouring tokens? ([VO] section 4, fig. 5)"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformer_lens import HookedTransformer
+
+from probes.reading import Reading
+from probes.subject import NOT_REGRESSION, Subject, chunks
+from tasks.prompt import RegressionPrompt
+from tasks.readers.interleaved import InterleavedReader
+from tasks.readers.reader import Inputs
+
+# Where the input token stands, from the token that it may be copied to.
+_PLACES = {"own": 0, "next": 1, "previous": -1}
+
+
+@dataclass(frozen=True)
+class CopyingSensitivity:
+    """How much the first layer's output at a context token reacts to the content of itself, its successor and others.
+
+    The entry (k, m) of the array `sensitivity` is the gradient of the first layer's output (blocks.0.hook_resid_post)
+    at token k, summed over channels, with respect to the content channels of input token m, averaged over prompts, then
+    its L2 norm. Metrics are means over context tokens k: `own` (m = k; the residual alone gives sqrt(d)), `next`
+    (m = k+1), `previous` (m = k-1), where that is a context token, and `other`, the mean over the context tokens except
+    k and k+1. `contrast` is (next - other) / (next + other), from 0, all alike, to 1, the next alone: how large a copy
+    is, is free between two layers, for the second one can divide by it; `previous_contrast` is the same of the token
+    before, below 0 where it is copied less than others. `readout` is `even` for the tokens that hold
+    x, whose successor holds their y, and `odd` for those that hold y. ([VO] section 4 and figure 5; the contrast is
+    our addition.)
+
+    >>> from mesa.construction import interleaved_step_model
+    >>> from tasks import LinearRegression, InterleavedReader
+    >>> reader = InterleavedReader(one_hot=True)
+    >>> subject = Subject(interleaved_step_model(0.6, d_in=4, context=3), reader, LinearRegression(d_in=4, context=3))
+    >>> table = CopyingSensitivity(prompts=10)(subject, torch.Generator().manual_seed(0)).table
+    >>> even = table[table.readout == "even"].set_index("metric").value
+    >>> [round(float(even[metric]), 6) for metric in ("own", "next", "previous", "other")]
+    [2.0, 1.0, 0.0, 0.0]
+    """
+
+    prompts: int = 500
+    name: str = "copying_sensitivity"
+
+    def applies(self, subject: Subject) -> str | None:
+        """HookedTransformers of two layers or more on neighbouring tokens."""
+        if subject.symbols:
+            return NOT_REGRESSION
+        if not isinstance(getattr(subject.reader, "base", subject.reader), InterleavedReader):
+            return "only neighbouring tokens hold x and y apart, for one to be copied to the other"
+        if not isinstance(subject.model, HookedTransformer):
+            return "only a HookedTransformer's first layer can be read on its own"
+        return (
+            None if subject.model.cfg.n_layers > 1 else "with one layer nothing comes after what the first one copies"
+        )
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure."""
+        prompt = subject.prompts(self.prompts, generator)
+        parts = [_gradients(subject, part) * len(part) for part in chunks(prompt)]
+        found = (torch.stack(parts).sum(0) / len(prompt)).norm(dim=-1).double()
+        rows = [
+            {"metric": metric, "readout": readout, "value": float(value)}
+            for readout, start in (("even", 0), ("odd", 1))
+            for metric, value in _averages(found, start).items()
+        ]
+        return Reading.of(rows, {"sensitivity": found.cpu().numpy()})
+
+
+def _gradients(subject: Subject, prompt: RegressionPrompt) -> Float[Tensor, "token input channel"]:
+    """The gradients averaged over prompts: one forward pass, and one backward for each token k.
+
+    A shift that all prompts share is added to the content, so that its gradient is the sum over prompts at once.
+    """
+    reader = getattr(subject.reader, "base", subject.reader)
+    assert isinstance(reader, InterleavedReader)
+    inputs = subject.reader.encode(prompt)
+    count = inputs.values.shape[1] - inputs.queries
+    content = reader.content(prompt)
+    shift = inputs.values.new_zeros(count, content, requires_grad=True)
+    with torch.enable_grad():
+        padded = torch.nn.functional.pad(shift, (0, inputs.values.shape[2] - content, 0, inputs.queries))
+        moved = Inputs(inputs.values + padded, inputs.queries)
+        totals = subject.model(moved, stop_at_layer=1)[:, :count].sum(dim=(0, 2))
+        rows = [torch.autograd.grad(total, shift, retain_graph=True)[0] for total in totals]
+    return torch.stack(rows) / len(prompt)
+
+
+def _averages(found: Float[Tensor, "token input"], start: int) -> dict[str, float]:
+    """Means over every second token from `start` on."""
+    tokens = torch.arange(start, len(found), 2, device=found.device)
+    values = {}
+    for metric, ahead in _PLACES.items():
+        there = tokens[(tokens + ahead >= 0) & (tokens + ahead < len(found))]
+        values[metric] = found[there, there + ahead].mean().item()
+    rest = found.clone()
+    rest[range(len(rest)), range(len(rest))] = torch.nan
+    rest[range(len(rest) - 1), range(1, len(rest))] = torch.nan
+    values["other"] = rest[tokens].nanmean().item()
+    values["contrast"] = _contrast(values["next"], values["other"])
+    values["previous_contrast"] = _contrast(values["previous"], values["other"])
+    return values
+
+
+def _contrast(one: float, other: float) -> float:
+    # Where nothing at all is copied there is nothing to contrast.
+    return (one - other) / (one + other) if one + other else 0.0

@@ -1,0 +1,167 @@
+"""Can X^T y, or a learner's weights, be read off the residual stream by a linear map, layer by layer? ([AK])"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformer_lens import HookedTransformer
+
+from mesa.learners import Averaging, GradientDescent, Learner, LeastSquares
+from probes.activations.residual_stream import residual_stream
+from probes.behaviour.agreement import depth, fitted
+from probes.reading import Reading
+from probes.subject import NOT_REGRESSION, Subject, chunks
+from tasks.prompt import RegressionPrompt
+from tasks.regression.sine import SineRegression
+
+READOUTS = ("query_stream", "prediction", "context_mean")
+# In units of the mean eigenvalue of the features' covariance.
+PENALTIES = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
+# A target whose variance is this little of its mean square is a constant, but for rounding.
+CONSTANT = 1e-3
+
+
+@dataclass(frozen=True)
+class LinearDecoding:
+    """Ridge regression from each layer's residual stream to the weights that learners make of the context.
+
+    What a query token can hold of weights w is x_q w alone, so every prompt is asked the same `queries` queries, drawn
+    once (None: twice d_in). Features are all that these tokens hold, `query_stream`, or the predictions decoded from
+    them, `prediction`: an untrained linear layer too spreads X^T y all over its stream, as it writes e_q A G V, but
+    mixes it with S where it is read. `context_mean` is the mean of the context's tokens, whose order means nothing.
+
+    Metrics per readout, layer, learner and step, on other prompts than the map is fitted to: `r_squared`, over all
+    entries of the weights; `random_r_squared`, of a map fitted to the weights of unrelated prompts; `selectivity`,
+    their difference. Layer -1 is before the first. Arrays `<readout>_<learner>` (stage step) hold `r_squared`.
+    X^T y are the weights of `averaging`, but for a factor. Weights that do not vary, as with one fixed teacher, have no
+    R^2 (NaN): a model trained so is to be asked with fresh ones. `learners` None means averaging, least squares and
+    tuned gradient descent, a step per layer. The map is fitted to `prompts` prompts and measured on as many others; a
+    fifth of that many choose its penalty.
+
+    >>> from mesa.construction import gradient_step_model
+    >>> from tasks import LinearRegression, PairedReader
+    >>> subject = Subject(gradient_step_model(0.6, d_in=3), PairedReader(), LinearRegression(d_in=3))
+    >>> table = LinearDecoding(prompts=100)(subject, torch.Generator().manual_seed(0)).table
+    >>> found = table[(table.metric == "r_squared") & (table.learner == "averaging") & (table.readout == "prediction")]
+    >>> found.value.round(6).tolist()
+    [0.0, 1.0]
+    """
+
+    prompts: int = 2_000
+    queries: int | None = None
+    learners: tuple[Learner, ...] | None = None
+    name: str = "linear_decoding"
+
+    def applies(self, subject: Subject) -> str | None:
+        """Any HookedTransformer on a task linear in x."""
+        if subject.symbols:
+            return NOT_REGRESSION
+        if not isinstance(subject.model, HookedTransformer):
+            return "only a HookedTransformer has a residual stream to read between its layers"
+        return "sine curves have no linear weights to decode" if isinstance(subject.task, SineRegression) else None
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure."""
+        counts = (self.prompts, max(self.prompts // 5, 2), self.prompts)
+        prompts = [subject.prompts(count, generator) for count in counts]
+        others = [subject.prompts(count, generator) for count in counts]
+        asked = self.queries or 2 * prompts[0].x.shape[-1]
+        (query,) = subject.task.sample(1, generator, asked).to(prompts[0].x.device, prompts[0].x.dtype).query
+        default = Averaging(), LeastSquares(), GradientDescent(steps=depth(subject))
+        learners = fitted(self.learners or default, prompts[0])
+        wanted, unrelated = ([_weights(learners, prompt) for prompt in batch] for batch in (prompts, others))
+        streams = [_features(subject, prompt, query) for prompt in prompts]
+        rows, arrays = [], {}
+        for readout in READOUTS:
+            found, random = (_scores([each[readout] for each in streams], goal) for goal in (wanted, unrelated))
+            for name, values in found.items():
+                arrays[f"{readout}_{name}"] = values
+                kinds = {"r_squared": values, "random_r_squared": random[name], "selectivity": values - random[name]}
+                rows += [{"readout": readout, "learner": name, **row} for row in _rows(kinds)]
+        return Reading.of(rows, arrays)
+
+
+def _weights(learners: tuple[Learner, ...], prompt: RegressionPrompt) -> dict[str, Tensor]:
+    """Each learner's weights by name, (learner_step batch entry)."""
+    found = {learner.name: learner.weights(prompt.to(dtype=torch.float64)) for learner in learners}
+    return {name: weights.flatten(2).cpu() for name, weights in found.items() if weights is not None}
+
+
+def _features(subject: Subject, prompt: RegressionPrompt, query: Float[Tensor, "query d_in"]) -> dict[str, Tensor]:
+    """What each readout sees of the prompts before the first layer and after each, (stage batch feature)."""
+    parts: list[dict[str, Tensor]] = []
+    for part in chunks(prompt):
+        count, size = len(part.x), len(query)
+        asked = replace(
+            part, query=query.expand(count, -1, -1), target=part.target.new_zeros(count, size, part.y.shape[2])
+        )
+        stream = residual_stream(subject, asked)
+        first = stream.resid.shape[2] - size
+        said = torch.stack([subject.reader.decode(resid, stream.inputs) for resid in stream.resid])
+        seen = stream.resid[:, :, first:].flatten(2), said.flatten(2), stream.resid[:, :, :first].mean(dim=2)
+        # A model's own precision is all there is to keep: layers times prompts times queries are many.
+        parts.append({name: each.to(prompt.x.dtype).cpu() for name, each in zip(READOUTS, seen, strict=True)})
+    return {name: torch.cat([part[name] for part in parts], dim=1) for name in READOUTS}
+
+
+def _scores(features: list[Tensor], wanted: list[dict[str, Tensor]]) -> dict[str, np.ndarray]:
+    """Held-out R^2 by learner, (stage step), from features (stage batch feature) to fit, to choose and to measure."""
+    found = {name: np.full((len(features[0]), len(weights)), np.nan) for name, weights in wanted[0].items()}
+    for stage, parts in enumerate(zip(*features, strict=True)):
+        fit = _Ridge.of(parts[0].double())
+        for name, scores in found.items():
+            for step in range(scores.shape[1]):
+                goals = [weights[name][step] for weights in wanted]
+                scores[stage, step] = fit.held_out(goals, [part.double() for part in parts[1:]])
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Ridge:
+    """Features of the prompts that maps are fitted to, in the basis of their covariance's eigenvectors."""
+
+    mean: Float[Tensor, " feature"]
+    turned: Float[Tensor, "batch rank"]
+    values: Float[Tensor, " rank"]
+    basis: Float[Tensor, "feature rank"]
+
+    @classmethod
+    def of(cls, features: Float[Tensor, "batch feature"]) -> "_Ridge":
+        mean = features.mean(dim=0)
+        centred = features - mean
+        # A feature that varies by no more than the rounding of its own mean does not vary.
+        centred = torch.where(centred.abs().amax(dim=0) > 1e-12 * mean.abs(), centred, 0.0)
+        values, basis = centred.new_zeros(len(mean)), centred.new_zeros(len(mean), len(mean))
+        # Only those that vary: with hundreds of zero rows beside them the solver may not converge.
+        (live,) = centred.any(dim=0).nonzero(as_tuple=True)
+        values[: len(live)], basis[live, : len(live)] = torch.linalg.eigh(centred[:, live].T @ centred[:, live])
+        return cls(mean, centred @ basis, values.clamp(min=0.0), basis)
+
+    def held_out(self, goals: list[Tensor], others: list[Tensor]) -> float:
+        """R^2 on the last batch, with the penalty that is best on the one before; NaN for a constant goal."""
+        mean = goals[0].mean(dim=0)
+        if (goals[-1] - mean).square().sum() <= CONSTANT * goals[-1].square().sum():
+            return float("nan")
+        moment = self.turned.T @ (goals[0] - mean)
+        unit = float(self.values.mean())
+        if unit == 0.0:
+            return _r_squared(mean.expand_as(goals[-1]), goals[-1], mean)
+        turned = [(part - self.mean) @ self.basis for part in others]
+        maps = [moment / (self.values + penalty * unit)[:, None] for penalty in PENALTIES]
+        best = max(maps, key=lambda each: _r_squared(turned[0] @ each + mean, goals[1], mean))
+        return _r_squared(turned[1] @ best + mean, goals[2], mean)
+
+
+def _r_squared(guess: Tensor, goal: Tensor, mean: Tensor) -> float:
+    """Beside always guessing the mean of the prompts that were fitted to."""
+    return 1.0 - float((guess - goal).square().sum() / (goal - mean).square().sum())
+
+
+def _rows(kinds: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+    for metric, values in kinds.items():
+        for (stage, step), value in np.ndenumerate(values):
+            yield {"metric": metric, "layer": stage - 1, "learner_step": step + 1, "value": float(value)}

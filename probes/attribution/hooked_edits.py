@@ -1,0 +1,125 @@
+"""Edits of heads through hooks alone, a stacked forward pass from the start: right for any model with hook points."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from probes.attribution.edits import QKV, Case, portions
+from probes.hooks import Edit, hook_name, hooked_run, points
+from tasks.readers.reader import Inputs
+
+
+class HookedEdits:
+    """`HeadEdits` for a HookedTransformer or TransformerBridge; it touches nothing but hooks.
+
+    A path is cut as in Wang et al. 2022 (arXiv 2211.00593): with every other head's z and every MLP held at the clean
+    run, the sender's corrupted z reaches the receiver's inputs directly and in no other way.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        cfg: Any = case.subject.model.cfg
+        self.layers = range(cfg.n_layers)
+        z, patterns = ([hook_name(layer, point) for layer in self.layers] for point in ("z", "pattern"))
+        inputs = [hook_name(layer, point) for layer in self.layers for point in QKV]
+        outs = [hook_name(layer, "mlp_out") for layer in self.layers if "mlp_out" in points(case.subject)]
+        self.output, self.kept = hooked_run(case.subject, case.clean, keep=[*z, *patterns, *inputs, *outs])
+        self.corrupted_output, other = hooked_run(case.subject, case.corrupted, keep=z)
+        self.clean_z, self.corrupted_z = [self.kept[name] for name in z], [other[name] for name in z]
+        self.patterns = {name: self._still(self.kept[name]) for name in patterns}
+        self.mlp_outs = {name: self._still(self.kept[name]) for name in outs}
+        self.batch, self.pos = self.clean_z[0].shape[:2]
+        self.heads = self.clean_z[0].shape[2]
+
+    def outputs(self) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+        """The read-outs of the clean and of the corrupted run."""
+        clean, corrupted = self._read(self.output, 1), self._read(self.corrupted_output, 1)
+        return clean[0], corrupted[0]
+
+    def direct(self) -> Float[Tensor, "variant batch"]:
+        """With everything but the sender held at the clean run, only what it writes to the output can differ."""
+        found = [self._read(*self._senders(part, [])[:2]) for part in self._portions(len(self.layers) * self.heads)]
+        return torch.cat(found)
+
+    def ablated(
+        self, heads: Bool[Tensor, "variant layer head"], z: Sequence[Tensor], held: bool = False
+    ) -> Float[Tensor, "variant batch"]:
+        """A forward pass with hooks on every hook_z and, where patterns are held, on every hook_pattern."""
+        found = []
+        for part in self._portions(len(heads)):
+            mine = heads[part]
+            edits = {hook_name(layer, "z"): self._replaced(mine[:, layer], z[layer]) for layer in self.layers}
+            output, _ = self._run(edits | (self.patterns if held else {}), len(mine))
+            found.append(self._read(output, len(mine)))
+        return torch.cat(found)
+
+    def paths(self, to: int) -> dict[str, Float[Tensor, "sender head batch"]]:
+        """The receiver's inputs are kept from a run with all but the sender held, and put into a clean run."""
+        found: dict[str, list[Tensor]] = {point: [] for point in QKV}
+        own = torch.eye(self.heads, dtype=torch.bool, device=self.clean_z[0].device)
+        for part in self._portions(to * self.heads):
+            names = {point: hook_name(to, point) for point in QKV}
+            _, count, kept = self._senders(part, list(names.values()))
+            for point, name in names.items():
+                # Grouped queries share their keys and values: no one head could be given its own.
+                if self.kept[name].shape[2] != self.heads:
+                    continue
+                sent = kept[name].unflatten(0, (count, self.batch))
+                for index in range(count):
+                    for some in self._portions(self.heads):
+                        edit = self._replaced(own[some], sent[index])
+                        output, _ = self._run({name: edit}, len(own[some]))
+                        found[point].append(self._read(output, len(own[some])))
+        return {
+            point: torch.cat(rows).unflatten(0, (to * self.heads, self.heads)) for point, rows in found.items() if rows
+        }
+
+    def _senders(self, part: slice, keep: list[str]) -> tuple[Tensor, int, dict[str, Tensor]]:
+        """Runs in which one head each is as in the corrupted run, and all other heads and MLPs as in the clean one."""
+        count = part.stop - part.start
+        sends = torch.zeros(count, len(self.layers) * self.heads, dtype=torch.bool, device=self.clean_z[0].device)
+        sends[range(count), range(part.start, part.stop)] = True
+        sends = sends.unflatten(1, (len(self.layers), self.heads))
+        edits: dict[str, Edit] = dict(self.mlp_outs)
+        for layer in self.layers:
+            z = torch.where(sends[:, layer, None, None, :, None], self.corrupted_z[layer], self.clean_z[layer])
+            edits[hook_name(layer, "z")] = _constant(z.flatten(0, 1))
+        output, kept = self._run(edits, count, keep)
+        return output, count, kept
+
+    def _run(self, edits: dict[str, Edit], count: int, keep: Sequence[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
+        return hooked_run(self.case.subject, self._stacked(count), edits, keep)
+
+    def _stacked(self, count: int) -> Inputs:
+        values = self.case.clean.values
+        return Inputs(values.repeat(count, *[1] * (values.ndim - 1)), self.case.clean.queries)
+
+    def _read(self, output: Tensor, count: int, _: Any = None) -> Tensor:
+        return self.case.read(self.case.subject.reader.decode(output, self._stacked(count)), count)
+
+    def _portions(self, variants: int) -> list[slice]:
+        return portions(variants, self.batch * self.pos)
+
+    def _replaced(self, heads: Bool[Tensor, "variant head"], value: Tensor) -> Edit:
+        """An edit that sets the variant's heads to a value (batch|1 pos head d_head)."""
+
+        def edit(tensor: Tensor) -> Tensor:
+            stacked = tensor.unflatten(0, (len(heads), self.batch))
+            return torch.where(heads[:, None, None, :, None], value, stacked).flatten(0, 1)
+
+        return edit
+
+    def _still(self, value: Tensor) -> Edit:
+        """An edit that sets an activation of every variant to that of the clean run."""
+
+        def edit(tensor: Tensor) -> Tensor:
+            return value.repeat(len(tensor) // len(value), *[1] * (value.ndim - 1))
+
+        return edit
+
+
+def _constant(value: Tensor) -> Edit:
+    return lambda tensor: value

@@ -1,0 +1,193 @@
+"""Which heads carry a behaviour, through which other heads, and which few of them are enough?"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mesa.errors import unknown
+from probes.attribution.circuit import smallest_circuit
+from probes.attribution.corruption import chosen, usable
+from probes.attribution.edits import QKV
+from probes.attribution.layered_edits import LayeredEdits
+from probes.attribution.readouts import READOUTS, Readout, readout_of
+from probes.attribution.runs import LEAST_T, HeadRuns
+from probes.hooks import check_hooks, hook_name, hooked_run
+from probes.reading import Reading
+from probes.subject import Subject
+from tasks.readers.reader import Inputs
+
+ABLATIONS = ("zero", "mean", "resampled")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class HeadAttribution:
+    """Direct writes, ablations, paths, pairs and the smallest circuit of the heads behind one scalar read-out.
+
+    The read-out R (`probes.attribution.readouts`; by default `prediction` for regression, `logit_difference` at the
+    last token for symbols) is averaged over prompts, clean and corrupted (`probes.attribution.corruption`). Activations
+    of the corrupted run, or of an ablation, are put into the clean run, and what remains is
+    (R - R_corrupted) / (R_clean - R_corrupted): 1 means no effect, 0 that the behaviour is gone, above 1 that the head
+    worked against it. Where clean and corrupted differ by less than three standard errors there is nothing to
+    attribute: NaN. Metrics:
+
+    - `clean`, `corrupted`: R itself; `behaviour_t`: their difference in standard errors over prompts.
+    - `ablated`, `ablated_patterns_held`: what remains without one head, its output zero, its mean over the prompts at
+      each position, or resampled (the corrupted run's); and the same with all attention patterns of the clean run.
+    - `agreement`: with the mean in one head's place, 1 - E (R - R_clean)^2 / E (R_corrupted - R_clean)^2 over prompts:
+      1 where no prompt has changed, 0 where they are as far off as corrupted ones; two heads that each write ten times
+      the behaviour and cancel leave the mean where it is, and no prompt.
+    - `direct`: the share lost when only the head's write to the output is the corrupted run's.
+    - `path`: the share lost when its write to one input (q, k, v) of one later head is; what follows the receiver is
+      recomputed. `to_input` resid is the output: `direct` again.
+    - `pair`: what remains without both of two heads, means in their place; for models of at most `pairs` heads.
+    - `circuit`: 1 for the heads of the smallest set with which, all others at their means, what remains is within
+      1 - `share` of the clean run and prompts agree at least by `share`, 0 for the rest, found on half of the prompts;
+      `faithfulness` and `circuit_agreement`: what remains, and how far prompts agree, with it alone; `completeness`:
+      what remains without it. All three on fresh prompts, with the means of the first.
+
+    Arrays: `attention` of the first prompt (layer head pos pos); by (layer head) `direct`, `ablated_<ablation>`,
+    `held_<ablation>`, `circuit`; `path` (layer head layer head input). Paths are measured for models of at most `paths`
+    heads. Raises DeadHook where edits do not reach the output.
+
+    >>> from mesa.construction import gradient_step_model
+    >>> from tasks import LinearRegression, PairedReader
+    >>> subject = Subject(gradient_step_model(0.6, d_in=10, n_heads=2), PairedReader(), LinearRegression())
+    >>> table = HeadAttribution(prompts=400)(subject, torch.Generator().manual_seed(0)).table
+    >>> table[table.metric == "direct"].value.round(6).tolist()
+    [1.0, 0.0]
+    """
+
+    prompts: int = 1000
+    readout: str | Readout | None = None
+    ablations: tuple[str, ...] = ABLATIONS
+    share: float = 0.9
+    pairs: int = 16
+    paths: int = 48
+    name: str = "head_attribution"
+
+    def __post_init__(self) -> None:
+        if self.prompts < 4:
+            raise ValueError(f"prompts: {self.prompts} must be at least 4: two halves, each with another's context")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share: {self.share} must be above 0 and at most 1")
+        for ablation in self.ablations:
+            if ablation not in ABLATIONS:
+                raise unknown("ablation", ablation, ABLATIONS)
+        if isinstance(self.readout, str) and self.readout not in READOUTS:
+            raise unknown("readout", self.readout, READOUTS)
+
+    def applies(self, subject: Subject) -> str | None:
+        """Models with TransformerLens's hook points on their heads, and a read-out of their kind of prompts."""
+        known = getattr(subject.model, "hook_dict", {})
+        if hook_name(0, "z") not in known or not hasattr(subject.model, "cfg"):
+            return "only a model with TransformerLens's hook points has heads to edit"
+        return readout_of(self.readout, subject).applies(subject)
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure."""
+        readout = readout_of(self.readout, subject)
+        prompt, fresh = (usable(subject.prompts(self.prompts, generator)) for _ in range(2))
+        check_hooks(subject, subject.reader.encode(prompt.batch(0, 2)))
+        arrays: dict[str, np.ndarray] = {"attention": _attention(subject, subject.reader.encode(prompt.batch(0, 1)))}
+        runs = HeadRuns(subject, prompt, readout)
+        runs = HeadRuns(subject, prompt, readout, hooks=not _understood(runs))
+        rows: list[Row] = [{"metric": name, "value": value} for name, value in zip(("clean", "corrupted"), runs.raw)]
+        rows.append({"metric": "behaviour_t", "value": runs.behaviour_t})
+        arrays["direct"] = (1 - runs.direct()).numpy()
+        rows += _by_head("direct", arrays["direct"])
+        for held, metric in ((False, "ablated"), (True, "ablated_patterns_held")):
+            for ablation in self.ablations:
+                z = self._z(runs, ablation)
+                remains = runs.ablated(_each(runs), z, held).unflatten(0, (runs.layers, runs.heads)).numpy()
+                arrays[f"{'held' if held else 'ablated'}_{ablation}"] = remains
+                rows += _by_head(metric, remains, condition=ablation)
+        agreement = runs.compared(_each(runs), runs.means)[1].unflatten(0, (runs.layers, runs.heads))
+        rows += _by_head("agreement", agreement.numpy(), condition="mean")
+        shape, count = (runs.layers, runs.heads), runs.layers * runs.heads
+        if count <= self.paths:
+            arrays["path"] = (1 - runs.paths()).numpy()
+            rows += _paths(arrays["path"], arrays["direct"])
+        if count <= self.pairs:
+            rows += _pairs(runs)
+        circuit = self._circuit(runs)
+        arrays["circuit"] = np.full(shape, np.nan) if circuit is None else circuit.double().numpy()
+        rows += _by_head("circuit", arrays["circuit"], condition="mean", condition_value=self.share)
+        if circuit is not None:
+            rows += self._checked(runs, HeadRuns(subject, fresh, readout, runs.hooks), circuit)
+        return Reading.of([{"readout": readout.name, **row} for row in rows], arrays)
+
+    def _z(self, runs: HeadRuns, ablation: str) -> Sequence[Tensor] | None:
+        if ablation == "resampled":
+            return None
+        return runs.means if ablation == "mean" else [torch.zeros_like(mean) for mean in runs.means]
+
+    def _circuit(self, runs: HeadRuns) -> Tensor | None:
+        """The smallest circuit, found on every second prompt; None where these, or all, show no behaviour."""
+        rows = torch.arange(0, len(runs.prompt), 2, device=runs.means[0].device)
+        half = HeadRuns(runs.subject, chosen(runs.prompt, rows), runs.readout, runs.hooks)
+        shape = (runs.layers, runs.heads)
+        if not min(abs(runs.behaviour_t), abs(half.behaviour_t)) >= LEAST_T:
+            return None
+
+        def remaining(sets: Tensor) -> Tensor:
+            remains, agreement = half.compared(~sets.unflatten(1, shape), half.means)
+            # Heads that cancel each other on average are not spared for that: every prompt is looked at.
+            return remains.where(agreement >= self.share, torch.nan)
+
+        return smallest_circuit(remaining, runs.layers * runs.heads, self.share).unflatten(0, shape)
+
+    def _checked(self, runs: HeadRuns, fresh: HeadRuns, circuit: Tensor) -> Iterator[Row]:
+        remains, agreement = fresh.compared(torch.stack([circuit, ~circuit]), runs.means)
+        found = {"faithfulness": remains[1], "completeness": remains[0], "circuit_agreement": agreement[1]}
+        for metric, value in found.items():
+            yield {"metric": metric, "condition": "mean", "condition_value": self.share, "value": float(value)}
+
+
+def _attention(subject: Subject, inputs: Inputs) -> np.ndarray:
+    cfg: Any = subject.model.cfg
+    names = [hook_name(layer, "pattern") for layer in range(cfg.n_layers)]
+    _, found = hooked_run(subject, inputs, keep=names)
+    return torch.stack([found[name][0] for name in names]).cpu().numpy()
+
+
+def _understood(runs: HeadRuns) -> bool:
+    """Whether the layers, recomputed as plain matrix products, give the model's own predictions."""
+    edits = next(runs.edits())
+    return isinstance(edits, LayeredEdits) and edits.agree()
+
+
+def _each(runs: HeadRuns) -> Tensor:
+    count = runs.layers * runs.heads
+    return torch.eye(count, dtype=torch.bool, device=runs.means[0].device).unflatten(1, (runs.layers, runs.heads))
+
+
+def _by_head(metric: str, values: np.ndarray, **columns: Any) -> Iterator[Row]:
+    for (layer, head), value in np.ndenumerate(values):
+        yield {"metric": metric, "layer": layer, "head": head, **columns, "value": float(value)}
+
+
+def _paths(lost: np.ndarray, direct: np.ndarray) -> Iterator[Row]:
+    for (layer, head, to_layer, to_head, point), value in np.ndenumerate(lost):
+        # Grouped keys and values belong to no one head: there is no such path.
+        if to_layer > layer and not np.isnan(lost[:to_layer, :, to_layer, :, point]).all():
+            to = {"to_layer": to_layer, "to_head": to_head, "to_input": QKV[point]}
+            yield {"metric": "path", "layer": layer, "head": head, **to, "value": float(value)}
+    yield from _by_head("path", direct, to_input="resid")
+
+
+def _pairs(runs: HeadRuns) -> Iterator[Row]:
+    heads = [divmod(index, runs.heads) for index in range(runs.layers * runs.heads)]
+    both = list(combinations(range(len(heads)), 2))
+    if not both:
+        return
+    each = _each(runs)
+    remains = runs.ablated(torch.stack([each[one] | each[other] for one, other in both]), runs.means)
+    for (one, other), value in zip(both, remains.tolist()):
+        place: Mapping[str, int] = dict(zip(("layer", "head", "to_layer", "to_head"), (*heads[one], *heads[other])))
+        yield {"metric": "pair", "condition": "mean", **place, "value": value}

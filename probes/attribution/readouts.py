@@ -1,0 +1,115 @@
+"""Scalars that a model's behaviour is read as, one number a prompt: what attribution attributes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mesa.errors import unknown
+from probes.subject import Subject
+from tasks.prompt import Prompt, RegressionPrompt, TokenPrompt
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A name, a sentence, which of the two kinds of prompts it reads, and what it measures.
+
+    `measure` takes predictions (*variant batch query d_out) or logits (*variant batch pos d_vocab) and the prompts, and
+    gives (*variant batch). `unit`, of the prompts too, is what the numbers are divided by.
+
+    >>> prompt = TokenPrompt(torch.tensor([[0, 1]]), torch.tensor([[False, True]]))
+    >>> READOUTS["logit_difference"](torch.tensor([[[0.0, 3.0, 1.0]]]), prompt)
+    tensor([2.5000])
+    """
+
+    name: str
+    about: str
+    regression: Callable[[Tensor, RegressionPrompt], Tensor] | None = None
+    symbols: Callable[[Tensor, TokenPrompt], Tensor] | None = None
+    unit: Callable[[Any], float] = lambda prompt: 1.0
+
+    def applies(self, subject: Subject) -> str | None:
+        """None, or why the subject has no such read-out."""
+        if (self.symbols if subject.symbols else self.regression) is not None:
+            return None
+        kind = "tokens" if subject.symbols else "regression"
+        return f"the read-out {self.name} is not for models of {kind}"
+
+    def measure(self, prediction: Tensor, prompt: Prompt) -> Float[Tensor, "*variant batch"]:
+        """The read-out of every prompt, undivided."""
+        function = self.symbols if isinstance(prompt, TokenPrompt) else self.regression
+        if function is None:
+            raise ValueError(f"readout: {self.name} does not read a {type(prompt).__name__}")
+        return function(prediction, prompt)  # pyright: ignore[reportArgumentType]
+
+    def __call__(self, prediction: Tensor, prompt: Prompt) -> Float[Tensor, "*variant batch"]:
+        """The read-out of every prompt in its unit."""
+        return self.measure(prediction, prompt) / self.unit(prompt)
+
+
+def readout_of(readout: "str | Readout | None", subject: Subject) -> Readout:
+    """A read-out by name or as it is; without one, logit_difference for symbols and prediction for regression.
+
+    Raises UserError for a name that is not known.
+    """
+    if isinstance(readout, Readout):
+        return readout
+    name = readout or ("logit_difference" if subject.symbols else "prediction")
+    if name not in READOUTS:
+        raise unknown("readout", name, READOUTS)
+    return READOUTS[name]
+
+
+def _inner(prediction: Tensor, prompt: RegressionPrompt) -> Tensor:
+    return (prediction * prompt.target).sum(dim=-1).mean(dim=-1)
+
+
+def _mean_square(prompt: RegressionPrompt) -> float:
+    # Predicting the target has then the value 1, predicting zero the value 0.
+    return float(prompt.target.square().sum(dim=-1).mean())
+
+
+def _half_square(prediction: Tensor, prompt: RegressionPrompt) -> Tensor:
+    return 0.5 * (prediction - prompt.target).square().sum(dim=-1).mean(dim=-1)
+
+
+def _of_last(
+    values: Float[Tensor, "*variant batch pos d_vocab"], prompt: TokenPrompt
+) -> Float[Tensor, "*variant batch"]:
+    """What stands at the last position for the token that comes there."""
+    target = prompt.tokens[:, -1]
+    return values[..., torch.arange(len(target), device=target.device), -1, target]
+
+
+def _logit_difference(logits: Tensor, prompt: TokenPrompt) -> Tensor:
+    own, last = _of_last(logits, prompt), logits[..., -1, :]
+    return own - (last.sum(dim=-1) - own) / (last.shape[-1] - 1)
+
+
+def _log_probability(logits: Tensor, prompt: TokenPrompt) -> Tensor:
+    return _of_last(logits[..., -1:, :].log_softmax(dim=-1), prompt)
+
+
+def _nats(logits: Tensor, prompt: TokenPrompt) -> Tensor:
+    return -_log_probability(logits, prompt)
+
+
+def _probability(logits: Tensor, prompt: TokenPrompt) -> Tensor:
+    return _log_probability(logits, prompt).exp()
+
+
+READOUTS: Mapping[str, Readout] = {
+    readout.name: readout
+    for readout in (
+        Readout(
+            "prediction", "<f, target> / mean |target|^2: zero gives 0, perfect gives 1", _inner, unit=_mean_square
+        ),
+        Readout("loss", "half the squared error, or the last token's cross-entropy in nats", _half_square, _nats),
+        Readout("logit_difference", "the target's logit minus the mean of all others'", symbols=_logit_difference),
+        Readout("log_probability", "of the target, in nats", symbols=_log_probability),
+        Readout("probability", "of the target", symbols=_probability),
+    )
+}

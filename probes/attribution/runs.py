@@ -1,0 +1,147 @@
+"""A behaviour of one subject on some prompts: clean, corrupted, and under edits of its heads, as shares of it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from probes.attribution.corruption import corrupted
+from probes.attribution.edits import QKV, Case, HeadEdits
+from probes.attribution.hooked_edits import HookedEdits
+from probes.attribution.layered_edits import LayeredEdits, layered
+from probes.attribution.readouts import Readout
+from probes.subject import Subject
+from tasks.prompt import Prompt
+from tasks.readers.reader import Inputs
+
+# Tokens of the prompts whose activations are held at a time.
+HELD = 8192
+# Standard errors by which the clean and the corrupted read-out must differ for there to be a behaviour.
+LEAST_T = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class HeadRuns:
+    """A subject, prompts and a read-out; edits of heads, measured as what remains of the behaviour.
+
+    Where R is a mean read-out, what remains is (R - R_corrupted) / (R_clean - R_corrupted): 1 is the clean run, 0 the
+    corrupted one. It is missing (NaN) where these differ by less than three standard errors: there is nothing to
+    attribute. `hooks` forces the edits through hooks alone.
+    """
+
+    subject: Subject
+    prompt: Prompt
+    readout: Readout
+    hooks: bool = False
+
+    @property
+    def layers(self) -> int:
+        """How many layers the model has."""
+        cfg: Any = self.subject.model.cfg
+        return cfg.n_layers
+
+    @property
+    def heads(self) -> int:
+        """How many heads a layer has."""
+        cfg: Any = self.subject.model.cfg
+        return cfg.n_heads
+
+    def edits(self) -> Iterator[HeadEdits]:
+        """The clean and corrupted runs of some prompts at a time."""
+        size = max(1, HELD // self._inputs[0].values.shape[1])
+        unit = self.readout.unit(self.prompt)
+        for start in range(0, len(self.prompt), size):
+            part = self.prompt.batch(start, start + size)
+            clean, other = (Inputs(i.values[start : start + size], i.queries) for i in self._inputs)
+
+            def read(prediction: Tensor, variants: int, part: Prompt = part) -> Tensor:
+                stacked = prediction.unflatten(0, (variants, -1))
+                return self.readout.measure(stacked, part).double() / unit
+
+            case = Case(self.subject, clean, other, read)
+            yield LayeredEdits(case) if not self.hooks and layered(case) else HookedEdits(case)
+
+    @property
+    def raw(self) -> tuple[float, float]:
+        """The mean read-outs of the clean and of the corrupted run, in the read-out's unit."""
+        clean, other = self._outputs
+        return float(clean.mean()), float(other.mean())
+
+    @property
+    def behaviour_t(self) -> float:
+        """Their difference in standard errors over prompts."""
+        gap = self._outputs[0] - self._outputs[1]
+        return float(gap.mean() / (gap.std() / len(gap) ** 0.5))
+
+    @cached_property
+    def means(self) -> list[Float[Tensor, "1 pos head d_head"]]:
+        """Every layer's z, averaged over the prompts, position by position."""
+        totals = [0.0] * self.layers
+        for edits in self.edits():
+            totals = [total + z.sum(dim=0, keepdim=True) for total, z in zip(totals, edits.clean_z)]
+        return [total / len(self.prompt) for total in totals]  # pyright: ignore[reportReturnType]
+
+    def direct(self) -> Float[Tensor, "layer head"]:
+        """What remains when each head's direct write to the output is that of the corrupted run."""
+        found = torch.cat([edits.direct() for edits in self.edits()], dim=1)
+        return self._remains(found).unflatten(0, (self.layers, self.heads))
+
+    def ablated(
+        self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None, held: bool = False
+    ) -> Float[Tensor, "set"]:
+        """What remains with the heads of a set at z (batch|1 pos head d_head a layer); None: the corrupted run's."""
+        return self._remains(self._ablated(heads, z, held))
+
+    def compared(
+        self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None
+    ) -> tuple[Float[Tensor, "set"], Float[Tensor, "set"]]:
+        """What remains, as `ablated` says, and how far every single prompt agrees with its clean run.
+
+        Agreement is 1 - E (R - R_clean)^2 / E (R_corrupted - R_clean)^2 over prompts: 1 means that no prompt's read-out
+        has changed, 0 that they are as far off as on corrupted prompts. A mean may stay where every prompt is moved.
+        """
+        readouts = self._ablated(heads, z, False)
+        clean, other = self._outputs
+        known = abs(self.behaviour_t) >= LEAST_T
+        scale = (other - clean).square().mean() if known else torch.nan
+        return self._remains(readouts), (1 - (readouts - clean).square().mean(dim=-1) / scale).cpu()
+
+    def _ablated(
+        self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None, held: bool
+    ) -> Float[Tensor, "set batch"]:
+        found = []
+        for edits in self.edits():
+            mine = heads.to(edits.clean_z[0].device)
+            found.append(edits.ablated(mine, edits.corrupted_z if z is None else z, held))
+        return torch.cat(found, dim=1)
+
+    def paths(self) -> Float[Tensor, "layer head layer head input"]:
+        """What remains when one head's corrupted write reaches one input of one later head; NaN where none is later."""
+        shape = (self.layers, self.heads, self.layers, self.heads, len(QKV))
+        remains = torch.full(shape, torch.nan, dtype=torch.float64)
+        for to in range(1, self.layers):
+            parts = [edits.paths(to) for edits in self.edits()]
+            for point, name in enumerate(QKV):
+                if name in parts[0]:
+                    found = self._remains(torch.cat([part[name] for part in parts], dim=2))
+                    remains[:to, :, to, :, point] = found.unflatten(0, (to, self.heads)).cpu()
+        return remains
+
+    def _remains(self, readouts: Tensor) -> Tensor:
+        clean, other = self.raw
+        gap = clean - other if abs(self.behaviour_t) >= LEAST_T else float("nan")
+        return ((readouts.mean(dim=-1) - other) / gap).cpu()
+
+    @cached_property
+    def _outputs(self) -> tuple[Tensor, Tensor]:
+        clean, other = (torch.cat(parts) for parts in zip(*(edits.outputs() for edits in self.edits())))
+        return clean, other
+
+    @cached_property
+    def _inputs(self) -> tuple[Inputs, Inputs]:
+        encode = self.subject.reader.encode
+        return encode(self.prompt), encode(corrupted(self.prompt))

@@ -1,0 +1,62 @@
+"""What does a model draw through a context? Its predictions along the input, beside a learner's and the truth."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from mesa.learners import Learner
+from probes.behaviour.agreement import default_learners, fitted, relative_distance
+from probes.reading import Reading
+from probes.subject import NOT_REGRESSION, Subject
+from tasks.prompt import RegressionPrompt
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Predictions at many queries of a few contexts, for tasks whose inputs are one number.
+
+    Arrays, of one prompt a row: `context_x`, `context_y`, `query` (in rising order), `target`, `model`, and one for
+    each learner's last step. Metric: `relative_distance` (|f - g| / |g|) over all of them.
+
+    >>> from mesa.construction import gradient_step_model
+    >>> from tasks import LinearRegression, PairedReader
+    >>> subject = Subject(gradient_step_model(0.6, d_in=1), PairedReader(), LinearRegression(d_in=1))
+    >>> reading = Curves(prompts=2, queries=50)(subject, torch.Generator().manual_seed(0))
+    >>> reading.arrays["model"].shape
+    (2, 50)
+    """
+
+    prompts: int = 4
+    queries: int = 200
+    learners: tuple[Learner, ...] | None = None
+    name: str = "curves"
+
+    def applies(self, subject: Subject) -> str | None:
+        """Only where an input and a label are one number each."""
+        if subject.symbols:
+            return NOT_REGRESSION
+        prompt = subject.task.sample(1, torch.Generator())
+        flat = prompt.x.shape[-1] == prompt.y.shape[-1] == 1
+        return None if flat else "curves can be drawn where inputs and labels are one number each"
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure; the first half of the randomness tunes the learners."""
+        learners = fitted(self.learners or default_learners(subject), subject.prompts(1000, generator))
+        prompt = _ordered(subject.task.sample(self.prompts, generator, self.queries))
+        like = next(subject.model.parameters())
+        prompt = prompt.to(like.device, like.dtype)
+        prediction = subject.predict(prompt)
+        guesses = {learner.name: learner.predict(prompt)[-1] for learner in learners}
+        shown = {"context_x": prompt.x, "context_y": prompt.y, "query": prompt.query, "target": prompt.target}
+        arrays = {name: part[..., 0].cpu().numpy() for name, part in {**shown, "model": prediction, **guesses}.items()}
+        rows = [
+            {"metric": "relative_distance", "learner": name, "value": relative_distance(prediction, guess)}
+            for name, guess in guesses.items()
+        ]
+        return Reading.of(rows, arrays)
+
+
+def _ordered(prompt: RegressionPrompt) -> RegressionPrompt:
+    """The same prompts with their queries from left to right."""
+    order = prompt.query.argsort(dim=1)
+    return replace(prompt, query=prompt.query.gather(1, order), target=prompt.target.gather(1, order))

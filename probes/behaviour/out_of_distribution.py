@@ -1,0 +1,105 @@
+"""Does a model leave its training distribution as its learner does? ([VO] section 3, fig. 3)"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mesa.learners import Learner
+from probes.behaviour.agreement import default_learners, fitted, loss_rows, relative_distance
+from probes.reading import Reading
+from probes.subject import Subject
+from tasks.prompt import RegressionPrompt
+from tasks.regression.linear_regression import LinearRegression
+from tasks.regression.shifts import InputScale, NoisyLabels, QueryScale, RescaledInputs, TeacherScale
+from tasks.regression.sine import SineRegression
+from tasks.task import Task
+
+
+@dataclass(frozen=True)
+class OutOfDistribution:
+    """The losses of a model and of learners, tuned in distribution, on the same shifted prompts.
+
+    For linear regression `condition` is input_scale, teacher_scale or query_scale (`condition_value` the factor; 1 is
+    in distribution), noisy_labels (how many labels are noise), or normal, exponential, laplace (the context's Frobenius
+    norm). For sine curves it is input_scale or amplitude_scale (factors of the range) or phase_shift (radians; 0 is in
+    distribution). Metrics: `loss`, `learner_loss` (the learner `zero` always predicts zero), `relative_distance`
+    (|f - g| / |g|) and `error_ratio` (|f - g| / |g - target|: 0 for g itself, 1 for the truth). A list may be empty.
+
+    >>> from mesa.construction import gradient_step_model
+    >>> from tasks import PairedReader
+    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> probe = OutOfDistribution(prompts=100)
+    >>> sorted(probe(subject, torch.Generator().manual_seed(0)).table.condition.unique())[:3]
+    ['exponential', 'input_scale', 'laplace']
+    """
+
+    prompts: int = 5_000
+    input_scales: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+    teacher_scales: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
+    query_scales: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
+    noisy_labels: tuple[int, ...] = (0, 1, 2, 3, 5, 7, 10)
+    norms: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
+    amplitude_scales: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 3.0)
+    phase_shifts: tuple[float, ...] = (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4, math.pi)
+    learners: tuple[Learner, ...] | None = None
+    name: str = "out_of_distribution"
+
+    def applies(self, subject: Subject) -> str | None:
+        """Linear regression and sine curves only: the shifts are shifts of them."""
+        known = isinstance(subject.task, LinearRegression | SineRegression)
+        return None if known else "the shifts are those of linear regression and of sine curves"
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure every condition on fresh prompts."""
+        base = subject.task
+        assert isinstance(base, LinearRegression | SineRegression)
+        shifts = self._linear(base) if isinstance(base, LinearRegression) else self._sine(base)
+        tuning = subject.prompts(self.prompts, generator)
+        learners = fitted(self.learners or default_learners(subject), tuning)
+        rows = []
+        for condition, value, task in shifts:
+            prompt = subject.prompts(self.prompts, generator, task)
+            described = {"condition": condition, "condition_value": value}
+            guesses = {learner.name: learner.predict(prompt) for learner in learners}
+            prediction = subject.predict(prompt)
+            found = [*loss_rows(prediction, prompt, guesses), *_distances(prediction, prompt, guesses)]
+            rows += [{**described, **row} for row in found]
+        return Reading.of(rows)
+
+    def _sine(self, task: SineRegression) -> Iterator[tuple[str, float, Task]]:
+        factors = {
+            "input_scale": ("inputs", self.input_scales),
+            "amplitude_scale": ("amplitudes", self.amplitude_scales),
+        }
+        for condition, (field, times) in factors.items():
+            low, high = getattr(task, field)
+            yield from ((condition, by, replace(task, **{field: (low * by, high * by)})) for by in times)
+        low, high = task.phases
+        yield from (("phase_shift", by, replace(task, phases=(low + by, high + by))) for by in self.phase_shifts)
+
+    def _linear(self, task: LinearRegression) -> Iterator[tuple[str, float, Task]]:
+        scales = {
+            "input_scale": (InputScale, self.input_scales),
+            "teacher_scale": (TeacherScale, self.teacher_scales),
+            "query_scale": (QueryScale, self.query_scales),
+        }
+        for condition, (shift, factors) in scales.items():
+            yield from ((condition, factor, shift(task, factor)) for factor in factors)
+        for count in self.noisy_labels:
+            if count <= task.context:
+                yield "noisy_labels", float(count), NoisyLabels(task, count)
+        for law in ("normal", "exponential", "laplace"):
+            yield from ((law, norm, RescaledInputs(task, law, norm)) for norm in self.norms)
+
+
+def _distances(f: Tensor, prompt: RegressionPrompt, guesses: Mapping[str, Tensor]) -> Iterator[dict[str, Any]]:
+    for name, steps in guesses.items():
+        for step, g in enumerate(steps, start=1):
+            described = {"learner": name, "learner_step": step}
+            yield {"metric": "relative_distance", **described, "value": relative_distance(f, g)}
+            # A rival that is nearly right has no error to share: then it is a large number, or not defined.
+            yield {"metric": "error_ratio", **described, "value": float((f - g).norm() / (g - prompt.target).norm())}

@@ -1,0 +1,1 @@
+"""Questions to language models and their heads."""

@@ -1,0 +1,108 @@
+"""Which head reads what which earlier head writes? Q, K and V composition, and the QK trace ([EL])."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from probes.language.heads import behind, first_norm, positivity, token_heads, weights
+from probes.reading import Reading
+from probes.subject import Subject
+
+INPUTS = ("q", "k", "v")
+Pairs = Float[Tensor, "layer head to_layer to_head"]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """How much of what a head writes a head of a later layer reads, by weights alone, for all pairs.
+
+    With W_OV = W_V W_O and W_QK = W_Q W_K^T (rows), an earlier head's W_OV and a later head's W_QK or W_OV:
+    `composition` to input q is |W_OV W_QK| / (|W_OV| |W_QK|) (Frobenius), to k the same with W_QK^T, to v with the
+    later W_OV; TransformerLens's `all_composition_scores`. Random weights give about 1/sqrt(d_model), not 0: the
+    untrained model is what to compare with. Missing where a head's product is zero.
+
+    `qk_trace`, K composition as a map between tokens: a query token a, and a key that follows a token b which the
+    earlier head has fetched, have the score W_E[a] W_QK (W_E[b] W_OV)^T, so T = W_E W_Q W_K^T W_OV^T W_E^T holds the
+    scores of all (a, b). A head that looks for what followed its own token raises the diagonal of T. Its trace over the
+    sum of the moduli of its eigenvalues is 1 where tokens match themselves alone, and about 0 where what the earlier
+    head writes is not read as a token. With T = L R, L = W_E W_Q (d_vocab d_head) and R the rest, the eigenvalues are
+    those of R L (d_head d_head): no matrix of d_vocab squared is made. Norms' gains are multiplied in; their scale and
+    all positions, rotary ones too, are left out. Read it for those earlier heads that `induction_scores` finds to be
+    previous-token heads.
+
+    Arrays (layer head to_layer to_head): `q`, `k`, `v`, `qk_trace`; NaN where the later layer is not later.
+
+    >>> from mesa.construction import induction_model
+    >>> from tasks import RepeatedTokens, NextTokenReader
+    >>> subject = Subject(induction_model(33, 48, bos=32), NextTokenReader(), RepeatedTokens())
+    >>> table = Composition()(subject, torch.Generator().manual_seed(0)).table
+    >>> round(table[table.metric == "qk_trace"]["value"].item(), 6)
+    1.0
+    """
+
+    name: str = "composition"
+
+    def applies(self, subject: Subject) -> str | None:
+        """Any language model of at least two layers with TransformerLens's weights."""
+        reason = token_heads(subject)
+        if reason is None and _layers(subject) < 2:
+            return "one layer has no later one to compose with"
+        return reason
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure; nothing is random."""
+        model: Any = subject.model
+        with torch.no_grad():
+            arrays = {to_input: _scores(model, to_input) for to_input in INPUTS}
+            arrays["qk_trace"] = _traces(model, subject.task.d_vocab)
+        rows = list(_rows(arrays))
+        return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
+
+
+def _layers(subject: Subject) -> int:
+    model: Any = subject.model
+    return model.cfg.n_layers
+
+
+def _rows(arrays: dict[str, Pairs]) -> Iterator[dict[str, Any]]:
+    for name, scores in arrays.items():
+        to_input = name if name in INPUTS else "k"
+        metric = "composition" if name in INPUTS else name
+        for layer, head, to_layer, to_head in torch.cartesian_prod(*map(torch.arange, scores.shape)).tolist():
+            if to_layer > layer:
+                place = {"layer": layer, "head": head, "to_layer": to_layer, "to_head": to_head, "to_input": to_input}
+                yield {"metric": metric, **place, "value": float(scores[layer, head, to_layer, to_head])}
+
+
+def _scores(model: Any, to_input: str) -> Pairs:
+    """TransformerLens's scores; a TransformerBridge wraps them together with labels."""
+    found = model.all_composition_scores(to_input.upper())
+    scores = getattr(found, "scores", found).double()
+    return scores.where(_later(scores), torch.full_like(scores, torch.nan))
+
+
+def _later(scores: Tensor) -> Tensor:
+    layer = torch.arange(scores.shape[0], device=scores.device)
+    return (layer[:, None, None, None] < layer[:, None]).expand(scores.shape)
+
+
+def _traces(model: Any, symbols: int) -> Pairs:
+    layers, heads = model.cfg.n_layers, model.cfg.n_heads
+    W_E = model.W_E.detach().double()[:symbols]
+    between = W_E.mT @ W_E
+    found = torch.full((layers, heads, layers, heads), torch.nan, dtype=torch.float64, device=W_E.device)
+    for layer in range(layers - 1):
+        W_V = behind(model, first_norm(model, layer), weights(model, "W_V", layer))
+        W_O = weights(model, "W_O", layer)
+        for later in range(layer + 1, layers):
+            norm = first_norm(model, later)
+            W_Q, W_K = (behind(model, norm, weights(model, name, later)) for name in ("W_Q", "W_K"))
+            # R L = W_K^T W_O^T W_V^T (W_E^T W_E) W_Q, for every earlier head (first axis) and later one (second).
+            left = torch.einsum("hmk,ldm->lhkd", W_K, W_O)
+            right = torch.einsum("lmd,mn,hnk->lhdk", W_V, between, W_Q)
+            found[layer, :, later] = positivity(left, right)
+    return found

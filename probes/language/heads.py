@@ -1,0 +1,203 @@
+"""What heads of a language model do, through TransformerLens's hook names and weight shapes alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from mesa.rng import generator
+from probes.hooks import DeadHook
+from probes.subject import Subject
+from tasks.prompt import TokenPrompt
+
+# The hook points and weights that these probes read; a HookedTransformer and a TransformerBridge have them.
+HOOKS = ("hook_pattern", "hook_v", "hook_z")
+WEIGHTS = ("W_E", "W_U", "W_Q", "W_K", "W_V", "W_O")
+# What is smaller than this beside what it could be is rounding, of models in float32.
+ROUNDING = 1e-6
+# A vocabulary of more ids than this is looked at in part: in those that occur.
+LARGE = 4096
+# So many numbers of float64 at once fit in a few hundred megabytes.
+AT_ONCE = 2**24
+
+
+def token_heads(subject: Subject) -> str | None:
+    """None for a language model whose heads can be read, or why they cannot, in one line."""
+    if not subject.symbols:
+        return "it reads token sequences, not regression prompts"
+    model: Any = subject.model
+    known = getattr(model, "hook_dict", {})
+    layers = getattr(getattr(model, "cfg", None), "n_layers", 0)
+    names = [f"blocks.{layer}.attn.{leaf}" for layer in range(layers) for leaf in HOOKS]
+    missing = [name for name in names if name not in known]
+    if missing or not names:
+        return f"the model has no hook point {missing[0]}" if missing else "the model has no layers with hook points"
+    asked = getattr(subject.task, "d_vocab", None)
+    if asked is None:
+        return "its task does not say how many ids there are"
+    if asked > model.cfg.d_vocab:
+        return f"its task has {asked} ids, the model {model.cfg.d_vocab}"
+    for name in WEIGHTS:
+        # Asked for one by one: an architecture without a weight raises on it.
+        if not isinstance(getattr(model, name, None), Tensor):
+            return f"the model has no weight {name} of TransformerLens's shape"
+    try:
+        return _why_weights_misread(subject)
+    except DeadHook as error:
+        return str(error)
+
+
+def _why_weights_misread(subject: Subject) -> str | None:
+    """None where z W_O is what heads write and W_U behind the final norm gives the logits, or which of them is not so.
+
+    Some architectures norm what attention writes, scale gains otherwise, or cap logits: their weights would be misread.
+    """
+    model: Any = subject.model
+    prompt = subject.prompts(2, generator(0, "token_heads"))
+    symbols = torch.arange(min(model.cfg.d_vocab, 256))
+    out = Unembedding.of(subject, symbols)
+    layers = range(model.cfg.n_layers)
+    mlp = [f"blocks.{layer}.hook_mlp_out" for layer in layers if f"blocks.{layer}.hook_mlp_out" in model.hook_dict]
+    mlp = [] if getattr(model.cfg, "attn_only", False) else mlp
+    leaves = ("hook_resid_pre", "attn.hook_z", "hook_resid_post")
+    names = [f"blocks.{layer}.{leaf}" for layer in layers for leaf in leaves]
+    logits, found = watched(subject, prompt, [*names, *mlp, *([out.scale_name] if out.scale_name else [])])
+    for layer in layers:
+        before, z, after = (found[f"blocks.{layer}.{leaf}"] for leaf in leaves)
+        written = torch.einsum("bphe,hem->bpm", z, model.W_O[layer].detach().double()) + _bias(model, layer)
+        written = written + found.get(f"blocks.{layer}.hook_mlp_out", 0.0)
+        if not _near(before + written, after, after - before):
+            return f"what layer {layer}'s heads write is not z W_O here: it is normed, or scaled, on its way"
+    last = found[f"blocks.{model.cfg.n_layers - 1}.hook_resid_post"]
+    mine = out(last, found[out.scale_name] if out.scale_name else None)
+    theirs = logits[..., symbols.to(logits.device)]
+    theirs = theirs - theirs.mean(dim=-1, keepdim=True)
+    # Biases of the norm and of the unembedding add one and the same to every position; no head writes them.
+    mine, theirs = (part - part.mean(dim=(0, 1)) for part in (mine, theirs))
+    return (
+        None if _near(mine, theirs, theirs) else "its logits are not W_U behind the final norm: gains or a cap differ"
+    )
+
+
+def _bias(model: Any, layer: int) -> Tensor | float:
+    try:
+        return model.b_O[layer].detach().double()
+    except (AttributeError, TypeError):
+        # A bridge raises on a bias that its model does not have.
+        return 0.0
+
+
+def _near(mine: Tensor, theirs: Tensor, size: Tensor) -> bool:
+    # The model computes in float32, or less: a thousandth is far above its rounding and far below a missing gain.
+    return bool((mine - theirs).norm() <= 1e-3 * size.norm() + 1e-6 * theirs.norm())
+
+
+def watched(subject: Subject, prompt: TokenPrompt, names: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits (batch pos-1 d_vocab) and activations by name, of one run without a graph, in float64.
+
+    Raises DeadHook, naming the hook point, where one did not fire.
+    """
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:
+        # A TransformerBridge may call its hook points by other names than those asked for.
+        def hook(tensor: Tensor, hook: Any) -> None:
+            found[name] = tensor.detach().double()
+
+        return hook
+
+    model: Any = subject.model
+    asked = list(names)
+    with torch.no_grad(), model.hooks(fwd_hooks=[(name, keep(name)) for name in asked]):
+        inputs = subject.reader.encode(prompt)
+        logits = subject.reader.decode(subject.output(inputs), inputs).double()
+    silent = [name for name in asked if name not in found]
+    if silent:
+        raise DeadHook(f"{silent[0]}: the hook did not fire, so nothing can be read there")
+    return logits, found
+
+
+@dataclass(frozen=True, eq=False)
+class Unembedding:
+    """The map from the residual stream to some symbols' logits, mean-centred over them, and the norm before it.
+
+    A norm scales every position by one number, divides by it and multiplies by gains; LN first takes the mean over
+    channels off. All but the number is linear, and stands in `map`, here and in what reads the heads' weights.
+    """
+
+    map: Float[Tensor, "d_model symbol"]
+    scale_name: str | None
+
+    @classmethod
+    def of(cls, subject: Subject, symbols: Int[Tensor, " symbol"]) -> "Unembedding":
+        """The unembedding of a language model, for these ids."""
+        model: Any = subject.model
+        name = "ln_final.hook_scale"
+        normed = name in model.hook_dict
+        W = model.W_U.detach().double()[:, symbols.to(model.W_U.device)]
+        W = behind(model, model.ln_final if normed else None, W)
+        return cls(W - W.mean(dim=1, keepdim=True), name if normed else None)
+
+    def __call__(self, written: Tensor, scale: Tensor | None = None) -> Tensor:
+        """The logits of what was written (*place d_model), under the model's own scale (*place 1) where it has one."""
+        logits = written @ self.map
+        return logits if scale is None else logits / scale
+
+
+def behind(model: Any, norm: Any, weight: Float[Tensor, "*head d_model width"]) -> Float[Tensor, "*head d_model width"]:
+    """A weight that reads a normed stream, as one that reads the stream divided by the norm's scale."""
+    gain = next((part for part in (getattr(norm, "w", None), getattr(norm, "weight", None)) if part is not None), None)
+    if gain is not None:
+        weight = gain.detach().double()[:, None] * weight
+    if norm is not None and str(model.cfg.normalization_type).startswith("LN"):
+        weight = weight - weight.mean(dim=-2, keepdim=True)
+    return weight
+
+
+def first_norm(model: Any, layer: int) -> Any:
+    """The norm before a layer's attention, or None where there is none."""
+    return model.blocks[layer].ln1 if f"blocks.{layer}.ln1.hook_scale" in model.hook_dict else None
+
+
+def per_head(values: Float[Tensor, "batch pos group d_head"], heads: int) -> Float[Tensor, "batch pos head d_head"]:
+    """Values of every head, where groups of heads share them."""
+    return values if values.shape[2] == heads else values.repeat_interleave(heads // values.shape[2], dim=2)
+
+
+def weights(model: Any, name: str, layer: int) -> Float[Tensor, "head rows columns"]:
+    """A layer's W_Q, W_K, W_V or W_O of every head, where groups of heads share it, in float64."""
+    weight = getattr(model, name)[layer].detach().double()
+    return weight.repeat_interleave(model.cfg.n_heads // weight.shape[0], dim=0)
+
+
+def share(part: Tensor, whole: Tensor, least: Tensor) -> Tensor:
+    """part / whole, and 0 where the whole is no more than `least`: a quotient of rounding errors says nothing."""
+    there = whole > least
+    return torch.where(there, part / whole.where(there, torch.ones_like(whole)), torch.zeros_like(part))
+
+
+def attention(pattern: Float[Tensor, "batch head pos key"]) -> Float[Tensor, "batch head pos key"]:
+    """Shares of attention: a softmax pattern as it is, a linear one's moduli over their sum, 0 where all are 0."""
+    whole = pattern.abs().sum(dim=-1, keepdim=True)
+    return share(pattern.abs(), whole, ROUNDING * whole.amax(dim=(0, 2), keepdim=True))
+
+
+def positivity(left: Float[Tensor, "*place d m"], right: Float[Tensor, "*place m d"]) -> Float[Tensor, "*place"]:
+    """The sum of the eigenvalues of a product over the sum of their moduli: 1 where all are positive, 0 for no product.
+
+    >>> positivity(torch.diag(torch.tensor([3.0, -1.0])), torch.eye(2)).item()
+    0.5
+    """
+    values = torch.linalg.eigvals(left @ right)
+    sizes = torch.linalg.matrix_norm(left) * torch.linalg.matrix_norm(right)
+    return share(values.sum(dim=-1).real, values.abs().sum(dim=-1), 1e-9 * sizes)
+
+
+def pieces(prompt: TokenPrompt, each: int) -> Iterable[TokenPrompt]:
+    """The prompts, so many at a time that `each` numbers for every prompt fit in memory."""
+    size = max(1, AT_ONCE // each)
+    for start in range(0, len(prompt), size):
+        yield prompt.batch(start, start + size)

@@ -1,0 +1,159 @@
+"""Is what an induction head writes one gradient step on the pairs (x_t -> x_(t+1)) of its context? (after [VO])"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from mesa.learners.token_predictors import SUCCESSORS
+from probes.language.heads import LARGE, ROUNDING, Unembedding, per_head, pieces, token_heads, watched, weights
+from probes.reading import Reading
+from probes.subject import Subject
+from tasks.prompt import TokenPrompt
+
+# Explicit predictors tie by construction; sums of ones in float64 are exact, logarithms of equal numbers too.
+_TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class InductionAsGradientStep:
+    """Compare the logits that the model, and each head alone, writes with explicit predictors of the next symbol.
+
+    The learners are those of `mesa.learners.SUCCESSORS`: `gradient_step`, one step from zero on the pairs, which is the
+    raw counts of successors, and its rivals. Logits f and answers g at scored positions are mean-centred over the
+    symbols (ids that are asked for at all), as softmax does not feel a mean; a final norm's scale is the model's own.
+    Metrics per learner, with `readout` model or head: `scale`, the one factor a of least |f - a g|, fitted on prompts
+    that are not scored; `relative_distance`, |f - a g| / |f| over all positions, 1 where g says nothing of f; `cosine`
+    of f and g, which hides the scale; `top_agreement`, how often f's first symbol is the learner's, where the learner's
+    does not tie (ties of f count in parts). Once for each f: `norm`, its root mean square over positions and symbols.
+    Undefined numbers (a cosine with `uniform`, any of a head that writes nothing) are missing. With more than 4,096 ids
+    so few prompts are drawn that they hold about as many tokens.
+
+    On sequences in which few tokens occur twice before they are asked for, all predictors but `unigram` nearly
+    coincide: one match has one successor, whatever is done to counts. A Markov chain, where a state comes many times
+    with different successors, tells them apart best.
+
+    >>> from mesa.construction import pair_step_model
+    >>> from tasks import MarkovChain, NextTokenReader
+    >>> subject = Subject(pair_step_model(0.5, d_vocab=5, n_ctx=20, bos=4), NextTokenReader(), MarkovChain(length=20))
+    >>> table = InductionAsGradientStep(prompts=20)(subject, torch.Generator().manual_seed(0)).table
+    >>> step = table[(table.learner == "gradient_step") & (table.readout == "model")].set_index("metric")["value"]
+    >>> step.round(6).to_dict()
+    {'scale': 0.5, 'relative_distance': 0.0, 'cosine': 1.0, 'top_agreement': 1.0}
+    """
+
+    prompts: int = 256
+    learners: tuple[str, ...] = tuple(SUCCESSORS)
+    name: str = "induction_as_gradient_step"
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.learners if name not in SUCCESSORS]
+        if unknown:
+            raise ValueError(f"learners: {unknown[0]!r} is not one of {', '.join(SUCCESSORS)}")
+
+    def applies(self, subject: Subject) -> str | None:
+        """Any language model with hooks."""
+        return token_heads(subject)
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure; the first half of the randomness fits the scales, the second scores."""
+        few = max(8, LARGE // subject.task.n_ctx) if subject.task.d_vocab > LARGE else self.prompts
+        tuning, prompt = (subject.prompts(min(self.prompts, few), generator) for _ in range(2))
+        symbols = torch.unique(torch.cat([part.tokens[:, 1:][part.scored[:, 1:]] for part in (tuning, prompt)]))
+        out = Unembedding.of(subject, symbols)
+        totals = [self._totals(subject, part, out, symbols) for part in (tuning, prompt)]
+        scales = {key: fit.fg / fit.gg if fit.gg > 0 else fit.fg for key, fit in totals[0].items()}
+        distances = self._distances(subject, prompt, out, symbols, scales)
+        rows: list[dict[str, Any]] = []
+        for key, found in totals[1].items():
+            where, learner = dict(zip(("layer", "head"), key[0], strict=False)), key[1]
+            place = {"readout": "head" if where else "model", **where}
+            values = {
+                "scale": scales[key] if found.gg > 0 else torch.nan,
+                "relative_distance": (distances[key] / found.ff).sqrt(),
+                "cosine": found.fg / (found.ff * found.gg).sqrt(),
+                "top_agreement": found.agreed / found.decided if found.ff > 0 else torch.nan,
+            }
+            if learner == self.learners[0]:
+                rows.append(
+                    {"metric": "norm", **place, "value": float((found.ff / found.places / len(symbols)).sqrt())}
+                )
+            rows += [{"metric": m, **place, "learner": learner, "value": float(value)} for m, value in values.items()]
+        return Reading.of(rows)
+
+    def _totals(self, subject: Subject, prompt: TokenPrompt, out: Unembedding, symbols: Tensor) -> "dict[Any, _Totals]":
+        totals: dict[Any, _Totals] = {}
+        for who, learner, f, g, answer in self._pairs(subject, prompt, out, symbols):
+            totals.setdefault((who, learner), _Totals()).add(f, g, answer)
+        return totals
+
+    def _distances(
+        self, subject: Subject, prompt: TokenPrompt, out: Unembedding, symbols: Tensor, scales: dict[Any, Tensor]
+    ) -> dict[Any, Tensor]:
+        """|f - a g|^2, from the differences themselves: sums of squares would leave 1e-8 of an exact agreement."""
+        total: dict[Any, Tensor] = {}
+        for who, learner, f, g, _ in self._pairs(subject, prompt, out, symbols):
+            gap = (f - scales[who, learner] * g).square().sum()
+            total[who, learner] = total.get((who, learner), torch.zeros_like(gap)) + gap
+        return total
+
+    def _pairs(
+        self, subject: Subject, prompt: TokenPrompt, out: Unembedding, symbols: Int[Tensor, " symbol"]
+    ) -> Iterator[tuple[tuple[int, ...], str, Tensor, Tensor, Tensor]]:
+        """Who writes, the learner, centred logits and answers (place symbol), and the answers before centring."""
+        for part in pieces(prompt, part_size(prompt, len(symbols))):
+            scored = part.scored[:, 1:]
+            guesses = {name: SUCCESSORS[name](part, symbols)[scored] for name in self.learners}
+            for who, f in _written(subject, part, out, symbols):
+                for name, g in guesses.items():
+                    yield who, name, f, g - g.mean(dim=1, keepdim=True), g
+
+
+@dataclass(eq=False)
+class _Totals:
+    """Sums over places, piece by piece."""
+
+    ff: Any = 0.0
+    fg: Any = 0.0
+    gg: Any = 0.0
+    agreed: Any = 0.0
+    decided: Any = 0
+    places: int = 0
+
+    def add(self, f: Tensor, g: Tensor, answer: Tensor) -> None:
+        if not len(f):
+            return
+        first = answer >= answer.amax(dim=1, keepdim=True) - _TIE
+        single = first.sum(dim=1) == 1
+        said = f >= f.amax(dim=1, keepdim=True) - ROUNDING * f.abs().amax()
+        hit = (said & first).sum(dim=1).double() / said.sum(dim=1)
+        self.ff, self.fg, self.gg = self.ff + (f * f).sum(), self.fg + (f * g).sum(), self.gg + (g * g).sum()
+        self.agreed, self.decided = self.agreed + (hit * single).sum(), self.decided + single.sum()
+        self.places += len(f)
+
+
+def part_size(prompt: TokenPrompt, symbols: int) -> int:
+    """How many numbers one prompt takes: its matches and, for all learners and one head, its answers."""
+    pos = prompt.tokens.shape[1]
+    return pos * (pos + len(SUCCESSORS) * symbols)
+
+
+def _written(
+    subject: Subject, prompt: TokenPrompt, out: Unembedding, symbols: Int[Tensor, " symbol"]
+) -> Iterator[tuple[tuple[int, ...], Float[Tensor, "place symbol"]]]:
+    """The centred logits at scored positions of the model, (), and of each head (layer, head) alone."""
+    model: Any = subject.model
+    layers = range(model.cfg.n_layers)
+    scale = [out.scale_name] if out.scale_name else []
+    logits, found = watched(subject, prompt, [*(f"blocks.{layer}.attn.hook_z" for layer in layers), *scale])
+    scored = prompt.scored[:, 1:]
+    chosen = logits[scored][:, symbols.to(logits.device)]
+    yield (), chosen - chosen.mean(dim=1, keepdim=True)
+    size = found[out.scale_name][scored] if out.scale_name else None
+    for layer in layers:
+        z, W_O = per_head(found[f"blocks.{layer}.attn.hook_z"], model.cfg.n_heads), weights(model, "W_O", layer)
+        for head in range(model.cfg.n_heads):
+            yield (layer, head), out(z[:, :, head][scored] @ W_O[head], size)

@@ -1,0 +1,182 @@
+"""Which heads look at the token before, which at what followed it earlier, and which copy? ([OL], [EL])"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from probes.language.heads import (
+    LARGE,
+    ROUNDING,
+    Unembedding,
+    attention,
+    behind,
+    first_norm,
+    per_head,
+    pieces,
+    positivity,
+    share,
+    token_heads,
+    watched,
+    weights,
+)
+from probes.language.repeats import block_length, induction_targets, repeated
+from probes.reading import Reading
+from probes.subject import Subject
+from tasks.prompt import TokenPrompt
+from tasks.readers.next_token import token_losses
+
+# In blocks of two the token before is also the one after an earlier occurrence.
+SHORTEST = 3
+
+
+@dataclass(frozen=True)
+class InductionScores:
+    """Scores of every head on a first token and `repeats` times a block of random, distinct symbols; and losses.
+
+    Heads: `previous_token`, the mean attention from a position to the one before; `prefix_matching`, the attention from
+    a token to those right after each of its earlier occurrences, summed over them, mean over repeats 2 and on;
+    `copying`, the share of what a source token makes a head add to the logits, mean-centred over the symbols and
+    rectified, that goes to that token itself, weighted by the attention it gets in repeats 2 and on: 1 where only
+    attended tokens are raised, about 1/V by chance for V symbols; `task_prefix_matching`, prefix matching on the
+    subject's own prompts, mean over scored positions whose token came before, since random tokens may be nothing that
+    a model has learnt to read (keys among values); `copying_eigenvalues`, the sum of the eigenvalues of
+    W_E W_V W_O W_U over the sum of their moduli, norms' gains multiplied in and their scale left out. A pattern of a
+    linear kernel is no distribution: its moduli are divided by their sum, 0 where all are 0; for softmax this changes
+    nothing.
+
+    The model, in nats: `loss` and, per `position` of the predicted token, `loss_by_position`; `in_context_score`, late
+    minus early loss. Condition `repeated` is on these sequences, last against first repeat, all tokens; `task` is on
+    prompts of the subject's own task, scored tokens only, last against first quarter of the positions that are scored.
+    A model trained on scored tokens alone may guess anything in the first repeat.
+
+    A block is as long as fits, at most 25: repeats * block + 1 tokens are read. Of more than 4,096 ids, `copying` looks
+    at those that occur. Arrays: `pattern` of the first sequence (layer head pos pos), its `tokens`, and the scores
+    (layer head).
+
+    >>> from mesa.construction import induction_model
+    >>> from tasks import RepeatedTokens, NextTokenReader
+    >>> task = RepeatedTokens(vocabulary=8, length=21, shortest=4, longest=6)
+    >>> subject = Subject(induction_model(9, 21, bos=8), NextTokenReader(), task)
+    >>> reading = InductionScores(prompts=10)(subject, torch.Generator().manual_seed(0))
+    >>> reading.arrays["prefix_matching"].round(6).tolist()
+    [[0.0], [1.0]]
+    """
+
+    prompts: int = 100
+    repeats: int = 4
+    name: str = "induction_scores"
+
+    def __post_init__(self) -> None:
+        if self.repeats < 2:
+            raise ValueError(f"repeats: {self.repeats} must be at least 2: the first block cannot be predicted")
+
+    def applies(self, subject: Subject) -> str | None:
+        """Any language model with hooks that reads enough tokens for the repeats."""
+        reason = token_heads(subject)
+        if reason is None and block_length(subject, self.repeats) < SHORTEST:
+            model: Any = subject.model
+            room, known = model.cfg.n_ctx, subject.task.d_vocab - 1
+            needed = f"{self.repeats} repeats of {SHORTEST} distinct symbols"
+            return f"{needed} do not fit in {room} tokens of {known} symbols"
+        return reason
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure; the first half of the randomness draws the task's prompts, the rest the repeated tokens."""
+        own = subject.prompts(self.prompts, generator)
+        prompt = repeated(subject, own, self.repeats, generator)
+        scores, arrays, losses = self._scores(subject, prompt)
+        scores["task_prefix_matching"], own_losses = _on_task(subject, own)
+        rows = [
+            {"metric": metric, "layer": layer, "head": head, "value": float(score[layer, head])}
+            for metric, score in scores.items()
+            for layer in range(score.shape[0])
+            for head in range(score.shape[1])
+        ]
+        block = block_length(subject, self.repeats)
+        early, late = slice(0, block), slice((self.repeats - 1) * block, self.repeats * block)
+        rows += list(_loss_rows("repeated", losses, prompt.scored[:, 1:], early, late))
+        scored = own.scored[:, 1:]
+        places = scored.any(dim=0).nonzero().flatten()
+        quarter = max(1, len(places) // 4)
+        rows += list(_loss_rows("task", own_losses, scored, places[:quarter], places[-quarter:]))
+        return Reading.of(rows, {name: array.cpu().numpy() for name, array in {**arrays, **scores}.items()})
+
+    def _scores(self, subject: Subject, prompt: TokenPrompt) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+        """Scores (layer head), what a figure shows, and the loss of every token (batch pos)."""
+        model: Any = subject.model
+        layers, heads, block = model.cfg.n_layers, model.cfg.n_heads, block_length(subject, self.repeats)
+        pos, every = prompt.tokens.shape[1] - 1, torch.arange(subject.task.d_vocab, device=prompt.tokens.device)
+        symbols = every if len(every) <= LARGE else prompt.tokens.unique()
+        out = Unembedding.of(subject, symbols)
+        W_O = model.W_O.detach().double()
+        sums = {name: out.map.new_zeros(layers, heads) for name in ("previous_token", "prefix_matching", "copying")}
+        shown, losses = {}, []
+        names = [f"blocks.{layer}.attn.{leaf}" for layer in range(layers) for leaf in ("hook_pattern", "hook_v")]
+        for part in pieces(prompt, pos * max(len(every), layers * heads * pos)):
+            logits, found = watched(subject, part, names)
+            losses.append(token_losses(logits, part))
+            place, late = torch.searchsorted(symbols, part.tokens[:, :-1].contiguous()), slice(block + 1, None)
+            after = induction_targets(part)
+            for layer in range(layers):
+                raw = found[f"blocks.{layer}.attn.hook_pattern"]
+                shown.setdefault(layer, raw[0])
+                pattern = attention(raw)
+                sums["previous_token"][layer] += pattern.diagonal(-1, 2, 3).mean(dim=-1).sum(dim=0)
+                matched = (pattern * after[:, None]).sum(dim=-1)[..., late]
+                sums["prefix_matching"][layer] += matched.mean(dim=-1).sum(dim=0)
+                values = per_head(found[f"blocks.{layer}.attn.hook_v"], heads)
+                for head in range(heads):
+                    raised = out(values[:, :, head] @ W_O[layer, head]).clamp(min=0)
+                    whole = raised.sum(dim=-1)
+                    own = share(raised.gather(-1, place[..., None])[..., 0], whole, ROUNDING * whole.max())
+                    went = (pattern[:, head, late] * own[:, None]).sum(dim=-1)
+                    sums["copying"][layer, head] += went.mean(dim=-1).sum()
+        scores = {name: total / len(prompt) for name, total in sums.items()}
+        scores["copying_eigenvalues"] = _eigenvalues(model, Unembedding.of(subject, every))
+        arrays = {"pattern": torch.stack([shown[layer] for layer in range(layers)]), "tokens": prompt.tokens[0, :-1]}
+        return scores, arrays, torch.cat(losses)
+
+
+def _eigenvalues(model: Any, out: Unembedding) -> Float[Tensor, "layer head"]:
+    """For every head the positivity of W_E W_V W_O W_U, on the d_head side: AB and BA have the same eigenvalues.
+
+    Centring over the symbols takes away one direction, which logits do not feel.
+    """
+    onwards = out.map @ model.W_E.detach().double()[: out.map.shape[1]]
+    found = []
+    for layer in range(model.cfg.n_layers):
+        W_V = behind(model, first_norm(model, layer), weights(model, "W_V", layer))
+        found.append(positivity(weights(model, "W_O", layer) @ onwards, W_V))
+    return torch.stack(found)
+
+
+def _on_task(subject: Subject, prompt: TokenPrompt) -> tuple[Float[Tensor, "layer head"], Float[Tensor, "batch pos"]]:
+    """Prefix matching at scored positions whose token came before, NaN where none did, and the loss of every token."""
+    model: Any = subject.model
+    names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.cfg.n_layers)]
+    pos, losses, places = prompt.tokens.shape[1] - 1, [], 0
+    total: Any = 0.0
+    for part in pieces(prompt, pos * max(subject.task.d_vocab, len(names) * model.cfg.n_heads * pos)):
+        logits, found = watched(subject, part, names)
+        losses.append(token_losses(logits, part))
+        after = induction_targets(part)
+        asked = part.scored[:, 1:] & after.any(dim=-1)
+        matched = torch.stack([(attention(found[name]) * after[:, None]).sum(dim=-1) for name in names])
+        total = total + (matched * asked[:, None]).sum(dim=(1, 3))
+        places += int(asked.sum())
+    return total / (places or torch.nan), torch.cat(losses)
+
+
+def _loss_rows(condition: str, losses: Tensor, scored: Tensor, early: Any, late: Any) -> Iterator[dict[str, Any]]:
+    def mean(places: Any) -> float:
+        return float(losses[:, places][scored[:, places]].mean())
+
+    yield {"metric": "loss", "condition": condition, "value": mean(slice(None))}
+    yield {"metric": "in_context_score", "condition": condition, "value": mean(late) - mean(early)}
+    for place in scored.any(dim=0).nonzero().flatten().tolist():
+        row = {"metric": "loss_by_position", "condition": condition, "position": place + 1}
+        yield {**row, "value": mean(slice(place, place + 1))}

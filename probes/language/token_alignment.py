@@ -1,0 +1,85 @@
+"""How near is a language model's prediction to each explicit predictor's, from uniform to the best there is?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mesa.learners.token_predictors import SUCCESSORS
+from probes.reading import Reading
+from probes.subject import Subject
+from tasks.prompt import TokenPrompt
+
+# Predictors are tables of (batch pos symbol) in float64: more symbols than this, and they fill the memory.
+LARGEST = 4096
+# The phases that a model of Markov chains goes through ([EDEL]), by the predictors that they are named for.
+PHASES = {"uniform": "uniform", "unigram": "unigram", "bigram": "smoothed_log_bigram"}
+
+
+@dataclass(frozen=True)
+class TokenAlignment:
+    """Compare next-token distributions with explicit ones, on the scored tokens of one and the same batch.
+
+    Metrics, in nats: `loss`, `learner_loss`, and `kl`, the mean of KL(learner || model), which is 0 only for equal
+    distributions. Learners: `uniform` over the symbols; `unigram`, the symbols so far, each counted once more;
+    `bigram`, the successors so far of the current symbol, each counted once more; `best`, the task's own
+    (uniform, unigram, bigram: [EDEL] Edelman et al. 2024, arXiv 2402.11004).
+
+    >>> from mesa.config.schema import ModelConfig
+    >>> from mesa.models.language import TokenTransformer
+    >>> from tasks import MarkovChain, NextTokenReader
+    >>> task = MarkovChain(vocabulary=3, length=8)
+    >>> model = TokenTransformer(ModelConfig(d_model=8, kernel="softmax", causal=True), task.d_vocab, task.n_ctx)
+    >>> reading = TokenAlignment(prompts=10)(Subject(model, NextTokenReader(), task), torch.Generator().manual_seed(0))
+    >>> sorted(reading.table["learner"].dropna().unique())
+    ['best', 'bigram', 'uniform', 'unigram']
+    """
+
+    prompts: int = 512
+    name: str = "token_alignment"
+
+    def applies(self, subject: Subject) -> str | None:
+        """Language models on a task whose best predictor is known."""
+        if not subject.symbols:
+            return "reads token sequences, not regression prompts"
+        if not hasattr(subject.task, "best"):
+            return "the task has no predictor in closed form"
+        if subject.task.d_vocab > LARGEST:
+            return f"explicit predictors of {subject.task.d_vocab} symbols take too long; at most {LARGEST}"
+        return None
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure."""
+        prompt = subject.prompts(self.prompts, generator)
+        model = subject.predict(prompt).double().log_softmax(dim=-1)
+        rows: list[dict[str, Any]] = [{"metric": "loss", "value": _loss(model, prompt)}]
+        for name, guess in _guesses(subject, prompt):
+            rows.append({"metric": "learner_loss", "learner": name, "value": _loss(guess, prompt)})
+            rows.append({"metric": "kl", "learner": name, "value": _divergence(guess, model, prompt)})
+        return Reading.of(rows)
+
+
+def _guesses(subject: Subject, prompt: TokenPrompt) -> Iterator[tuple[str, Tensor]]:
+    symbols = subject.task.vocabulary
+    for name, rule in PHASES.items():
+        found = SUCCESSORS[rule](prompt, torch.arange(symbols)).log_softmax(dim=-1)
+        # The first token of a sequence, where it has an id of its own, never comes again.
+        yield name, torch.nn.functional.pad(found, (0, subject.task.d_vocab - symbols), value=-torch.inf)
+    yield "best", subject.task.best(prompt)
+
+
+def _loss(log_probabilities: Float[Tensor, "batch pos d_vocab"], prompt: TokenPrompt) -> float:
+    given = log_probabilities.gather(-1, prompt.tokens[:, 1:, None])[..., 0]
+    return -given[prompt.scored[:, 1:]].mean().item()
+
+
+def _divergence(
+    guess: Float[Tensor, "batch pos d_vocab"], model: Float[Tensor, "batch pos d_vocab"], prompt: TokenPrompt
+) -> float:
+    weight = guess.exp()
+    # What the learner rules out counts nothing, whatever the model thinks of it.
+    terms = torch.where(weight > 0, weight * (guess - model), torch.zeros_like(model))
+    return terms.sum(dim=-1)[prompt.scored[:, 1:]].mean().item()

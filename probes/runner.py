@@ -1,0 +1,215 @@
+"""Many probes over many subjects: controls beside every model, and every row stamped with where it comes from."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, fields, replace
+from importlib import import_module
+from pathlib import Path
+
+from mesa import build
+from mesa.errors import unknown
+from mesa.learners import Settled, TrainedLearner
+from mesa.rng import generator
+from mesa.storage.run import Run, Which, checked, model_of
+from mesa.training.pool import pool, results
+from mesa.training.trainer import one_thread
+from probes.behaviour.agreement import SEARCHED, default_learners, fitted
+from probes.controls.regression import CONTROLS
+from probes.hooks import DeadHook
+from probes.probe import Probe
+from probes.reading import Reading, joined
+from probes.registry import PROBES
+from probes.subject import Subject
+from tasks.readers.interleaved import InterleavedReader
+
+DEFAULT_CONTROLS = ("untrained", "shuffled_labels", "constructed")
+# Shuffled labels say nothing about a probe that looks at weights, compares one model's loss with another's, reads the
+# labels off the tokens themselves, or shuffles examples itself.
+WEIGHT_CONTROLS = ("untrained", "constructed")
+WEIGHT_PROBES = ("weight_products", "interpolation", "curvature", "order_sensitivity", "composition")
+# Those of neighbouring tokens; what is copied from place to place is copied whatever the labels there are.
+PLACE_CONTROLS = ("untrained", "shuffled_labels", "reversed_positions", "constructed_interleaved")
+PLACE_WEIGHT_CONTROLS = ("untrained", "reversed_positions", "constructed_interleaved")
+# Those of language models; another order of tokens says nothing about weights either.
+TOKEN_CONTROLS = ("untrained", "shuffled_tokens", "constructed_induction")
+TOKEN_WEIGHT_CONTROLS = ("untrained", "constructed_induction")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One probe: at which checkpoints of a run, and beside which controls (None: those that fit) at the last one.
+
+    With a `rival`, the name of a run beside this one, the probe's only learner is that run's last model of the same
+    seed, under the name `meta_learned`. With `tune_once` its learners are tuned once for a seed, on prompts of their
+    own, and serve all its checkpoints and controls: for learners whose tuning takes long.
+    """
+
+    probe: Probe
+    checkpoint: Which = "last"
+    controls: tuple[str, ...] | None = None
+    rival: str | None = None
+    tune_once: bool = False
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A probe or control that does not apply to a subject, and why, in one line."""
+
+    probe: str
+    subject: str
+    reason: str
+
+
+def probe_of(name: str, prompts: int | None = None) -> Probe:
+    """The probe of this name; UserError, with the nearest name, where there is none.
+
+    Its parameters are the defaults, but for the number of `prompts` where it has one.
+    """
+    if name not in PROBES:
+        raise unknown("probe", name, PROBES)
+    module, cls, _ = PROBES[name]
+    found = getattr(import_module(module), cls)
+    known = any(field.name == "prompts" for field in fields(found))
+    return found(**({} if prompts is None or not known else {"prompts": prompts}))
+
+
+def default_controls(probe: Probe, subject: Subject) -> tuple[str, ...]:
+    """The controls that fit a probe and the kind of model."""
+    weights = probe.name in WEIGHT_PROBES
+    if subject.symbols:
+        return TOKEN_WEIGHT_CONTROLS if weights else TOKEN_CONTROLS
+    if isinstance(getattr(subject.reader, "base", subject.reader), InterleavedReader):
+        return PLACE_WEIGHT_CONTROLS if weights or probe.name == "copying_sensitivity" else PLACE_CONTROLS
+    return WEIGHT_CONTROLS if weights else DEFAULT_CONTROLS
+
+
+def measure(probe: Probe, subject: Subject) -> Reading | Skipped:
+    """One reading, stamped; its randomness is a function of the subject's seed and the probe's name.
+
+    A model and its controls are thus measured on the same prompts.
+    """
+    reason = probe.applies(subject)
+    if reason is not None:
+        return Skipped(probe.name, subject.control, reason)
+    try:
+        reading = probe(subject, generator(subject.seed, f"probe/{probe.name}"))
+    except DeadHook as error:
+        # Nothing can be read there, and that is all that is wrong: other probes go on.
+        return Skipped(probe.name, subject.control, str(error))
+    where = {"run": subject.run, "seed": subject.seed, "step": subject.step, "control": subject.control}
+    prefix = f"{subject.run}/seed-{subject.seed}/step-{subject.step}/{subject.control}/"
+    return reading.stamped(prefix, probe=probe.name, **where)
+
+
+def probe_subjects(
+    probes: Iterable[Probe], subjects: Sequence[Subject], controls: Sequence[str] | None = None
+) -> tuple[Reading, list[Skipped]]:
+    """Every probe on every subject and on its controls: all rows, and what did not apply.
+
+    >>> from mesa.construction import gradient_step_model
+    >>> from probes import GDAlignment
+    >>> from tasks import LinearRegression, PairedReader
+    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> reading, skipped = probe_subjects([GDAlignment(prompts=200)], [subject])
+    >>> reading.table.control.unique().tolist()
+    ['none', 'untrained', 'shuffled_labels', 'constructed']
+    """
+    found = [item for probe in probes for subject in subjects for item in _with_controls(probe, subject, controls)]
+    readings = joined(item for item in found if isinstance(item, Reading))
+    return readings, [item for item in found if isinstance(item, Skipped)]
+
+
+def probe_runs(
+    asked: Sequence[tuple[Run, Sequence[Plan]]],
+    *,
+    workers: int = 1,
+    executor: Executor | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> tuple[Reading, list[Skipped]]:
+    """Put plans to every seed of some runs that did not diverge; each run's readings are saved in it too.
+
+    The unit of work is a seed. Raises DamagedCheckpoint where a checkpoint is not what was saved.
+    """
+    work = [
+        (run, seed, tuple(plans))
+        for run, plans in asked
+        for seed in run.seeds
+        if run.outcome(seed)["status"] != "diverged"
+    ]
+    with pool(workers, len(work), executor) as active:
+        parts = results([active.submit(_seed, run.path, seed, plans) for run, seed, plans in work], report)
+    readings = []
+    for run, plans in asked:
+        mine = [found for (owner, _, _), (found, _) in zip(work, parts, strict=True) if owner is run]
+        for plan in plans:
+            reading = joined(found[plan.probe.name] for found in mine)
+            reading.save(run.path / "readings", plan.probe.name)
+            readings.append(reading)
+    skipped = [item for _, items in parts for item in items]
+    return joined(readings), list(dict.fromkeys(skipped))
+
+
+def subjects_of(run: Run, seed: int, which: Which) -> Iterator[Subject]:
+    """The models of a seed's checkpoints, with the run's reader and task."""
+    task, reader = build.task(run.config.task), build.reader(run.config)
+    for step, path in run.select(seed, which).items():
+        yield Subject(model_of(checked(path, run, seed)), reader, task, run.name, seed, step)
+
+
+def _seed(path: Path, seed: int, plans: tuple[Plan, ...]) -> tuple[dict[str, Reading], list[Skipped]]:
+    run, found, skipped = Run.open(path), {}, []
+    with one_thread():
+        for plan in plans:
+            readings, probe = [], _facing(plan, run, seed)
+            if isinstance(probe, Skipped):
+                skipped.append(probe)
+                found[plan.probe.name] = joined(())
+                continue
+            for subject in subjects_of(run, seed, plan.checkpoint):
+                last = subject.step == max(run.checkpoints(seed)) or plan.checkpoint != "all"
+                items = list(_with_controls(probe, subject, plan.controls if last else ()))
+                readings += [item for item in items if isinstance(item, Reading)]
+                skipped += [item for item in items if isinstance(item, Skipped)]
+            found[plan.probe.name] = joined(readings)
+    return found, skipped
+
+
+def _facing(plan: Plan, run: Run, seed: int) -> Probe | Skipped:
+    """The plan's probe, beside the rival where there is one; UserError where that was not trained."""
+    if plan.rival is None:
+        return _settled(plan.probe, run, seed) if plan.tune_once else plan.probe
+    other = Run.open(run.path.parent / plan.rival)
+    if other.outcome(seed)["status"] == "diverged":
+        return Skipped(plan.probe.name, f"{run.name} seed {seed}", f"the rival of this seed in {other.name} diverged")
+    learner = TrainedLearner(other.load(seed), build.reader(other.config))
+    # A Probe is a frozen dataclass; one without a field `learners` has no use for a rival, and says so.
+    return replace(plan.probe, learners=(learner,))  # pyright: ignore[reportArgumentType]
+
+
+def _settled(probe: Probe, run: Run, seed: int) -> Probe:
+    """The probe with learners that are tuned for the seed's last model."""
+    (subject,) = subjects_of(run, seed, "last")
+    # As for a rival: a Probe is a frozen dataclass, and one without a field `learners` says so here.
+    name = "learners"
+    learners = getattr(probe, name) or default_learners(subject)
+    tuning = subject.prompts(SEARCHED, generator(seed, "learners"))
+    settled = tuple(Settled(each) for each in fitted(learners, tuning))
+    return replace(probe, learners=settled)  # pyright: ignore[reportArgumentType]
+
+
+def _with_controls(probe: Probe, subject: Subject, controls: Sequence[str] | None) -> Iterator[Reading | Skipped]:
+    found = measure(probe, subject)
+    yield found
+    if controls is None:
+        if isinstance(found, Skipped) and subject.symbols:
+            # A question about another kind of model is one about none of the controls: one line is enough.
+            return
+        controls = default_controls(probe, subject)
+    for name in controls:
+        if name not in CONTROLS:
+            raise unknown("control", name, CONTROLS)
+        control = CONTROLS[name](subject)
+        if isinstance(control, Subject):
+            yield measure(probe, control)
+        else:
+            yield Skipped(probe.name, name, control)

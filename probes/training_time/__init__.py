@@ -1,0 +1,1 @@
+"""What comes when in training."""

@@ -1,0 +1,135 @@
+"""When does something form, and what comes first? Change points along the checkpoints of a run ([OL])."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from probes.reading import Reading
+from probes.training_time.series import SUBJECT, Series
+
+# A level is the median of this many checkpoints: one that is out of line does not move it.
+_WINDOW = 3
+# The standard deviation of white noise, from the median of |second differences|: sqrt(6) and the normal's quartile.
+_NOISE = math.sqrt(6) * 0.6744897501960817
+
+
+@dataclass(frozen=True)
+class Formation:
+    """For every run, seed and control the step at which a series has come a share of the way, and which comes first.
+
+    Metrics, with the series' name as `readout` and the share as `condition_value`: `change_point`, in training steps,
+    and for each of `orders` (two series' names) `order`, the logarithm of the second's change point divided by the
+    first's: above 0 where the first comes first, whatever the unit of time. Beside them `change`, from the first level
+    to the last, and `noise`, both in the series' own unit.
+
+    The series is first smoothed by a running median of three checkpoints; its levels are the first and the last value
+    of that. The change point is the last crossing of the level in between: what comes and goes again, before or after,
+    is not yet formed; nor is what falls where a series is `rising`. Between two checkpoints it is interpolated in log
+    step, so an order finer than their distance rests on that. It is missing (NaN) where the change is less than `least`
+    times the noise, a checkpoint's standard deviation, estimated from second differences, which a trend does not enter;
+    and for fewer than seven checkpoints, whose two ends would share what is between them.
+
+    Raises ValueError for a share outside 0 to 1, for two series of one name, and for an order of unknown ones.
+
+    >>> rows = [{"seed": 0, "run": "r", "control": "none", "step": s, "metric": "m", "value": float(s > 40)}
+    ...     for s in (0, 10, 20, 40, 80, 160, 320, 640)]
+    >>> table = Formation((Series("m", {"metric": "m"}),), shares=(0.5,))(Reading.of(rows)).table
+    >>> round(table[table.metric == "change_point"]["value"].item(), 1)  # sqrt(40 * 80)
+    56.6
+    """
+
+    series: tuple[Series, ...]
+    orders: tuple[tuple[str, str], ...] = ()
+    shares: tuple[float, ...] = (0.1, 0.5, 0.9)
+    least: float = 10.0
+    name: str = "formation"
+
+    def __post_init__(self) -> None:
+        for share in self.shares:
+            if not 0 < share < 1:
+                raise ValueError(f"shares: {share} must lie between 0 and 1")
+        names = [each.name for each in self.series]
+        if len(set(names)) < len(names):
+            raise ValueError(f"series: {names} must have different names")
+        unknown = sorted({name for pair in self.orders for name in pair} - set(names))
+        if unknown:
+            raise ValueError(f"orders: {unknown} are not among the series {names}")
+
+    def __call__(self, readings: Reading) -> Reading:
+        """Measure; `step` is the last step that a series was seen at."""
+        rows: list[dict[str, Any]] = []
+        points: dict[tuple[Any, ...], dict[tuple[str, float], float]] = {}
+        last: dict[tuple[Any, ...], int] = {}
+        for series in self.series:
+            for key, part in series.of(readings.table).groupby(SUBJECT):
+                steps, values = part["step"].to_numpy(float), part["value"].to_numpy(float)
+                last[key] = max(int(steps[-1]), last.get(key, 0))
+                place = {**dict(zip(SUBJECT, key, strict=True)), "step": int(steps[-1]), "readout": series.name}
+                found = points.setdefault(key, {})
+                for metric, share, value in self._measured(steps, values, series):
+                    rows.append({**place, "metric": metric, **_share(share), "value": value})
+                    if share is not None:
+                        found[series.name, share] = value
+        for key, found in points.items():
+            place = {**dict(zip(SUBJECT, key, strict=True)), "step": last[key], "metric": "order"}
+            for first, second in self.orders:
+                for share in self.shares:
+                    early, late = (found.get((name, share), math.nan) for name in (first, second))
+                    value = {"readout": f"{first} before {second}", "value": math.log(late / early)}
+                    rows.append({**place, **_share(share), **value})
+        return Reading.of({"probe": self.name, **row} for row in rows)
+
+    def _measured(
+        self, steps: np.ndarray, values: np.ndarray, series: Series
+    ) -> Iterator[tuple[str, float | None, float]]:
+        if len(values) < 2 * _WINDOW + 1:
+            yield from (("change_point", share, math.nan) for share in self.shares)
+            return
+        smooth = smoothed(values)
+        start, end = smooth[0] if series.first is None else series.first, smooth[-1]
+        noise = noise_of(values)
+        yield from (("change", None, end - start), ("noise", None, noise))
+        # A series of one value has no noise; rounding is no change.
+        change = end - start if series.rising else abs(end - start)
+        formed = change > max(self.least * noise, 1e-9 * np.abs(values).max())
+        for share in self.shares:
+            way = (smooth - start) / (end - start) if formed else smooth
+            yield "change_point", share, crossing(steps, way, share) if formed else math.nan
+
+
+def smoothed(values: np.ndarray) -> np.ndarray:
+    """The running median of three; an end has that of the three nearest to it.
+
+    >>> smoothed(np.array([0.0, 0.0, 9.0, 0.0, 1.0])).tolist()
+    [0.0, 0.0, 0.0, 1.0, 1.0]
+    """
+    inner = np.median(np.lib.stride_tricks.sliding_window_view(values, _WINDOW), axis=1)
+    return np.concatenate([inner[:1], inner, inner[-1:]])
+
+
+def noise_of(values: np.ndarray) -> float:
+    """The standard deviation of a checkpoint about its neighbours; the few in a transition do not count."""
+    return float(np.median(np.abs(np.diff(values, n=2)))) / _NOISE
+
+
+def crossing(steps: np.ndarray, way: np.ndarray, share: float) -> float:
+    """The step from which a series that ends above a share stays above it; NaN where it never was below.
+
+    >>> round(crossing(np.array([0, 10, 100, 1000]), np.array([0.0, 0.9, 0.0, 1.0]), 0.5), 1)
+    316.2
+    """
+    below = np.flatnonzero(way < share)
+    if not len(below) or below[-1] == len(way) - 1:
+        return math.nan
+    before = int(below[-1])
+    part = (share - way[before]) / (way[before + 1] - way[before])
+    # Step 0 has no logarithm: it counts as step 1.
+    low, high = (math.log(max(step, 1.0)) for step in steps[before : before + 2])
+    return math.exp(low + part * (high - low))
+
+
+def _share(share: float | None) -> dict[str, Any]:
+    return {} if share is None else {"condition": "share", "condition_value": share}

@@ -1,0 +1,78 @@
+"""What do the heads' weights add up to? sum_h eta_h A_h, one gradient step's preconditioner ([VO] appendix A.9)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mesa.construction.products import weight_products
+from mesa.models.in_context import InContextTransformer
+from probes.reading import Reading
+from probes.subject import Subject
+from probes.weights.normalised_products import bare
+
+
+@dataclass(frozen=True)
+class HeadSum:
+    """The x block of M = sum_h eta_h A_h, with eta_h the last diagonal entry of V_h, in every layer of any kernel.
+
+    For labels of one entry a layer writes x_q M sum_i x_i y_i for linear kernels, and for softmax x_q M times the mean
+    of x_i y_i, inputs centred, to first order in the scores; so gradient descent has M = -c I, or -c N I. Metrics per
+    layer: `off_diagonal_mass`, the norm of M's other entries relative to that of its diagonal; `identity_distance`,
+    min_a |M - a I| / |M|; `step_size`, c; `offset`, |sum_h eta_h| / sum_h |eta_h|, the part of softmax's constant term
+    that the heads do not cancel. Per head: `eta` and `sharpness`, the mean diagonal entry of A_h's x block. Arrays:
+    `head_sum`, `head_A` (x blocks) and `head_eta`.
+
+    >>> from mesa.construction import softmax_step_model
+    >>> from tasks import LinearRegression, PairedReader
+    >>> subject = Subject(softmax_step_model(0.5, d_in=10, context=10), PairedReader(), LinearRegression())
+    >>> table = HeadSum()(subject, torch.Generator().manual_seed(0)).table
+    >>> round(table[table.metric == "step_size"].value.item(), 6)
+    0.5
+    """
+
+    name: str = "head_sum"
+
+    def applies(self, subject: Subject) -> str | None:
+        """Attention on paired tokens with one label entry, without norm, MLP and embedding."""
+        reason = bare(subject)
+        if reason is None and getattr(_base(subject.reader), "d_out", 1) != 1:
+            return "eta is one number a head only where labels have one entry"
+        return reason
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure; a prompt is drawn only for its shape."""
+        model = subject.model
+        assert isinstance(model, InContextTransformer)
+        prompt = subject.prompts(1, generator)
+        context, d_in = prompt.x.shape[1:]
+        A, V = weight_products(model)
+        A, eta = A[..., :d_in, :d_in], V[..., -1, -1]
+        total = (eta[..., None, None] * A).sum(dim=1)
+        rows = []
+        for layer, kernel in enumerate(model.config.kernels):
+            weight = context if kernel == "softmax" else 1
+            found = _shape(total[layer]) | {
+                "step_size": -float(total[layer].diagonal().mean()) / weight,
+                "offset": float(eta[layer].sum().abs() / eta[layer].abs().sum()),
+            }
+            rows += [{"metric": metric, "layer": layer, "value": value} for metric, value in found.items()]
+            for head in range(model.cfg.n_heads):
+                own = {"eta": float(eta[layer, head]), "sharpness": float(A[layer, head].diagonal().mean())}
+                rows += [{"metric": m, "layer": layer, "head": head, "value": value} for m, value in own.items()]
+        arrays = {"head_sum": total, "head_A": A, "head_eta": eta}
+        return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
+
+
+def _shape(M: Tensor) -> dict[str, float]:
+    diagonal = M.diagonal()
+    rest = M - torch.diag(diagonal)
+    nearest = diagonal.mean() * torch.eye(len(M), dtype=M.dtype, device=M.device)
+    return {
+        "off_diagonal_mass": float(rest.norm() / diagonal.norm()),
+        "identity_distance": float((M - nearest).norm() / M.norm()),
+    }
+
+
+def _base(reader: object) -> object:
+    return getattr(reader, "base", reader)

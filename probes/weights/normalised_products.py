@@ -1,0 +1,112 @@
+"""What probes of weights share: which models they can read, and weight products brought to one scale."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mesa.construction.gradient_step import gradient_step_model
+from mesa.construction.products import weight_products
+from mesa.learners import GDPlusPlus, GradientDescent
+from mesa.models.in_context import InContextTransformer
+from probes.behaviour.agreement import fitted
+from probes.subject import Subject
+from tasks.prompt import RegressionPrompt
+from tasks.readers.paired import PairedReader
+
+# Below this cosine between A's x block and the identity, beta is a quotient of noise. An untrained A has a cosine of
+# about 1/sqrt(d (d+1)), 0.1 for d = 10; the construction has 1.
+LEAST_COSINE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class NormalisedProducts:
+    """The products of every layer's one head at the construction's scale: A / beta and V * beta."""
+
+    A: Float[Tensor, "layer d_model d_model"]
+    V: Float[Tensor, "layer d_model d_model"]
+    beta: Float[Tensor, " layer"]
+    cosine: Float[Tensor, " layer"]
+
+    @property
+    def defined(self) -> bool:
+        """Whether every beta is far enough from zero to divide by."""
+        return bool((self.cosine.abs() >= LEAST_COSINE).all())
+
+
+def readable(subject: Subject) -> str | None:
+    """None for one-head linear self-attention on paired tokens, or why the weights cannot be compared."""
+    model = subject.model
+    if isinstance(model, InContextTransformer):
+        if set(model.config.kernels) != {"linear"}:
+            return "the construction is for linear attention, and a layer has a softmax kernel"
+        if model.config.n_heads > 1:
+            return f"the products of {model.config.n_heads} heads have no one scale"
+    return bare(subject)
+
+
+def bare(subject: Subject) -> str | None:
+    """None for attention of any kernel and heads on paired tokens and nothing besides, or why it is not that."""
+    model = subject.model
+    if not isinstance(model, InContextTransformer):
+        return "its weights are not those of an InContextTransformer"
+    config = model.config
+    if config.normalization or config.d_mlp or config.input_mlp or config.d_model:
+        return "the construction has no norm, no MLP and no embedding"
+    reader = getattr(subject.reader, "base", subject.reader)
+    if not isinstance(reader, PairedReader):
+        return "the construction reads paired tokens"
+    return None if reader.start is None else "the construction compared with starts from zero, the reader does not"
+
+
+def scaled(model: InContextTransformer, d_in: int) -> NormalisedProducts:
+    """The products after rescaling by beta, the mean of the first d_in diagonal entries of A (science: [VO] A.4)."""
+    A, V = (product[:, 0] for product in weight_products(model))
+    diagonal = A.diagonal(dim1=-2, dim2=-1)[:, :d_in]
+    beta = diagonal.mean(dim=-1)
+    cosine = diagonal.sum(dim=-1) / (math.sqrt(d_in) * A[:, :d_in].flatten(1).norm(dim=-1))
+    return NormalisedProducts(A / beta[:, None, None], V * beta[:, None, None], beta, cosine)
+
+
+def identified(layers: int, d_in: int, d_out: int) -> tuple[Bool[Tensor, "layer d d"], Bool[Tensor, "layer d d"]]:
+    """Which entries of A and V the loss can see: in the last layer not V's x columns nor A's rows of the query's y.
+
+    The last layer is read at queries alone, whose y entries it receives empty only if no earlier layer wrote there; so
+    A's y rows are unidentified for a single layer, and V's x columns, which nothing reads any more, for any last one.
+    """
+    width = d_in + d_out
+    A = torch.ones(layers, width, width, dtype=torch.bool)
+    V = torch.ones(layers, width, width, dtype=torch.bool)
+    V[-1, :, :d_in] = False
+    if layers == 1:
+        A[0, d_in:] = False
+    return A, V
+
+
+def construction(
+    subject: Subject, tuning: RegressionPrompt, learner: GradientDescent | GDPlusPlus | None = None
+) -> tuple[GradientDescent | GDPlusPlus, InContextTransformer]:
+    """A tuned learner with a step per layer, and the model that performs it, in the subject's dtype.
+
+    By default it is what the paper compares with: gradient descent for one layer, GD++ for more, its settings shared by
+    tied layers and one pair a layer for untied ones.
+    """
+    model = subject.model
+    assert isinstance(model, InContextTransformer)
+    config, steps = model.config, model.cfg.n_layers
+    default = GradientDescent() if steps == 1 else GDPlusPlus(steps=steps, shared=config.tied, clip=config.clip)
+    (found,) = fitted((learner or default,), tuning)
+    assert isinstance(found, GradientDescent | GDPlusPlus)
+    twin = gradient_step_model(
+        found.step_sizes,
+        d_in=tuning.x.shape[-1],
+        d_out=tuning.y.shape[-1],
+        steps=steps,
+        gamma=found.gammas if isinstance(found, GDPlusPlus) else 0.0,
+        tied=config.tied,
+        clip=config.clip,
+        dtype=model.cfg.dtype,
+    )
+    return found, twin.to(model.cfg.device or "cpu", print_details=False)

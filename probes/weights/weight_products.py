@@ -1,0 +1,83 @@
+"""Are the weights those of gradient descent? A = W_Q W_K^T and V = W_V W_O beside the construction ([VO] Prop. 1)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mesa.models.in_context import InContextTransformer
+from probes.reading import Reading
+from probes.subject import Subject
+from probes.weights.normalised_products import construction, identified, readable, scaled
+from tasks.prompt import RegressionPrompt
+
+
+@dataclass(frozen=True)
+class WeightProducts:
+    """Compare the rescaled products with the construction's, on the entries that the loss can see.
+
+    Metrics, per layer, with `readout` A or V: `relative_distance` |M - M*| / |M*| (Frobenius), `off_diagonal_mass`, the
+    norm of what the construction has as zero relative to that of its non-zero entries, and, for A, `diagonal_spread`,
+    the standard deviation of the d_in diagonal entries relative to their mean; `beta` and `step_size` (-beta V's last
+    entry). Missing (NaN) while beta is near zero. Arrays: A, V, their constructions, and masks of identified entries;
+    `pattern` is the last layer's attention on one prompt, divided by beta.
+
+    >>> from mesa.construction import gradient_step_model
+    >>> from tasks import LinearRegression, PairedReader
+    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> table = WeightProducts(prompts=500)(subject, torch.Generator().manual_seed(0)).table
+    >>> bool((table[table.metric == "off_diagonal_mass"].value == 0).all())
+    True
+    """
+
+    prompts: int = 10_000
+    name: str = "weight_products"
+
+    def applies(self, subject: Subject) -> str | None:
+        """One-head linear self-attention on paired tokens only."""
+        return readable(subject)
+
+    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+        """Measure; the randomness only tunes the construction's step size."""
+        model = subject.model
+        assert isinstance(model, InContextTransformer)
+        tuning = subject.prompts(self.prompts, generator)
+        d_in, d_out = tuning.x.shape[-1], tuning.y.shape[-1]
+        _, twin = construction(subject, tuning)
+        found, wanted = scaled(model, d_in), scaled(twin, d_in)
+        seen = dict(zip("AV", identified(model.cfg.n_layers, d_in, d_out), strict=True))
+        rows, arrays = [], {}
+        for readout in "AV":
+            M, target, mask = getattr(found, readout), getattr(wanted, readout), seen[readout].to(found.A.device)
+            for layer in range(model.cfg.n_layers):
+                measured = _compare(M[layer], target[layer], mask[layer], d_in, readout)
+                for metric, value in measured:
+                    known = value if bool(found.defined) else float("nan")
+                    rows.append({"metric": metric, "readout": readout, "layer": layer, "head": 0, "value": known})
+            arrays |= {readout: M, f"{readout}_construction": target, f"{readout}_identified": mask}
+        for layer in range(model.cfg.n_layers):
+            size = -float(found.V[layer, -1, -1]) if found.defined else float("nan")
+            rows += [{"metric": "beta", "layer": layer, "head": 0, "value": float(found.beta[layer])}]
+            rows += [{"metric": "step_size", "layer": layer, "head": 0, "value": size}]
+        arrays["pattern"] = self._pattern(subject, tuning) / found.beta[-1]
+        return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
+
+    def _pattern(self, subject: Subject, prompt: RegressionPrompt) -> Tensor:
+        """The last layer's attention on the first prompt, (query_pos key_pos)."""
+        inputs = subject.reader.encode(prompt.batch(0, 1))
+        model = subject.model
+        assert isinstance(model, InContextTransformer)
+        with torch.no_grad():
+            _, cache = model.run_with_cache(inputs, names_filter=lambda name: name.endswith("hook_pattern"))
+        return cache["pattern", model.cfg.n_layers - 1][0, 0]
+
+
+def _compare(M: Tensor, target: Tensor, mask: Tensor, d_in: int, readout: str) -> Iterator[tuple[str, Any]]:
+    M, target = M * mask, target * mask
+    yield "relative_distance", float((M - target).norm() / target.norm())
+    yield "off_diagonal_mass", float(M[target == 0].norm() / M[target != 0].norm())
+    if readout == "A":
+        diagonal = M.diagonal()[:d_in]
+        yield "diagonal_spread", float(diagonal.std(correction=0) / diagonal.mean())

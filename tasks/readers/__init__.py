@@ -1,0 +1,1 @@
+"""How prompts become model input, and how outputs become predictions and losses."""

@@ -1,0 +1,150 @@
+"""The tasks and readers that a configuration can name, and what every registry of the package is made of.
+
+A registry holds rows: an address, a sentence, and what others must know. Importing one loads nothing that a row names.
+Rows of a plugin are added while the program runs; they stand behind the built-in ones and never replace them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from tasks.errors import UserError, unknown
+
+Prompts: TypeAlias = Literal["regression", "tokens"]
+Setting: TypeAlias = "bool | int | float | str | tuple[Setting, ...] | None"
+Settings: TypeAlias = Mapping[str, Setting]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One thing that can be named: where it is defined, as `module:attribute`, and one sentence about it."""
+
+    target: str
+    about: str
+
+    def load(self) -> object:
+        """Import the module and return what the row names.
+
+        >>> TASKS["sine"].load().__name__
+        'SineRegression'
+        """
+        module, _, name = self.target.partition(":")
+        return getattr(import_module(module), name)
+
+
+RowT = TypeVar("RowT", bound=Row)
+# Rows that plugins added, by the kind of registry: a registry that is imported later finds its rows here.
+_PLUGGED: dict[str, dict[str, Row]] = {}
+
+
+class Registry(Mapping[str, RowT], Generic[RowT]):
+    """Rows by name, the built-in ones first. `kind` is the word for one of them, as errors say it.
+
+    >>> list(READERS), READERS["paired"].prompts
+    (['paired', 'interleaved', 'next_token'], 'regression')
+    """
+
+    def __init__(self, kind: str, row: type[RowT], rows: Mapping[str, RowT]) -> None:
+        self.kind, self.row, self._rows = kind, row, dict(rows)
+
+    def __getitem__(self, name: str) -> RowT:
+        rows = self._all()
+        if name not in rows:
+            raise unknown(self.kind, name, rows)
+        return rows[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._all()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[str, RowT]:
+        plugged = {name: row for name, row in _PLUGGED.get(self.kind, {}).items() if isinstance(row, self.row)}
+        taken = sorted(self._rows.keys() & plugged.keys())
+        if taken:
+            raise UserError(f"{self.kind}: {taken[0]!r} is built in; a plugin must choose another name")
+        return {**self._rows, **plugged}
+
+
+def plug(kind: str, rows: Mapping[str, Row]) -> None:
+    """Add a plugin's rows to the registry of a kind."""
+    _PLUGGED.setdefault(kind, {}).update(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRow(Row):
+    """A task: which kind of prompts it draws, and the settings of a small one, on which the laws are tested."""
+
+    prompts: Prompts
+    example: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderRow(Row):
+    """A reader: which kind of prompts it reads."""
+
+    prompts: Prompts
+
+
+TASKS = Registry(
+    "task",
+    TaskRow,
+    {
+        "linear_regression": TaskRow(
+            target="tasks.regression.linear_regression:LinearRegression",
+            about="y = w.x with a fresh teacher w per prompt",
+            prompts="regression",
+            example={"d_in": 3, "context": 5},
+        ),
+        "sine": TaskRow(
+            target="tasks.regression.sine:SineRegression",
+            about="y = a sin(x + p) with a fresh curve per prompt",
+            prompts="regression",
+            example={"context": 5},
+        ),
+        "repeated_tokens": TaskRow(
+            target="tasks.sequences.repeated_tokens:RepeatedTokens",
+            about="random symbols, repeated after a random distance",
+            prompts="tokens",
+            example={"vocabulary": 6, "length": 12, "shortest": 3, "longest": 5},
+        ),
+        "associative_recall": TaskRow(
+            target="tasks.sequences.associative_recall:AssociativeRecall",
+            about="pairs A B ... A -> B of keys and values",
+            prompts="tokens",
+            example={"vocabulary": 6, "length": 5},
+        ),
+        "markov_chain": TaskRow(
+            target="tasks.sequences.markov_chain:MarkovChain",
+            about="a fresh Markov chain per sequence",
+            prompts="tokens",
+            example={"vocabulary": 3, "length": 10},
+        ),
+    },
+)
+READERS = Registry(
+    "reader",
+    ReaderRow,
+    {
+        "paired": ReaderRow(
+            target="tasks.readers.paired:PairedReader",
+            about="one token (x, y) per example, a query token (x, 0)",
+            prompts="regression",
+        ),
+        "interleaved": ReaderRow(
+            target="tasks.readers.interleaved:InterleavedReader",
+            about="x and y in neighbouring tokens, with positions",
+            prompts="regression",
+        ),
+        "next_token": ReaderRow(
+            target="tasks.readers.next_token:NextTokenReader",
+            about="ids for a language model, logits for the next token",
+            prompts="tokens",
+        ),
+    },
+)

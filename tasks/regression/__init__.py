@@ -1,0 +1,1 @@
+"""Prompts of examples (x, y): distributions of in-context regression problems, and shifts of them."""

@@ -1,0 +1,1 @@
+"""Token sequences, each distribution with its best predictor in closed form."""

@@ -1,0 +1,121 @@
+"""A fresh Markov chain per sequence ([EDEL] Edelman et al. 2024, arXiv 2402.11004)."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tasks.prompt import TokenPrompt
+from tasks.sequences.common import begun, check, log_with_bos
+
+
+@dataclass(frozen=True)
+class MarkovChain:
+    """Each prompt has its own transition matrix, its rows uniform on the simplex; the first symbol is uniform.
+
+    With probability `noise` a symbol is drawn uniformly instead of by the chain, which goes on from there. Symbols are
+    0 .. vocabulary-1, the first token is an id of its own behind them. Scored is every symbol but the first. Raises
+    ValueError, naming the field, for a value outside its range.
+
+    >>> task = MarkovChain(vocabulary=3, length=5)
+    >>> task.sample(1, torch.Generator().manual_seed(0)).tokens.shape
+    torch.Size([1, 6])
+    """
+
+    vocabulary: int = field(default=4, metadata={"about": "states of the chain"})
+    length: int = field(default=64, metadata={"about": "symbols in a sequence"})
+    noise: float = field(default=0.0, metadata={"about": "share of symbols drawn uniformly instead of by the chain"})
+
+    __pydantic_config__: ClassVar[Any] = {"strict": True, "extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        check(self, vocabulary=2, length=2)
+
+    @property
+    def d_vocab(self) -> int:
+        """Symbols and the first token."""
+        return self.vocabulary + 1
+
+    @property
+    def n_ctx(self) -> int:
+        """Tokens that a model reads."""
+        return self.length
+
+    def sample(self, batch: int, generator: torch.Generator) -> TokenPrompt:
+        """Draw `batch` sequences (batch length+1)."""
+        like = {"generator": generator, "device": generator.device}
+        # Normalised exponentials are uniform on the simplex.
+        rows = torch.empty(batch, self.vocabulary, self.vocabulary, device=generator.device)
+        rows = rows.exponential_(generator=generator)
+        rows = (1 - self.noise) * rows / rows.sum(dim=-1, keepdim=True) + self.noise / self.vocabulary
+        bounds = rows.cumsum(dim=-1)
+        draws = torch.rand(batch, self.length, 1, **like)
+        symbol = (draws[:, 0, 0] * self.vocabulary).long().clamp(max=self.vocabulary - 1)
+        chosen = [symbol]
+        every = torch.arange(batch, device=generator.device)
+        for place in range(1, self.length):
+            # Rounding may leave the last bound below 1.
+            symbol = (draws[:, place] > bounds[every, symbol]).sum(dim=-1).clamp(max=self.vocabulary - 1)
+            chosen.append(symbol)
+        symbols = torch.stack(chosen, dim=1)
+        scored = torch.ones(batch, self.length + 1, dtype=torch.bool, device=generator.device)
+        scored[:, :2] = False
+        return TokenPrompt(begun(symbols, self.vocabulary), scored)
+
+    def best(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
+        """Log-probabilities of each next token: for noise 0, (count of the transition + 1) / (count of the state + V).
+
+        A state's row p, uniform on the simplex, gives the transitions' counts n the likelihood
+        prod_j ((1 - noise) p_j + noise/V)^n_j. Multiplied out, with E prod p_j^m_j = (V-1)! prod m_j! / (V-1 + sum m)!,
+        its mean is a sum over M = sum m of the coefficients of prod_j sum_m C(n_j, m) (1-noise)^m (noise/V)^(n_j-m) m!
+        t^m, a product of polynomials in t. The next symbol is j with the ratio of two such means, n_j once more.
+        """
+        symbols = prompt.tokens[:, 1:]
+        hot = torch.nn.functional.one_hot(symbols, self.vocabulary).double()
+        found = torch.full_like(hot, 1 / self.vocabulary)
+        if symbols.shape[1] > 1:
+            # The transitions out of the current state, among those before it.
+            same = (symbols[:, :-1, None] == symbols[:, None, :-1]).tril(-1).double()
+            found[:, 1:] = self._next(same @ hot[:, 1:])
+        return log_with_bos(found)
+
+    def _next(self, counts: Float[Tensor, "batch pos symbol"]) -> Float[Tensor, "batch pos symbol"]:
+        if self.noise == 0:
+            return (counts + 1) / (counts.sum(dim=-1, keepdim=True) + self.vocabulary)
+        once_more = counts[..., None, :] + torch.eye(self.vocabulary, dtype=counts.dtype, device=counts.device)
+        asked = torch.cat([counts[..., None, :], once_more], dim=-2)
+        # The same few counts come again and again.
+        ways, each = torch.unique(asked.flatten(0, -2), dim=0, return_inverse=True)
+        means = _log_mean(ways, self.noise)[each].view(asked.shape[:-1])
+        return (means[..., 1:] - means[..., :1]).exp()
+
+
+def _log_mean(counts: Float[Tensor, "*place symbol"], noise: float) -> Float[Tensor, "*place"]:
+    """The logarithm of E prod_j ((1 - noise) p_j + noise/V)^counts_j for p uniform on the simplex."""
+    size, most = counts.shape[-1], int(counts.max())
+    power = torch.arange(most + 1, dtype=counts.dtype, device=counts.device)
+    n = counts[..., None]
+    left = n - power
+    ways = torch.lgamma(n + 1) - torch.lgamma(left.clamp(min=0) + 1)  # C(n, m) m!, in logarithms
+    terms = ways + power * math.log1p(-noise) + left * math.log(noise / size)
+    terms = terms.masked_fill(left < 0, -torch.inf)
+    product = terms[..., 0, :]
+    for symbol in range(1, size):
+        product = _log_product(product, terms[..., symbol, :])
+    degree = torch.arange(product.shape[-1], dtype=counts.dtype, device=counts.device)
+    constant = math.lgamma(size) - torch.lgamma(degree + size)
+    return (product + constant).logsumexp(dim=-1)
+
+
+def _log_product(first: Tensor, second: Tensor) -> Tensor:
+    """The coefficients of a product of polynomials whose coefficients are positive, all in logarithms."""
+    shift = first.amax(-1, keepdim=True), second.amax(-1, keepdim=True)
+    # Positive terms cannot cancel, so what underflows here would not have been seen in the sum.
+    left, right = ((part - top).exp() for part, top in zip((first, second), shift, strict=True))
+    product = torch.nn.functional.pad(torch.zeros_like(left), (0, right.shape[-1] - 1))
+    for place in range(right.shape[-1]):
+        product[..., place : place + left.shape[-1]] += left * right[..., place : place + 1]
+    return product.log() + shift[0] + shift[1]

@@ -1,0 +1,101 @@
+"""Random tokens, repeated: what an induction head is for ([OL] Olsson et al. 2022, arXiv 2209.11895)."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tasks.prompt import TokenPrompt
+from tasks.sequences.common import begun, check, copied, log_with_bos, replaced
+
+
+@dataclass(frozen=True)
+class RepeatedTokens:
+    """A block of random symbols, repeated until the sequence is full; its length is drawn anew for every prompt.
+
+    With one length for all, a head could look back by a fixed distance instead of looking for the same token. Every
+    symbol of every repeat is, with probability `noise`, replaced by a random one. Symbols are 0 .. vocabulary-1,
+    the first token is `bos`, by default an id of its own behind them. Scored are the tokens after the first block.
+    Raises ValueError, naming the field, for a value outside its range.
+
+    >>> task = RepeatedTokens(vocabulary=10, length=8, shortest=3, longest=4)
+    >>> prompt = task.sample(1, torch.Generator().manual_seed(0))
+    >>> prompt.tokens.tolist()
+    [[10, 4, 9, 3, 0, 4, 9, 3, 0]]
+    >>> prompt.scored.int().tolist()
+    [[0, 0, 0, 0, 0, 1, 1, 1, 1]]
+    """
+
+    vocabulary: int = field(default=32, metadata={"about": "symbols, without the first token of a sequence"})
+    length: int = field(default=48, metadata={"about": "symbols in a sequence"})
+    shortest: int = field(default=12, metadata={"about": "least length of a block"})
+    longest: int = field(default=24, metadata={"about": "largest length of a block, at most half of a sequence"})
+    noise: float = field(default=0.0, metadata={"about": "share of symbols replaced by random ones"})
+    bos: int | None = field(default=None, metadata={"about": "id of the first token; null: one of its own"})
+
+    __pydantic_config__: ClassVar[Any] = {"strict": True, "extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        check(self, vocabulary=2, length=2, shortest=1)
+        if not self.shortest <= self.longest <= self.length // 2:
+            rule = f"shortest, {self.shortest}, and at most length // 2, {self.length // 2}"
+            raise ValueError(f"longest: {self.longest} must be at least {rule}")
+        if self.bos is not None and not 0 <= self.bos <= self.vocabulary:
+            raise ValueError(f"bos: {self.bos} must be an id, 0 to {self.vocabulary}")
+
+    @property
+    def first(self) -> int:
+        """The id of the first token."""
+        return self.vocabulary if self.bos is None else self.bos
+
+    @property
+    def d_vocab(self) -> int:
+        """Symbols and the first token."""
+        return self.vocabulary + (self.first == self.vocabulary)
+
+    @property
+    def n_ctx(self) -> int:
+        """Tokens that a model reads."""
+        return self.length
+
+    def sample(self, batch: int, generator: torch.Generator) -> TokenPrompt:
+        """Draw `batch` sequences (batch length+1)."""
+        like = {"generator": generator, "device": generator.device}
+        block = torch.randint(self.vocabulary, (batch, self.longest), **like)
+        size = torch.randint(self.shortest, self.longest + 1, (batch, 1), **like)
+        place = torch.arange(self.length, device=generator.device).expand(batch, -1)
+        symbols = replaced(block.gather(1, place % size), self.noise, 0, self.vocabulary, generator)
+        scored = torch.cat([torch.zeros_like(size, dtype=torch.bool), place >= size], dim=1)
+        return TokenPrompt(begun(symbols, self.first), scored)
+
+    def best(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
+        """Log-probabilities of each next token that is scored, averaged over the posterior of the block's length.
+
+        That a token is scored says that the block has ended before it, so longer blocks are left out. Where none that
+        is left gives the tokens so far, the next one is not scored, and all symbols are alike.
+        """
+        symbols = prompt.tokens[:, 1:]
+        hot = torch.nn.functional.one_hot(symbols, self.vocabulary).double()
+        place = torch.arange(symbols.shape[1], device=symbols.device)
+        total = hot.new_full(hot.shape, -torch.inf)
+        weight = hot.new_full(hot.shape[:2], -torch.inf)
+        for size in range(self.shortest, self.longest + 1):
+            likely = copied(_earlier(hot, size), self.noise).nan_to_num(nan=0.0)
+            # What this length gave to the symbols so far, and so how much its word counts for the next one.
+            given = likely.gather(-1, symbols[..., None])[..., 0].log()
+            evidence = torch.nn.functional.pad(given.cumsum(dim=1), (1, -1)).masked_fill(place < size, -torch.inf)
+            total = torch.logaddexp(total, evidence[..., None] + likely.log())
+            weight = torch.logaddexp(weight, evidence)
+        found = (total - weight[..., None]).exp().nan_to_num(nan=1 / self.vocabulary)
+        if self.first == self.vocabulary:
+            return log_with_bos(found)
+        return found.log()
+
+
+def _earlier(hot: Float[Tensor, "batch pos symbol"], size: int) -> Float[Tensor, "batch pos symbol"]:
+    """How often each symbol stood, before each position, at the same place of a block of this length."""
+    batch, length, symbols = hot.shape
+    rows = torch.nn.functional.pad(hot, (0, 0, 0, -length % size)).view(batch, -1, size, symbols)
+    return (rows.cumsum(dim=1) - rows).view(batch, -1, symbols)[:, :length]
