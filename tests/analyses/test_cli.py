@@ -8,24 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analyses import cli
+from tests.helpers.command_line import mesa
 
 SMALL = ["task.d_in=3", "task.context=4", "training.steps=20", "training.batch=16", "training.held_out=32"]
-
-
-def mesa(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    """Run a command line in this process: exit code, stdout, stderr."""
-    before = sys.argv
-    sys.argv = ["mesa", *map(str, arguments)]
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.argv = before
-    out, err = capfd.readouterr()
-    return code, out, err
 
 
 @pytest.fixture

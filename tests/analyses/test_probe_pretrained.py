@@ -6,8 +6,8 @@ import pytest
 
 from probes import Reading
 from probes.registry import PROBES
-from tests.analyses.test_cli import mesa
-from tests.probes.hugging_face import saved
+from tests.helpers.command_line import mesa
+from tests.helpers.hugging_face import saved
 
 SOME = ["token_alignment", "induction_scores", "gd_alignment", "curvature"]
 

@@ -9,7 +9,7 @@ import pytest
 from mesa import generator
 from probes import GDAlignment, Interpolation, OutOfDistribution, Rollout, Subject, WeightProducts
 from probes.probe import Probe
-from tests.probes.subjects import ANISOTROPIC, constructed, preconditioned, untrained
+from tests.helpers.subjects import ANISOTROPIC, constructed, preconditioned, untrained
 
 
 def ask(probe: Probe, subject: Subject) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from probes.reading import Reading
 from probes.registry import PROBES
 from probes.runner import Skipped, measure, probe_of
 from tasks import NextTokenReader, RepeatedTokens
-from tests.probes.hugging_face import CONTEXT, NAMES, VOCABULARY, hooked, made, saved
+from tests.helpers.hugging_face import CONTEXT, NAMES, VOCABULARY, hooked, made, saved
 
 APPLY = ("token_alignment", "induction_scores", "composition", "induction_as_gradient_step")
 

@@ -1,7 +1,5 @@
 """What must change nothing: a head's basis, the order of prompts, and the act of probing itself."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -22,7 +20,8 @@ from probes import (
     WeightProducts,
 )
 from probes.probe import Probe
-from tests.probes.subjects import constructed, rotated_basis, untrained
+from tests.helpers.reordered import ReorderedRegression
+from tests.helpers.subjects import constructed, rotated_basis, untrained
 
 PROBES = [
     GDAlignment(prompts=300),
@@ -63,26 +62,10 @@ def test_the_free_scale_between_A_and_V_changes_nothing(probe: Probe, factor: fl
     np.testing.assert_allclose(other["value"][free], first["value"][free] * factor, rtol=1e-12)
 
 
-class Reordered:
-    """The same task whose batches come in reverse order."""
-
-    def __init__(self, base: Any) -> None:
-        self.base = base
-
-    def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> Any:
-        from dataclasses import fields, replace
-
-        prompt = self.base.sample(batch, generator, queries)
-        return replace(prompt, **{field.name: getattr(prompt, field.name).flip(0) for field in fields(prompt)})
-
-    def best(self, prompt: Any) -> None:
-        return None
-
-
 @pytest.mark.parametrize("probe", [*PROBES[:3], *PROBES[4:]], ids=lambda probe: probe.name)
 def test_the_order_of_a_batch_changes_nothing(probe: Probe) -> None:
     plain = constructed()
-    reordered = Subject(plain.model, plain.reader, Reordered(plain.task))
+    reordered = Subject(plain.model, plain.reader, ReorderedRegression(plain.task))
     first = probe(plain, generator(0, "tests/order")).table["value"]
     other = probe(reordered, generator(0, "tests/order")).table["value"]
     # Sums over a batch in another order differ by rounding.

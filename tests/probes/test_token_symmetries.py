@@ -11,8 +11,8 @@ from mesa import generator
 from mesa.models.language import TokenTransformer
 from probes import Composition, InductionAsGradientStep, InductionScores, Subject
 from probes.probe import Probe
-from tasks import TokenPrompt
-from tests.probes.token_subjects import CHAIN, REPEATED, induction, pair_step, rotated_basis, untrained
+from tests.helpers.reordered import ReorderedTokens
+from tests.helpers.token_subjects import CHAIN, REPEATED, induction, pair_step, rotated_basis, untrained
 
 PROBES = [InductionScores(prompts=12), Composition(), InductionAsGradientStep(prompts=12)]
 probes = pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
@@ -46,22 +46,11 @@ def _silent(probe: Probe, table: Any) -> Any:
     return np.array([norms[key] < 1e-9 for key in zip(table["readout"], table["layer"], table["head"], strict=True)])
 
 
-class Reordered:
-    """The same task whose batches come in reverse order."""
-
-    def __init__(self, base: Any) -> None:
-        self.base, self.d_vocab, self.n_ctx = base, base.d_vocab, base.n_ctx
-
-    def sample(self, batch: int, generator: torch.Generator) -> TokenPrompt:
-        prompt = self.base.sample(batch, generator)
-        return TokenPrompt(prompt.tokens.flip(0), prompt.scored.flip(0))
-
-
 @probes
 @subjects
 def test_the_order_of_a_batch_changes_nothing(probe: Probe, subject: Subject) -> None:
     first = probe(subject, generator(0, "tests/order")).table["value"]
-    other = probe(replace(subject, task=Reordered(subject.task)), generator(0, "tests/order")).table["value"]
+    other = probe(replace(subject, task=ReorderedTokens(subject.task)), generator(0, "tests/order")).table["value"]
     # Sums over a batch in another order differ by rounding; an exact agreement is a rounding error.
     np.testing.assert_allclose(first, other, rtol=1e-9, atol=1e-12)
 

@@ -1,0 +1,125 @@
+"""Controls are what they say: the untrained model, the shuffled prompt, the exact algorithm."""
+
+import pytest
+import torch
+
+from mesa import InContextTransformer, ModelConfig, generator
+from mesa.learners import GradientDescent, PreconditionedGradientDescent
+from probes import CONTROLS, GDAlignment, Subject, WeightProducts, probe_subjects
+from probes.controls.regression import shuffled
+from probes.runner import Skipped, measure
+from tasks import LinearRegression, PairedReader
+from tests.helpers.subjects import ANISOTROPIC, constructed, rotated_basis, untrained
+
+
+def control(name: str, subject: Subject) -> Subject:
+    found = CONTROLS[name](subject)
+    assert isinstance(found, Subject)
+    assert found.control == name
+    return found
+
+
+def test_untrained_is_the_step_0_model_of_the_seed() -> None:
+    model = InContextTransformer(ModelConfig(), 11, seed=7)
+    trained = InContextTransformer(ModelConfig(), 11, seed=0)
+    again = control("untrained", Subject(trained, PairedReader(), LinearRegression(), seed=7)).model
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+    assert not torch.equal(trained.blocks[0].attn.W_Q, model.blocks[0].attn.W_Q)
+
+
+def test_shuffled_labels_reach_the_model_and_not_the_learner() -> None:
+    subject = constructed()
+    seen = control("shuffled_labels", subject)
+    prompt = subject.prompts(50, generator(0, "tests/shuffled"))
+    assert torch.equal(seen.predict(prompt), subject.predict(shuffled(prompt)))
+    assert not torch.equal(seen.predict(prompt), subject.predict(prompt))
+    table = GDAlignment(prompts=2000)(seen, generator(0, "tests/probe")).table
+    cosine = table[(table.metric == "sensitivity_cosine") & (table.learner == "gd")]["value"].item()
+    # Where both see them shuffled the construction still agrees with gradient descent.
+    both = GDAlignment(prompts=2000)(control("shuffled_labels_both", subject), generator(0, "tests/probe")).table
+    agreed = both[(both.metric == "sensitivity_cosine") & (both.learner == "gd")]["value"].item()
+    assert abs(cosine) < 0.1 < 0.999 < agreed
+
+
+def test_shuffling_moves_every_label_and_keeps_their_set() -> None:
+    prompt = LinearRegression().sample(20, generator(0, "tests/derangement"))
+    moved = shuffled(prompt)
+    assert not (moved.y == prompt.y).any()
+    assert torch.equal(moved.y.sort(dim=1).values, prompt.y.sort(dim=1).values)
+    assert torch.equal(moved.x, prompt.x) and torch.equal(moved.target, prompt.target)
+
+
+def test_constructed_controls_perform_their_algorithm() -> None:
+    subject = untrained(ANISOTROPIC)
+    prompt = subject.prompts(100, generator(0, "tests/constructed"))
+    tuning = subject.prompts(10_000, generator(0, "control/constructed"))
+    for name, learner in (
+        ("constructed", GradientDescent()),
+        ("constructed_preconditioned", PreconditionedGradientDescent()),
+    ):
+        found = control(name, subject).predict(prompt)
+        torch.testing.assert_close(found, learner.fit(tuning).predict(prompt)[0], rtol=0, atol=1e-10)
+
+
+def test_fresh_teachers_are_not_the_fixed_ones() -> None:
+    fixed = LinearRegression(teachers=2)
+    subject = untrained(fixed)
+    found = control("fresh_teachers", subject)
+    assert found.model is subject.model
+    fresh, own = (each.prompts(50, generator(0, "tests/fresh")).teacher for each in (found, subject))
+    assert own is not None and fresh is not None
+    assert len(own.unique(dim=0)) == 2 and len(fresh.unique(dim=0)) == 50
+    assert "fresh" in str(CONTROLS["fresh_teachers"](untrained()))
+
+
+def test_identified_only_predicts_the_same() -> None:
+    subject = rotated_basis(untrained())
+    prompt = subject.prompts(100, generator(0, "tests/identified"))
+    kept = control("identified_only", subject)
+    # Weights are multiplied out in another order: rounding only.
+    torch.testing.assert_close(kept.predict(prompt), subject.predict(prompt), rtol=1e-9, atol=1e-15)
+    other = kept.output(kept.reader.encode(prompt)) - subject.output(subject.reader.encode(prompt))
+    assert other.abs().max() > 1e-12
+
+
+class Foreign(torch.nn.Module):
+    """A researcher's own model: tokens in, residual stream out, no TransformerLens and no configuration."""
+
+    def __init__(self, size: float) -> None:
+        super().__init__()
+        self.size = torch.nn.Parameter(torch.tensor(size))
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        context, query = tokens[:, :-1], tokens[:, -1:]
+        change = (query[..., :-1] @ context[..., :-1].mT) @ context[..., -1:]
+        return torch.cat(
+            [tokens[..., :-1], tokens[..., -1:] - self.size * torch.nn.functional.pad(change, (0, 0, 10, 0))], -1
+        )
+
+
+def test_a_foreign_model_is_probed_and_told_what_does_not_apply() -> None:
+    subject = Subject(Foreign(0.6), PairedReader(), LinearRegression())
+    reading, skipped = probe_subjects([GDAlignment(prompts=2000), WeightProducts()], [subject])
+    rows = reading.table[(reading.table.metric == "sensitivity_cosine") & (reading.table.learner == "gd")]
+    assert rows[rows.control == "none"]["value"].item() == pytest.approx(1, abs=1e-5)
+    assert abs(rows[rows.control == "shuffled_labels"]["value"].item()) < 0.1
+    reasons = {(item.probe, item.subject): item.reason for item in skipped}
+    assert "InContextTransformer" in reasons["weight_products", "none"]
+    assert "initialised" in reasons["gd_alignment", "untrained"]
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (ModelConfig(kernel="softmax"), "softmax"),
+        (ModelConfig(n_heads=2), "2 heads"),
+        (ModelConfig(normalization="LN"), "norm"),
+        (ModelConfig(d_mlp=8), "MLP"),
+        (ModelConfig(d_model=20), "embedding"),
+    ],
+)
+def test_weights_that_cannot_be_compared_say_why(config: ModelConfig, reason: str) -> None:
+    subject = Subject(InContextTransformer(config, 11), PairedReader(), LinearRegression())
+    found = measure(WeightProducts(), subject)
+    assert isinstance(found, Skipped)
+    assert reason in found.reason
