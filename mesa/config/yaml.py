@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from yaml.constructor import ConstructorError
 
 from mesa.build import task_class
 from mesa.config.schema import ModelConfig, RunConfig, TrainingConfig
@@ -33,10 +34,13 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Settings:
-    keys = [str(loader.construct_object(key)) for key, _ in node.value]
-    twice = {key for key in keys if keys.count(key) > 1}
-    if twice:
-        raise UserError(f"{', '.join(sorted(twice))}: given twice in line {node.start_mark.line + 1} and after")
+    first_line: dict[str, int] = {}
+    for key_node, _ in node.value:
+        key, line = str(loader.construct_object(key_node)), key_node.start_mark.line + 1
+        if key in first_line:
+            problem = f"the key {key!r} is given twice, first in line {first_line[key]}"
+            raise ConstructorError(problem=problem, problem_mark=key_node.start_mark)
+        first_line[key] = line
     return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
 
 

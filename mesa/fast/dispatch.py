@@ -6,8 +6,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mesa.fast import embedding, gram, tokens
-from mesa.fast import two_layers as seen
+from mesa.fast import embedding, gram, tokens, two_layers
 from mesa.fast.layer import Layer, layer_of, padded
 from mesa.models.in_context import InContextTransformer
 from tasks.prompt import RegressionPrompt
@@ -18,7 +17,10 @@ from tasks.readers.reader import Inputs, Reader
 
 @dataclass(frozen=True, eq=False)
 class FastPath:
-    """The predictions of a model of attention layers, differentiable in its weights."""
+    """The predictions of a model of attention layers, differentiable in its weights.
+
+    A model that holds a hook makes its own forward pass instead: a hook may change what it sees.
+    """
 
     model: InContextTransformer
     reader: PairedReader | InterleavedReader
@@ -26,6 +28,8 @@ class FastPath:
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out"]:
         """What the reader decodes from the model's output."""
         inputs = self.reader.encode(prompt)
+        if has_hooks(self.model):
+            return self.reader.decode(self.model(inputs), inputs)
         embed, d_out, layers = self.model.embed, self.reader.d_out, self._layers()
         if len(layers) > 1:
             return -self._clipped(self._deep(embedding.embedded(embed, inputs.values), layers, inputs.queries))
@@ -45,14 +49,14 @@ class FastPath:
         form = _form(inner, last, rows, context, clip)
         if form == "vectors":
             return gram.two_layers(inner[0], last, rows, context)
-        found = gram.layers(inner, last, rows, context, clip) if form == "gram" else None
-        if found is not None:
-            return found
-        ahead = inner[:-1] if form == "seen" else inner
-        for layer in ahead:
+        from_gram = gram.layers(inner, last, rows, context, clip) if form == "gram" else None
+        if from_gram is not None:
+            return from_gram
+        one_by_one = inner[:-1] if form == "two_layers" else inner
+        for layer in one_by_one:
             values = self._clipped(tokens.moved(layer, values, count))
-        if form == "seen":
-            return seen.last_two(inner[-1], last, values, count)
+        if form == "two_layers":
+            return two_layers.last_two(inner[-1], last, values, count)
         rows = values[:, count:]
         return rows[..., -self.reader.d_out :] + tokens.written(last, rows, values, count)
 
@@ -79,8 +83,11 @@ class FastPath:
 
 
 def path(model: nn.Module, reader: Reader) -> FastPath | None:
-    """The fast path that is exact for this model and reader, or None where there is none yet."""
-    if not isinstance(model, InContextTransformer):
+    """The fast path that is exact for this model and reader, or None where there is none yet.
+
+    A model that holds a hook has none.
+    """
+    if not isinstance(model, InContextTransformer) or has_hooks(model):
         return None
     config = model.config
     bare = config.normalization is None and config.d_mlp is None
@@ -94,9 +101,17 @@ def path(model: nn.Module, reader: Reader) -> FastPath | None:
 _BIASES = ("b_Q", "b_K", "b_V", "b_O")
 
 
+def has_hooks(model: nn.Module) -> bool:
+    """Does any module, a hook point or another, hold a hook on its forward or backward pass?"""
+    return any(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+        for module in model.modules()
+    )
+
+
 def _form(
     inner: list[Layer], last: Layer, rows: Tensor, context: Tensor, clip: float | None
-) -> Literal["vectors", "gram", "seen", "tokens"]:
+) -> Literal["vectors", "gram", "two_layers", "tokens"]:
     """The fastest form, as measured for 10 to 40 channels on one thread.
 
     Vectors cost d^2 a product, 4 products for one head and 12 for two, and beat matrices of d^3 up to two rows. A layer
@@ -107,7 +122,7 @@ def _form(
     if any(layer.kernel != "linear" for layer in (*inner, last)):
         vectors = len(last.A) * (rows.shape[1] + last.V.shape[-1])
         few = clip is None and inner[-1].kernel == "softmax" and 2 * vectors <= context.shape[2]
-        return "seen" if few else "tokens"
+        return "two_layers" if few else "tokens"
     if len(inner) == 1 and rows.shape[1] * len(last.A) <= 2 and clip is None:
         return "vectors"
     return "gram" if context.shape[1] >= 1.5 * context.shape[2] else "tokens"

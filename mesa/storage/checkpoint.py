@@ -41,26 +41,37 @@ class Checkpoint:
 
 
 def save(path: Path, *, config: dict[str, Any], seed: int, step: int, model: Tensors, trainer: Tensors) -> None:
-    """Write a checkpoint directory: first to a temporary neighbour, flushed, then renamed into place."""
-    from mesa.storage.versions import versions
+    """Write a checkpoint directory: first to a temporary neighbour, flushed, then renamed into place.
 
+    Raises OSError, and leaves no temporary directory, where it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    files, tensors = {}, {}
-    for name, content in ((MODEL, model), (TRAINER, trainer)):
-        ordered = {key: content[key].detach().cpu().contiguous() for key in sorted(content)}
-        data = dump_safetensors(ordered)
-        write_synced(temporary / name, data)
-        files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        tensors[name] = {key: _describe(tensor) for key, tensor in ordered.items()}
-    body = {"format": FORMAT, "config": config, "seed": seed, "step": step, "versions": versions()}
-    write_synced(temporary / MANIFEST, _sealed({**body, "files": files, "tensors": tensors}))
-    sync_directory(temporary)
+    try:
+        _write(temporary, config, seed, step, {MODEL: model, TRAINER: trainer})
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
     if path.exists():
         remove(path)
     temporary.rename(path)
     sync_directory(path.parent)
+
+
+def _write(directory: Path, config: dict[str, Any], seed: int, step: int, contents: dict[str, Tensors]) -> None:
+    from mesa.storage.versions import versions
+
+    files, tensors = {}, {}
+    for name, content in contents.items():
+        ordered = {key: content[key].detach().cpu().contiguous() for key in sorted(content)}
+        data = dump_safetensors(ordered)
+        write_synced(directory / name, data)
+        files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        tensors[name] = {key: _describe(tensor) for key, tensor in ordered.items()}
+    body = {"format": FORMAT, "config": config, "seed": seed, "step": step, "versions": versions()}
+    write_synced(directory / MANIFEST, _sealed({**body, "files": files, "tensors": tensors}))
+    sync_directory(directory)
 
 
 def remove(path: Path) -> None:

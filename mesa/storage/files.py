@@ -12,11 +12,16 @@ ROOM = 64 * 2**20
 
 
 def write_synced(path: Path, data: bytes) -> None:
-    """Write a new file and wait until it is on the disk."""
+    """Write a new file and wait until it is on the disk; an OSError names the file, of which nothing is left."""
     with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError as error:
+            path.unlink()
+            # The system names no file where a write or a flush fails.
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def sync_directory(path: Path) -> None:
@@ -29,10 +34,18 @@ def sync_directory(path: Path) -> None:
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Replace a file in one step: a temporary neighbour, flushed, then renamed."""
+    """Replace a file in one step: a temporary neighbour, flushed, then renamed.
+
+    Raises OSError, which names the file, and leaves the old file and no temporary one, where it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    write_synced(temporary, data.encode() if isinstance(data, str) else data)
-    temporary.replace(path)
+    try:
+        write_synced(temporary, data.encode() if isinstance(data, str) else data)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from None
     sync_directory(path.parent)
 
 

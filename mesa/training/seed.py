@@ -136,7 +136,8 @@ def _writes_to(home: Path) -> Iterator[None]:
         (home / "checkpoints").mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise UserError(f"{home}: cannot be written: {error.strerror}; what was saved is kept") from None
+        file = error.filename or home
+        raise UserError(f"{file}: cannot be written: {error.strerror}; what was saved is kept") from None
 
 
 @contextmanager

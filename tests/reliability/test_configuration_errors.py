@@ -106,8 +106,6 @@ KEYS = [
     ("task: {}", "task.name: 'None' is not known"),
     ("reader: pared", "reader: 'pared' is not known (did you mean 'paired'?)"),
     ("1: 2", "1: unknown key; known: task, reader"),
-    ("seeds: 1\nseeds: 2", "seeds: given twice in line 1"),
-    ("training:\n  steps: 1\n  batch: 3\n  steps: 2", "steps: given twice in line 2"),
 ]
 
 

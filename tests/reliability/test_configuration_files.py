@@ -28,6 +28,11 @@ from mesa.errors import UserError
         (b"seeds: !!python/object/apply:os.getpid []", "not valid YAML in line 1: could not determine a constructor"),
         (b"x: &a {b: *a}", "not valid YAML in line 1: found unconstructable recursive node"),
         (b"? [a]\n: 1", "not valid YAML in line 1: found unhashable key"),
+        (b"seeds: 1\nseeds: 2", "not valid YAML in line 2: the key 'seeds' is given twice, first in line 1"),
+        (
+            b"training:\n  steps: 1\n  batch: 3\n  steps: 2",
+            "not valid YAML in line 4: the key 'steps' is given twice, first in line 2",
+        ),
         (b"[" * 5000, "not valid YAML: nested too deeply"),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mesa.errors import UserError
+from mesa.storage.files import write_atomic
 from mesa.storage.run import Run
 
 Usage = namedtuple("Usage", "total used free")
@@ -110,9 +111,27 @@ def test_a_disk_that_fills_while_training_is_reported_and_training_resumes(
     full_after(calls, monkeypatch)
     with pytest.raises(UserError) as caught:
         mesa.train(run)
-    reason = "cannot be written: No space left on device; what was saved is kept"
-    assert str(caught.value) == f"{run.seed_path(0)}: {reason}"
+    file, _, reason = str(caught.value).partition(": ")
+    assert reason == "cannot be written: No space left on device; what was saved is kept"
+    assert Path(file).is_relative_to(run.seed_path(0)) and ".tmp-" not in file
+    assert not [path for path in run.path.rglob("*") if ".tmp-" in path.name]
     assert not run.verify()[1]
     monkeypatch.undo()
     mesa.train(run)
     assert content(run) == content(trained)
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_a_full_disk_names_the_file_keeps_the_old_one_and_leaves_no_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    file = tmp_path / "outcome.json"
+    file.write_text("old")
+    full_after(calls, monkeypatch)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_atomic(file, "new")
+    # The second flush is the directory's, after the file was replaced whole.
+    assert file.read_text() == ("old" if calls == 0 else "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["outcome.json"]
+    if calls == 0:
+        assert caught.value.filename == str(file)

@@ -97,3 +97,37 @@ def test_a_step_of_training_is_the_same_either_way():
     assert own == pytest.approx(quick, rel=1e-8)
     for name, weight in slow.items():
         torch.testing.assert_close(weight, fast_weights[name], rtol=0, atol=1e-8)
+
+
+def zeroed(tensor, *, hook):
+    return torch.zeros_like(tensor)
+
+
+@pytest.mark.parametrize("hook", [{}, {"is_permanent": True}], ids=["removable", "permanent"])
+def test_a_hook_that_zeroes_z_acts_on_both_paths(hook):
+    from mesa import RunConfig, TrainingConfig
+    from mesa.training.trainer import Trainer
+
+    def first_losses(quick: bool) -> list[float]:
+        settings = TrainingConfig(batch=64, held_out=16, dtype="float64", fast=quick)
+        trainer = Trainer(RunConfig(task={"name": "linear_regression", "d_in": 3}, training=settings), seed=0)
+        held_out = trainer.held_out_loss()
+        trainer.model.add_hook("blocks.0.attn.hook_z", zeroed, **hook)
+        losses = [held_out, trainer.held_out_loss(), trainer.step(1).train_loss, trainer.step(2).train_loss]
+        trainer.model.reset_hooks(including_permanent=True)
+        return [*losses, trainer.held_out_loss()]
+
+    own, quick = first_losses(False), first_losses(True)
+    # The hook changes the loss, and once it is removed, so does its removal.
+    assert own[0] != own[1] and own[4] != own[1]
+    # Float64, another order of the same sums.
+    assert quick == pytest.approx(own, rel=1e-10)
+
+
+@pytest.mark.parametrize("direction", ["fwd", "bwd"])
+def test_a_model_with_a_hook_has_no_path(lively, direction):
+    model = lively()
+    model.add_hook("blocks.0.hook_resid_post", lambda tensor, *, hook: None, dir=direction)
+    assert fast.path(model, PairedReader()) is None
+    model.reset_hooks()
+    assert fast.path(model, PairedReader()) is not None

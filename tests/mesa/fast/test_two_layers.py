@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mesa import fast
-from mesa.fast import two_layers as seen
+from mesa.fast import two_layers
 from tasks import InterleavedReader, LinearRegression, PairedReader
 
 BOTH = ["softmax", "linear"]
@@ -27,8 +27,8 @@ MODELS = {
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)], ids=["f32", "f64"])
 @pytest.mark.parametrize(("fields", "queries", "short"), MODELS.values(), ids=MODELS.keys())
 def test_loss_and_gradients_are_the_models_own(lively, monkeypatch, fields, queries, short, dtype, bound):
-    reader, taken, plain = InterleavedReader(), [], seen.last_two
-    monkeypatch.setattr(seen, "last_two", lambda *args: taken.append(1) or plain(*args))
+    reader, taken, plain = InterleavedReader(), [], two_layers.last_two
+    monkeypatch.setattr(two_layers, "last_two", lambda *args: taken.append(1) or plain(*args))
     prompt = LinearRegression(d_in=4, context=6).sample(16, torch.Generator().manual_seed(0), queries).to(dtype=dtype)
     model = lively(d_token=14, dtype=dtype, **fields)
     with torch.no_grad():
