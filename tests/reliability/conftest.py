@@ -117,9 +117,9 @@ class Server:
             Thread(target=lambda stream=stream, lines=lines: [lines.put(x) for x in stream or ()], daemon=True).start()
         assert self.answers.get(timeout=120) == "ready\n"
 
-    def start(self, run: Path, workers: int = 1, pause: float = 0.0, **options: Any) -> int:
+    def start(self, run: Path, workers: int = 1, **options: Any) -> int:
         """Fork a process that trains a run; its id."""
-        job = {"run": str(run), "workers": workers, "pause": pause, "config": None, "die_at": None, **options}
+        job = {"run": str(run), "workers": workers, "hold": None, "config": None, "die_at": None, **options}
         return self._ask(job)
 
     def ended(self, process: int) -> int:
@@ -128,10 +128,10 @@ class Server:
         assert code != 1, "".join(self.errors.queue)
         return code
 
-    def said(self, line: str) -> bool:
+    def printed(self, line: str) -> bool:
         """Has a process printed this line to stderr? It may be on its way."""
         with suppress(Empty):
-            while self.errors.get(timeout=5) != line:
+            while self.errors.get(timeout=60) != line:
                 pass
             return True
         return False

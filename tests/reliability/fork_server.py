@@ -1,8 +1,11 @@
 """Starts processes that train: loads the packages once, then forks a process for every line it reads.
 
-A line is JSON, `{"run": path, "config": path or null, "workers": n, "pause": seconds per step, "die_at": n or null}`;
-the answer is the process's id. `{"wait": ID}` is answered with its exit code once it ended. With `die_at`, the process
+A line is JSON, `{"run": path, "config": path or null, "workers": n, "hold": {...} or null, "die_at": n or null}`; the
+answer is the process's id. `{"wait": ID}` is answered with its exit code once it ended. With `die_at`, the process
 kills itself, as `kill -9` would, just before its n-th operation on a file; `config` makes it create the run first.
+With `hold`, `{"gate": directory, "seed": n or null, "step": n}`, training waits before that step (before its first
+checkpoint, for step 0): it leaves a file named after its seed in the gate, and goes on when the gate is deleted. So a
+test stops a process at a step, however fast the machine is. Worker processes inherit `hold` by the environment.
 A process ends with 0, with 130 after an interruption, or with 2 after a UserError, which it prints to stderr.
 """
 
@@ -19,6 +22,7 @@ from mesa.config import yaml as config_file
 from mesa.training import seed as train_seed
 from mesa.training.trainer import Trainer
 
+HOLD = "MESA_TEST_HOLD"
 WRITES = {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.rmtree"}
 
 
@@ -36,7 +40,9 @@ def main() -> None:
 
 
 def train(job: dict[str, Any]) -> int:
-    train_seed.Trainer = slowed(job["pause"])
+    if job["hold"] is not None:
+        os.environ[HOLD] = json.dumps(job["hold"])
+        train_seed.Trainer = held(job["hold"])
     if job["die_at"] is not None:
         die_at(job["die_at"], job["run"])
     try:
@@ -51,24 +57,39 @@ def train(job: dict[str, Any]) -> int:
     return 0
 
 
-def slowed(pause: float) -> type[Trainer]:
-    class Slowed(Trainer):
+def held(hold: dict[str, Any]) -> type[Trainer]:
+    """A trainer that waits at the gate before one step, and takes its time after it."""
+    gate = Path(hold["gate"])
+
+    class Held(Trainer):
+        def __init__(self, config: mesa.RunConfig, seed: int, *further: Any, **named: Any) -> None:
+            super().__init__(config, seed, *further, **named)
+            self.wait_before(0)
+
         def step(self, number: int) -> Any:
-            time.sleep(pause)
+            self.wait_before(number)
+            time.sleep(0.002)
             return super().step(number)
 
-    return Slowed
+        def wait_before(self, number: int) -> None:
+            if number != hold["step"] or hold["seed"] not in (None, self.seed) or not gate.exists():
+                return
+            (gate / f"seed-{self.seed}").touch()
+            while gate.exists():
+                time.sleep(0.002)
+
+    return Held
 
 
 def die_at(count: int, run: str) -> None:
-    seen = 0
+    operations = 0
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal seen
+        nonlocal operations
         # Files below a directory that is being deleted are named by their descriptor's directory, not by their path.
         if event in WRITES and (str(arguments[0]).startswith(run) or event in ("os.remove", "os.rmdir")):
-            seen += 1
-            if seen == count:
+            operations += 1
+            if operations == count:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
@@ -76,3 +97,6 @@ def die_at(count: int, run: str) -> None:
 
 if __name__ == "__main__":
     main()
+elif __name__ == "__mp_main__" and HOLD in os.environ:
+    # A worker process that was spawned by a process of this server.
+    train_seed.Trainer = held(json.loads(os.environ[HOLD]))

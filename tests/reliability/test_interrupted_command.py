@@ -23,12 +23,12 @@ def test_ctrl_c_ends_a_command_whose_queue_is_not_empty(tmp_path: Path) -> None:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         run = _appeared(out)
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 120
         while not all(run.metrics(seed)[1:] for seed in (0, 1)):
             assert time.monotonic() < deadline, "training did not begin"
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 130
@@ -38,7 +38,7 @@ def test_ctrl_c_ends_a_command_whose_queue_is_not_empty(tmp_path: Path) -> None:
 
 
 def _appeared(out: Path) -> Run:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (out / "config.yaml").exists():
         assert time.monotonic() < deadline, "no run was made"
         time.sleep(0.05)
