@@ -30,7 +30,7 @@ def list_() -> None:
     """List tasks, models, learners, probes and analyses, a line each."""
     from analyses.registry import ANALYSES, BENCHES
     from mesa.config.presets import ABOUT
-    from mesa.registry import LEARNERS
+    from mesa.registry import LEARNERS, TOKEN_PREDICTORS
     from probes.registry import PROBES
     from tasks.registry import READERS, TASKS
 
@@ -39,6 +39,7 @@ def list_() -> None:
         "readers": READERS,
         "models (mesa config NAME)": ABOUT,
         "learners": LEARNERS,
+        "token predictors": TOKEN_PREDICTORS,
         "probes": PROBES,
         "analyses (mesa reproduce NAME)": ANALYSES,
         "benchmarks (mesa bench NAME)": BENCHES,

@@ -1,53 +1,237 @@
-"""The learners by name; only names and sentences, nothing is loaded."""
+"""The learners and the token predictors as rows of registries: names, sentences and facts; nothing is loaded."""
 
-from dataclasses import fields
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from mesa.errors import unknown
+from tasks.registry import Registry, Row, Settings
 
 if TYPE_CHECKING:
-    from mesa.learners.learner import Learner
+    from torch import Tensor
 
-LEARNERS = {
-    "gd": ("mesa.learners.gradient_descent", "GradientDescent", "gradient descent; steps of one shared size"),
-    "gd_per_step": ("mesa.learners.gradient_descent", "GradientDescent", "gradient descent; steps of a size each"),
-    "gd_plus_plus": ("mesa.learners.gd_plus_plus", "GDPlusPlus", "GD++: curvature corrected; steps with shared sizes"),
-    "gd_plus_plus_per_step": ("mesa.learners.gd_plus_plus", "GDPlusPlus", "GD++; steps with sizes of their own"),
-    "preconditioned_gd": (
-        "mesa.learners.preconditioned",
-        "PreconditionedGradientDescent",
-        "gradient descent times one fixed matrix; steps share it",
-    ),
-    "newton": ("mesa.learners.newton", "Newton", "Newton-Schulz iteration for the inverse; steps, nothing to tune"),
-    "conjugate_gradients": (
-        "mesa.learners.conjugate_gradients",
-        "ConjugateGradients",
-        "conjugate gradients on the normal equations; steps, nothing to tune",
-    ),
-    "ridge": ("mesa.learners.ridge", "Ridge", "ridge regression with a tuned penalty"),
-    "least_squares": ("mesa.learners.least_squares", "LeastSquares", "least squares of least norm"),
-    "nearest_neighbours": (
-        "mesa.learners.nearest_neighbours",
-        "NearestNeighbours",
-        "mean label of the nearest examples, their number tuned",
-    ),
-    "averaging": ("mesa.learners.averaging", "Averaging", "mean of label times input, nothing to tune"),
-}
+    from mesa.learners.learner import Learner
+    from mesa.learners.token_predictors import Rule
+
+# Settings of a learner as Python numbers, or tensors where a learner takes matrices.
+LearnerSettings: TypeAlias = "Mapping[str, float | tuple[float, ...] | Tensor]"
+
+
+@dataclass(frozen=True)
+class CandidateSpace:
+    """What bounds the numbers of steps that `identify` tries: inputs have `d_in` entries.
+
+    `max_costly_steps` bounds learners whose fit is a long search.
+    """
+
+    d_in: int
+    max_steps: int
+    max_costly_steps: int
+
+
+def _no_parameters(steps: int, d_in: int) -> int:
+    return 0
+
+
+def _no_settings(steps: int, d_in: int) -> LearnerSettings:
+    return {}
+
+
+def _without_steps(space: CandidateSpace) -> Sequence[int]:
+    return (0,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerRow(Row):
+    """A learner: what its name fixes, and what tests and probes need to know to try it.
+
+    settings: fields of the class that the name fixes.
+    candidate_settings: fields that are set besides when it is fitted to a model's predictions.
+    takes_steps: whether the class has a field `steps`.
+    free_parameters: how many numbers `fit` chooses, by (steps, d_in); `identify` calls fewer simpler.
+    equivariant: whether permuting the coordinates of x and of the teacher alike, and flipping their signs, leaves its
+        predictions as they are.
+    candidate_steps: the numbers of steps at which `identify` tries it; 0 for a learner without steps, none at all for a
+        learner that is no candidate.
+    example: stable settings, by (steps, d_in), on which the laws are tested.
+    plants: models that `mesa bench identify` plants, by number of steps: a value for each step of every setting, in
+        units of 1 / |S|; without settings the learner is fitted.
+    """
+
+    settings: Settings = field(default_factory=dict)
+    candidate_settings: Settings = field(default_factory=dict)
+    takes_steps: bool = False
+    free_parameters: Callable[[int, int], int] = _no_parameters
+    equivariant: bool = True
+    candidate_steps: Callable[[CandidateSpace], Sequence[int]] = _without_steps
+    example: Callable[[int, int], LearnerSettings] = _no_settings
+    plants: Mapping[int, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+
+    def learner(self, steps: int = 1, **settings: object) -> "Learner":
+        """The learner with its defaults, what its name fixes, and further settings; ValueError for a wrong one."""
+        made = cast("Callable[..., Learner]", self.load())
+        return made(**{**({"steps": steps} if self.takes_steps else {}), **self.settings, **settings})
+
+
+def _preconditioner(steps: int, d_in: int) -> LearnerSettings:
+    import torch
+
+    # Not symmetric, so that a transpose would be noticed.
+    return {"preconditioner": 0.3 * torch.eye(d_in) + 0.05 * torch.ones(d_in, d_in).triu()}
+
+
+# Ties in simplicity, the number of free parameters and of steps, are broken by the order of these rows.
+LEARNERS = Registry(
+    "learner",
+    LearnerRow,
+    {
+        "gd": LearnerRow(
+            target="mesa.learners.gradient_descent:GradientDescent",
+            about="gradient descent; steps of one shared size",
+            takes_steps=True,
+            free_parameters=lambda steps, d_in: 1,
+            candidate_steps=lambda space: range(1, space.max_steps + 1),
+            example=lambda steps, d_in: {"step_size": 0.3},
+            plants={1: {"step_size": (0.9,)}, 2: {"step_size": (0.8,) * 2}, 3: {"step_size": (1.2,) * 3}},
+        ),
+        "gd_plus_plus": LearnerRow(
+            target="mesa.learners.gradient_descent:GradientDescent",
+            about="GD++: curvature corrected; steps with shared sizes",
+            settings={"gamma": 0.0},
+            takes_steps=True,
+            free_parameters=lambda steps, d_in: 2,
+            # A single step is gradient descent's.
+            candidate_steps=lambda space: range(2, space.max_steps + 1),
+            example=lambda steps, d_in: {"gamma": 0.1, "step_size": 0.3},
+            plants={
+                2: {"gamma": (0.45,) * 2, "step_size": (1.4,) * 2},
+                3: {"gamma": (0.4,) * 3, "step_size": (0.9,) * 3},
+            },
+        ),
+        "gd_per_step": LearnerRow(
+            target="mesa.learners.gradient_descent:GradientDescent",
+            about="gradient descent; steps of a size each",
+            settings={"shared": False},
+            takes_steps=True,
+            free_parameters=lambda steps, d_in: steps,
+            candidate_steps=lambda space: range(2, space.max_steps + 1),
+            example=lambda steps, d_in: {"step_size": (0.3, 0.2, 0.4)[:steps]},
+            plants={2: {"step_size": (0.3, 1.5)}, 3: {"step_size": (0.2, 0.6, 1.6)}},
+        ),
+        "gd_plus_plus_per_step": LearnerRow(
+            target="mesa.learners.gradient_descent:GradientDescent",
+            about="GD++; steps with sizes of their own",
+            settings={"gamma": 0.0, "shared": False},
+            takes_steps=True,
+            # The last step's gamma changes no prediction.
+            free_parameters=lambda steps, d_in: 2 * steps - 1,
+            candidate_steps=lambda space: range(2, space.max_costly_steps + 1),
+            example=lambda steps, d_in: {"gamma": (0.2, 0.1, 0.05)[:steps], "step_size": (0.3, 0.2, 0.4)[:steps]},
+            plants={2: {"gamma": (0.5, 0.0), "step_size": (0.3, 2.2)}},
+        ),
+        "preconditioned_gd": LearnerRow(
+            target="mesa.learners.preconditioned:PreconditionedGradientDescent",
+            about="gradient descent times one fixed matrix; steps share it",
+            # A preconditioner is symmetric; a fit to a model that rotates its queries is not.
+            candidate_settings={"symmetric": True},
+            takes_steps=True,
+            free_parameters=lambda steps, d_in: d_in * (d_in + 1) // 2,
+            equivariant=False,
+            # With this many parameters, more steps mostly fit noise.
+            candidate_steps=lambda space: range(1, min(space.max_steps, 2) + 1),
+            example=_preconditioner,
+            plants={1: {}},
+        ),
+        "newton": LearnerRow(
+            target="mesa.learners.newton:Newton",
+            about="Newton-Schulz iteration for the inverse; steps, nothing to fit",
+            takes_steps=True,
+            # Further steps are least squares, which has a row of its own.
+            candidate_steps=lambda space: range(1, 7),
+            plants={2: {}, 4: {}},
+        ),
+        "conjugate_gradients": LearnerRow(
+            target="mesa.learners.conjugate_gradients:ConjugateGradients",
+            about="conjugate gradients on the normal equations; steps, nothing to fit",
+            takes_steps=True,
+            candidate_steps=lambda space: range(1, min(space.d_in, 6) + 1),
+            plants={2: {}},
+        ),
+        "ridge": LearnerRow(
+            target="mesa.learners.ridge:Ridge",
+            about="ridge regression with a fitted penalty",
+            free_parameters=lambda steps, d_in: 1,
+            example=lambda steps, d_in: {"penalty": 0.1, "prior": tuple(0.5 + 0.2 * k for k in range(d_in))},
+            plants={0: {}},
+        ),
+        "nearest_neighbours": LearnerRow(
+            target="mesa.learners.nearest_neighbours:NearestNeighbours",
+            about="mean label of the nearest examples, their number fitted",
+            free_parameters=lambda steps, d_in: 1,
+            example=lambda steps, d_in: {"neighbours": 2},
+            plants={0: {}},
+        ),
+        "averaging": LearnerRow(
+            target="mesa.learners.averaging:Averaging",
+            about="mean of label times input, nothing to fit",
+            plants={0: {}},
+        ),
+        "least_squares": LearnerRow(
+            target="mesa.learners.ridge:Ridge",
+            about="least squares of least norm: ridge at a penalty of 0",
+            settings={"fit_penalty": False},
+            plants={0: {}},
+        ),
+    },
+)
 
 
 def learner_of(name: str, steps: int = 1) -> "Learner":
-    """The learner of this name, not yet tuned; one without steps ignores their number.
+    """The learner of this name, not yet fitted; one without steps ignores their number.
 
     Raises UserError, with the nearest name, where there is none.
 
     >>> learner_of("newton", steps=3).steps
     3
     """
-    if name not in LEARNERS:
-        raise unknown("learner", name, LEARNERS)
-    module, cls, _ = LEARNERS[name]
-    found = getattr(import_module(module), cls)
-    known = {field.name for field in fields(found)}
-    settings: dict[str, Any] = {"steps": steps, "shared": not name.endswith("_per_step")}
-    return found(**{key: value for key, value in settings.items() if key in known})
+    return LEARNERS[name].learner(steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenPredictorRow(Row):
+    """An explicit rule for what comes next in a sequence of tokens; it has no parameters."""
+
+    def rule(self) -> "Rule":
+        """The function itself: prompts and the symbols that may come to scores, one a symbol."""
+        return cast("Rule", self.load())
+
+
+TOKEN_PREDICTORS = Registry(
+    "token predictor",
+    TokenPredictorRow,
+    {
+        "gradient_step": TokenPredictorRow(
+            target="mesa.learners.token_predictors:gradient_step",
+            about="one gradient step on the pairs so far: counts of what followed the current token",
+        ),
+        "normalised_bigram": TokenPredictorRow(
+            target="mesa.learners.token_predictors:normalised_bigram",
+            about="shares of what followed the current token",
+        ),
+        "smoothed_log_bigram": TokenPredictorRow(
+            target="mesa.learners.token_predictors:smoothed_log_bigram",
+            about="logarithms of these shares, each symbol counted once more",
+        ),
+        "most_recent": TokenPredictorRow(
+            target="mesa.learners.token_predictors:most_recent",
+            about="what followed the current token the last time",
+        ),
+        "unigram": TokenPredictorRow(
+            target="mesa.learners.token_predictors:unigram",
+            about="logarithms of the shares of all tokens so far, each symbol counted once more",
+        ),
+        "uniform": TokenPredictorRow(
+            target="mesa.learners.token_predictors:uniform",
+            about="all symbols alike",
+        ),
+    },
+)

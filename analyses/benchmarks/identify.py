@@ -1,7 +1,7 @@
-"""`mesa bench identify`: planted models whose algorithm is known, and impostors, put to `identify` blind.
+"""`mesa bench identify`: does `identify` name planted learners, and does it name none for models that run none of them?
 
-Every plant is asked twice: with all candidates, and with its class taken off the list, where the answer must be none.
-A plant's class is every candidate whose best fit to the plant's own learner, without noise, agrees with it on this task
+Each planted model is identified twice: with all candidates, and without its class, where the answer must be none. A
+plant's class is every candidate whose best fit to the plant's own learner, without noise, agrees with it on this task
 within the criterion's bound: so a learner takes with it all that contain it. The simplest of them is the expected
 answer.
 """
@@ -18,16 +18,16 @@ from torch import Tensor
 
 from mesa.config.schema import ModelConfig
 from mesa.construction import gradient_step_model
-from mesa.learners import GDPlusPlus, GradientDescent, Learner, PreconditionedGradientDescent
+from mesa.learners import GradientDescent, Learner, PreconditionedGradientDescent
 from mesa.learners.descent import typical_norm
 from mesa.models.in_context import InContextTransformer
-from mesa.registry import learner_of
+from mesa.registry import LEARNERS
 from mesa.rng import generator
 from mesa.training.pool import pool
 from mesa.training.runs import default_workers
 from mesa.training.trainer import Trainer, one_thread
 from probes.behaviour.identify import Identify, decide
-from probes.controls.planted import Planted, last_step, noisy, turned
+from probes.controls.planted import Planted, last_step, noisy, rotate_queries
 from probes.subject import Subject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.paired import PairedReader
@@ -41,31 +41,14 @@ TASKS = {
     "d=5 N=20 noise=.2": LinearRegression(d_in=5, context=20, label_noise=0.2),
     "d=5 N=4": LinearRegression(d_in=5, context=4),
 }
+# Plants whose settings are not given but fitted are costly, and so are impostors: they get these tasks only.
+FITTED_ON = ("d=10 N=10", "d=5 N=20 noise=.2")
+# Coordinates of unequal scale, which a preconditioner is for.
 UNEVEN = LinearRegression(d_in=6, context=12, scales=(1.0, 1.0, 1.0, 0.25, 0.25, 0.25))
-# Settings in units of 1 / |S| of the task: (gamma a step, c a step); stable, and the sizes of a kind clearly apart.
-STEPS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "gd 1": ((0.0,), (0.9,)),
-    "gd 2": ((0.0,) * 2, (0.8,) * 2),
-    "gd 3": ((0.0,) * 3, (1.2,) * 3),
-    "gd_per_step 2": ((0.0,) * 2, (0.3, 1.5)),
-    "gd_per_step 3": ((0.0,) * 3, (0.2, 0.6, 1.6)),
-    "gd_plus_plus 2": ((0.45,) * 2, (1.4,) * 2),
-    "gd_plus_plus 3": ((0.4,) * 3, (0.9,) * 3),
-    "gd_plus_plus_per_step 2": ((0.5, 0.0), (0.3, 2.2)),
-}
-EXPLICIT = (
-    "averaging",
-    "least_squares",
-    "ridge",
-    "nearest_neighbours",
-    "newton 2",
-    "newton 4",
-    "conjugate_gradients 2",
-)
 
 
 @dataclass(frozen=True)
-class Row:
+class PlantAnswer:
     """A plant, its noise relative to each weight, what it should be called, and what it was called."""
 
     plant: str
@@ -83,7 +66,7 @@ class Job:
     noise: tuple[float, ...] = NOISE
 
 
-def rows(workers: int | None = None, jobs: Sequence[Job] | None = None) -> Iterator[Row]:
+def rows(workers: int | None = None, jobs: Sequence[Job] | None = None) -> Iterator[PlantAnswer]:
     """One row for every plant, noise and list of candidates, as they are done."""
     listed = tuple(jobs or all_jobs())
     with pool(workers or default_workers(), len(listed)) as active:
@@ -92,17 +75,17 @@ def rows(workers: int | None = None, jobs: Sequence[Job] | None = None) -> Itera
 
 
 def all_jobs() -> Iterator[Job]:
-    """Every plant and every impostor."""
-    for setting in TASKS:
-        yield from (Job(kind, setting) for kind in STEPS)
-    yield Job("preconditioned_gd 1", "uneven")
-    for setting in ("d=10 N=10", "d=5 N=20 noise=.2"):
-        yield from (Job(kind, setting) for kind in EXPLICIT)
-    for setting in ("d=10 N=10", "d=5 N=20 noise=.2"):
+    """Every plant of the learners' rows, and every impostor."""
+    for name, row in LEARNERS.items():
+        for steps, settings in row.plants.items():
+            places = tuple(TASKS) if settings else FITTED_ON
+            for place in places if row.equivariant else ("uneven",):
+                yield Job(f"{name} {steps}".removesuffix(" 0"), place)
+    for setting in FITTED_ON:
         yield from (Job(kind, setting, (0.0, 0.1)) for kind in (*_IMPOSTORS, *_OFF_LIST))
 
 
-def answers(job: Job) -> list[Row]:
+def answers(job: Job) -> list[PlantAnswer]:
     """All rows of one job."""
     with one_thread():
         task = UNEVEN if job.setting == "uneven" else TASKS[job.setting]
@@ -115,30 +98,30 @@ def answers(job: Job) -> list[Row]:
             explicit = partial(_OFF_LIST[job.kind], tuning)
         kin = _class(explicit, task, probe) if explicit else ()
         expected = f"{kin[0][0]} {kin[0][1]}".removesuffix(" 0") if kin else "none"
-        found = []
+        named = []
         for index, noise in enumerate(job.noise):
             model = _model(job.kind, learner, task, tuning, noise, source(index + 1))
             subject = Subject(model, PairedReader(), task)
             scores, _ = probe.scores(subject, generator(index, "bench/identify"))
             plant = f"{job.kind}, {job.setting}"
-            found.append(Row(plant, noise, expected, _answer(scores)))
+            named.append(PlantAnswer(plant, noise, expected, _answer(scores)))
             if kin:
-                rest = [score for score in scores if (score.candidate.name, score.candidate.steps) not in kin]
-                found.append(Row(f"{plant}, class taken off", noise, "none", _answer(rest)))
-        return found
+                others = [score for score in scores if (score.candidate.name, score.candidate.steps) not in kin]
+                named.append(PlantAnswer(f"{plant}, class taken off", noise, "none", _answer(others)))
+        return named
 
 
-def summary(found: Sequence[Row]) -> str:
+def summary(answered: Sequence[PlantAnswer]) -> str:
     """The confusion matrix, as lines: what was expected, how often it was given, and each answer that was not."""
     lines = ["expected: right answers; wrong ones"]
-    for expected in dict.fromkeys(row.expected for row in found):
-        mine = [row for row in found if row.expected == expected]
-        wrong = [row for row in mine if row.answer != expected]
-        lines.append(f"  {expected}: {len(mine) - len(wrong)} of {len(mine)}")
+    for expected in dict.fromkeys(row.expected for row in answered):
+        of_kind = [row for row in answered if row.expected == expected]
+        wrong = [row for row in of_kind if row.answer != expected]
+        lines.append(f"  {expected}: {len(of_kind) - len(wrong)} of {len(of_kind)}")
         counted = Counter((row.plant, row.answer) for row in wrong)
         lines += [f"    {plant}: {answer} ({count})" for (plant, answer), count in counted.items()]
-    right = sum(row.expected == row.answer for row in found)
-    return "\n".join([*lines, f"right: {right} of {len(found)}"])
+    right = sum(row.expected == row.answer for row in answered)
+    return "\n".join([*lines, f"right: {right} of {len(answered)}"])
 
 
 def _answer(scores: Sequence[Any]) -> str:
@@ -163,14 +146,13 @@ def _learner(kind: str, tuning: RegressionPrompt) -> Learner | None:
     if kind in _IMPOSTORS or kind in _OFF_LIST:
         return None
     name, _, steps = kind.partition(" ")
-    if kind in STEPS:
-        unit = 1.0 / typical_norm(tuning)
-        gammas, sizes = ([unit * value for value in values] for values in STEPS[kind])
-        shared = not name.endswith("_per_step")
-        if name.startswith("gd_plus_plus"):
-            return GDPlusPlus(tuple(gammas), tuple(sizes), int(steps), shared=shared)
-        return GradientDescent(tuple(sizes), int(steps), shared=shared)
-    return learner_of(name, int(steps or 1)).fit(tuning)
+    row, count = LEARNERS[name], int(steps or 0)
+    settings = row.plants.get(count)
+    if not settings:
+        return row.learner(max(count, 1)).fit(tuning)
+    unit = 1.0 / typical_norm(tuning)
+    scaled = {field: tuple(unit * value for value in values) for field, values in settings.items()}
+    return row.learner(count, **scaled)
 
 
 def _model(
@@ -187,10 +169,10 @@ def _model(
         return noisy(built, noise, source) if isinstance(built, InContextTransformer) else built
     if kind in _OFF_LIST:
         return Planted(partial(_OFF_LIST[kind], tuning), task.d_in, noise, source)
-    if isinstance(learner, GradientDescent | GDPlusPlus):
-        gamma = learner.gammas if isinstance(learner, GDPlusPlus) else 0.0
+    if isinstance(learner, GradientDescent):
         tied = learner.shared and learner.steps > 1
-        built = gradient_step_model(learner.step_sizes, d_in=task.d_in, steps=learner.steps, gamma=gamma, tied=tied)
+        sizes, gammas = learner.step_sizes, learner.gammas
+        built = gradient_step_model(sizes, d_in=task.d_in, steps=learner.steps, gamma=gammas, tied=tied)
         return noisy(built, noise, source)
     if isinstance(learner, PreconditionedGradientDescent):
         built = gradient_step_model(1.0, d_in=task.d_in, preconditioner=learner.preconditioner)
@@ -231,9 +213,9 @@ _IMPOSTORS = {
     "untrained, 1 layer": partial(_untrained, 1),
     "untrained, 2 layers": partial(_untrained, 2),
     "trained on shuffled labels": _trained_on_shuffled,
-    "gd 1, queries turned": lambda task, source: turned(_built("gd 1", task), source),
-    "gd 2, queries turned": lambda task, source: turned(_built("gd 2", task), source),
-    "gd_plus_plus 2, queries turned": lambda task, source: turned(_built("gd_plus_plus 2", task), source),
+    "gd 1, queries rotated": lambda task, source: rotate_queries(_built("gd 1", task), source),
+    "gd 2, queries rotated": lambda task, source: rotate_queries(_built("gd 2", task), source),
+    "gd_plus_plus 2, queries rotated": lambda task, source: rotate_queries(_built("gd_plus_plus 2", task), source),
 }
 
 

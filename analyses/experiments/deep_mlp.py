@@ -10,7 +10,7 @@ from analyses.experiments.depth import figures as depth_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
-from mesa.learners import GDPlusPlus, GradientDescent
+from mesa.learners import GradientDescent
 from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
 from probes.runner import Plan
@@ -36,7 +36,7 @@ class DeepMLP:
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Alignment with twelve steps, layer by layer, and curvature, at the last checkpoint."""
         prompts = 100 if size.quick else 5000
-        rivals = (GradientDescent(steps=12, clip=10.0), GDPlusPlus(steps=12, shared=False, clip=10.0))
+        rivals = (GradientDescent(steps=12, clip=10.0), GradientDescent(gamma=0.0, steps=12, shared=False, clip=10.0))
         controls = ("untrained", "shuffled_labels")
         return {
             MODEL: [

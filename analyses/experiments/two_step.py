@@ -24,7 +24,7 @@ from analyses.plots import shifts as shift_figures
 from analyses.plots import weights as heatmaps
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
-from mesa.learners import GDPlusPlus, GradientDescent
+from mesa.learners import GradientDescent
 from probes.behaviour.gd_alignment import GDAlignment
 from probes.behaviour.out_of_distribution import OutOfDistribution
 from probes.runner import Plan, probe_of
@@ -54,7 +54,7 @@ class TwoStep:
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Alignment and interpolation at every checkpoint; shifts and weights at the last one."""
         prompts = 1000 if size.quick else 10_000
-        rivals = (GradientDescent(steps=2), GDPlusPlus(steps=2))
+        rivals = (GradientDescent(steps=2), GradientDescent(gamma=0.0, steps=2))
         weights = ("untrained", "constructed_gd", "constructed")
         return {
             MODEL: [

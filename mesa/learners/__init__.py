@@ -7,28 +7,23 @@ from tasks.lazy import lazily
 if TYPE_CHECKING:
     from mesa.learners.averaging import Averaging
     from mesa.learners.conjugate_gradients import ConjugateGradients
-    from mesa.learners.gd_plus_plus import GDPlusPlus
     from mesa.learners.gradient_descent import GradientDescent
     from mesa.learners.learner import Learner
-    from mesa.learners.least_squares import LeastSquares
     from mesa.learners.nearest_neighbours import NearestNeighbours
     from mesa.learners.newton import Newton
     from mesa.learners.preconditioned import PreconditionedGradientDescent
     from mesa.learners.ridge import Ridge
     from mesa.learners.settled import Settled
-    from mesa.learners.token_predictors import SUCCESSORS
     from mesa.learners.trained import TrainedLearner
-    from mesa.registry import LEARNERS, learner_of
+    from mesa.registry import LEARNERS, TOKEN_PREDICTORS, learner_of
 
 __all__ = [
     "LEARNERS",
-    "SUCCESSORS",
+    "TOKEN_PREDICTORS",
     "Averaging",
     "ConjugateGradients",
-    "GDPlusPlus",
     "GradientDescent",
     "Learner",
-    "LeastSquares",
     "NearestNeighbours",
     "Newton",
     "PreconditionedGradientDescent",
@@ -40,13 +35,11 @@ __all__ = [
 
 _EXPORTS = {
     "LEARNERS": "mesa.registry",
-    "SUCCESSORS": "mesa.learners.token_predictors",
+    "TOKEN_PREDICTORS": "mesa.registry",
     "Averaging": "mesa.learners.averaging",
     "ConjugateGradients": "mesa.learners.conjugate_gradients",
-    "GDPlusPlus": "mesa.learners.gd_plus_plus",
     "GradientDescent": "mesa.learners.gradient_descent",
     "Learner": "mesa.learners.learner",
-    "LeastSquares": "mesa.learners.least_squares",
     "NearestNeighbours": "mesa.learners.nearest_neighbours",
     "Newton": "mesa.learners.newton",
     "PreconditionedGradientDescent": "mesa.learners.preconditioned",

@@ -36,8 +36,8 @@ class ConjugateGradients:
 
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
         """The weights after each step."""
-        found = spectrum(prompt)
-        curvature, residual = found.values[..., None], found.moment
+        context = spectrum(prompt)
+        curvature, residual = context.values[..., None], context.moment
         w, direction, power = torch.zeros_like(residual), residual, _square(residual)
         least, path = _CONVERGED**2 * power, []
         for _ in range(self.steps):
@@ -47,7 +47,7 @@ class ConjugateGradients:
             before, power = power, _square(residual)
             direction = residual + torch.where(going, power / before, 0.0) * direction
             path.append(w)
-        return (found.basis @ torch.stack(path)).to(prompt.x.dtype)
+        return (context.basis @ torch.stack(path)).to(prompt.x.dtype)
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
         """The prediction after each step."""

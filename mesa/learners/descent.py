@@ -26,20 +26,20 @@ def moments(prompt: RegressionPrompt, start: Tensor | None = None) -> Moments:
     return prompt.x.mT @ prompt.x, prompt.x.mT @ residual
 
 
-def descend(of: Moments, gammas: Tensor | None, sizes: Tensor) -> Float[Tensor, "learner_step batch d_in d_out"]:
+def descend(context: Moments, gammas: Tensor | None, sizes: Tensor) -> Float[Tensor, "learner_step batch d_in d_out"]:
     """What each step has added to the weights in all, for one gamma (None: all zero) and one step size c a step."""
-    S, m = of
-    path, total, seen = [], torch.zeros_like(m), None
+    S, m = context
+    path, total, moved = [], torch.zeros_like(m), None
     for index, size in enumerate(sizes):
         change = size * m
-        total = total + (change if seen is None else seen @ change)
+        total = total + (change if moved is None else moved @ change)
         path.append(total)
         if index == len(sizes) - 1:
             break
         m = m - size * (S @ m)
         if gammas is not None:
             T = torch.eye(S.shape[-1], dtype=S.dtype, device=S.device) - gammas[index] * S
-            seen = T if seen is None else seen @ T
+            moved = T if moved is None else moved @ T
             m, S = T @ m, T @ S @ T
     return torch.stack(path)
 
@@ -49,19 +49,19 @@ def reach(prompt: RegressionPrompt, start: Tensor | None = None) -> Callable[[Te
 
     For searches, in float64: in the eigenbasis of S a step is a product of numbers, so an evaluation costs d a prompt.
     """
-    found = spectrum(prompt if start is None else replace(prompt, y=prompt.y - prompt.x @ start))
-    asked = prompt.query.double() @ found.basis
+    context = spectrum(prompt if start is None else replace(prompt, y=prompt.y - prompt.x @ start))
+    query = prompt.query.double() @ context.basis
 
     def last(gammas: Tensor | None, sizes: Tensor) -> Tensor:
-        s, total = found.values, torch.zeros_like(found.values)
-        residual = seen = torch.ones_like(s)
+        s, total = context.values, torch.zeros_like(context.values)
+        residual = moved = torch.ones_like(s)
         for index, size in enumerate(sizes):
-            total = total + size * seen * residual
+            total = total + size * moved * residual
             residual = residual - size * s * residual
             if gammas is not None and index < len(sizes) - 1:
                 T = 1.0 - gammas[index] * s
-                residual, seen, s = T * residual, T * seen, T * T * s
-        return asked @ (total[..., None] * found.moment)
+                residual, moved, s = T * residual, T * moved, T * T * s
+        return query @ (total[..., None] * context.moment)
 
     return last
 

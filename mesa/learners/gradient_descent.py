@@ -1,50 +1,68 @@
-"""Gradient descent on the context's squared error ([VO] Prop. 1)."""
+"""Gradient descent on the context's squared error ([VO] Prop. 1), and GD++, which also improves the curvature (A.10).
 
-import math
+GD++ is gradient descent with a number more per step, gamma. Without it, or where it is 0, the two are one algorithm.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import torch
 from jaxtyping import Float
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from mesa.learners.descent import descend, descend_clipped, moments, reach, typical_norm
-from mesa.learners.optimise import minimise
+from mesa.learners.descent import descend, descend_clipped, moments
+from mesa.learners.descent_fit import fitted_gammas_and_sizes, fitted_sizes
 from tasks.prompt import RegressionPrompt
-from tasks.readers.reader import half_squared_error
+
+Values = float | tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class GradientDescent:
-    """`steps` steps W <- W + c X^T (Y - X W) from `start` (zero by default).
+    """`steps` steps W <- W + c X^T (Y - X W) from `start` (zero by default); with a `gamma` steps of GD++.
 
     `step_size` is c = eta/N, for L(W) = 1/(2N) sum |W x_i - y_i|^2 with learning rate eta; weights are (d_in, d_out).
-    It is one for all steps (`shared`, as the paper tunes it) or one each. With a `clip` every entry of a token is
-    clamped to +-clip after each step, as deep models do it; there are no weights then. Raises ValueError for a wrong
-    number of sizes, or different ones for shared steps.
+    It is one for all steps (`shared`, as the paper fits it) or one each, and so is `gamma`.
 
+    A step of GD++ takes x_j to x_j (I - gamma S) and y_j to y_j - x_j dW. Here dW = c X^T Y and S = X^T X are of the
+    tokens before that step; queries change as inputs do. Eigenvalues l of S become l (1 - gamma l)^2. The last step's
+    gamma changes no prediction. A `gamma` of None stands for gradient descent, whose fit leaves gamma at 0.
+
+    With a `clip` every entry of a token is clamped to +-clip after each step, as deep models do it; there are no
+    weights then. Raises ValueError for a wrong number of values, for different ones where they are shared, and for a
+    start together with a gamma.
+
+    >>> import torch
     >>> x = torch.eye(2)[None]
     >>> prompt = RegressionPrompt(x, torch.ones(1, 2, 1), query=x[:, :1], target=torch.ones(1, 1, 1))
     >>> GradientDescent(step_size=0.5, steps=2).predict(prompt).flatten()
     tensor([0.5000, 0.7500])
+    >>> GradientDescent(step_size=0.5, gamma=0.0, steps=2).predict(prompt).flatten()
+    tensor([0.5000, 0.7500])
     """
 
-    step_size: float | tuple[float, ...] = 1.0
+    step_size: Values = 1.0
     steps: int = 1
     start: Float[Tensor, "d_in d_out"] | None = None
     shared: bool = True
     clip: float | None = None
+    gamma: Values | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"steps: {self.steps} must be at least 1")
-        per_step("step_size", self.step_size, self.steps, self.shared)
+        if self.gamma is not None and self.start is not None:
+            raise ValueError("start: GD++ starts at zero; put another start into the labels")
+        _ = self.gammas, self.step_sizes
 
     @property
     def name(self) -> str:
-        """`gd`, or `gd_per_step`."""
-        return "gd" if self.shared else "gd_per_step"
+        """`gd` or `gd_plus_plus`, followed by `_per_step` where each step has values of its own."""
+        return ("gd" if self.gamma is None else "gd_plus_plus") + ("" if self.shared else "_per_step")
+
+    @property
+    def gammas(self) -> tuple[float, ...]:
+        """The curvature correction of each step; zeros for gradient descent."""
+        return per_step("gamma", 0.0 if self.gamma is None else self.gamma, self.steps, self.shared)
 
     @property
     def step_sizes(self) -> tuple[float, ...]:
@@ -52,62 +70,33 @@ class GradientDescent:
         return per_step("step_size", self.step_size, self.steps, self.shared)
 
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"] | None:
-        """The weights after each step; None where tokens are clipped."""
+        """The implied weights after each step; None where tokens are clipped."""
         if self.clip is not None:
             return None
         start = self._start(prompt)
-        added = descend(moments(prompt, start), None, prompt.x.new_tensor(self.step_sizes))
+        added = descend(moments(prompt, start), *self._settings(prompt.x))
         return added if start is None else start + added
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
         """The prediction after each step."""
+        if self.clip is not None:
+            return descend_clipped(prompt, *self._settings(prompt.x), self._start(prompt), self.clip)
         weights = self.weights(prompt)
-        if weights is not None:
-            return prompt.query @ weights
-        return self._clipped(prompt, prompt.x.new_tensor(self.step_sizes))
+        assert weights is not None
+        return prompt.query @ weights
 
     def fit(self, prompt: RegressionPrompt) -> "GradientDescent":
-        """The step sizes of least loss after the last step.
+        """The step sizes, and for GD++ the gammas, of least loss after the last step (`mesa.learners.descent_fit`)."""
+        if self.gamma is None:
+            self._start(prompt)
+            sizes = fitted_sizes(prompt, self.steps, self.shared, self.start, self.clip)
+            return replace(self, step_size=sizes[0] if self.shared else sizes)
+        gammas, sizes = fitted_gammas_and_sizes(prompt, self.steps, self.shared, self.clip)
+        return replace(self, gamma=gammas[0] if self.shared else gammas, step_size=sizes[0] if self.shared else sizes)
 
-        One step is least squares in c: the prediction is W0 x_q + c g, g = the raw step's change of it. More steps make
-        the loss a polynomial in c without a closed form; it is searched below the size at which most prompts diverge.
-        One size a step begins at distinct values, Chebyshev's and the shared size spread, and the better end is kept:
-        the loss is symmetric in the sizes, and equal ones are a saddle.
-        """
-        if self.steps == 1 and self.clip is None:
-            start = self._start(prompt)
-            change = prompt.query @ descend(moments(prompt, start), None, prompt.x.new_ones(1))[0]
-            base = 0.0 if start is None else prompt.query @ start
-            size = float(((prompt.target - base) * change).sum() / change.square().sum())
-            return replace(self, step_size=size if self.shared else (size,))
-        wide = prompt.to(dtype=torch.float64)
-        loss, unit = self._loss(wide), 1.0 / typical_norm(prompt)
-
-        def along(part: float) -> float:
-            value = loss(torch.full((self.steps,), 2.0 * unit * part, dtype=torch.float64))
-            return float(value.nan_to_num(nan=1e30, posinf=1e30))
-
-        # Searched in parts of 2 `unit`, so that the tolerance is relative: inputs may have any scale.
-        found: Any = minimize_scalar(along, bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-7})
-        shared = 2.0 * float(found.x)
-        if self.shared:
-            return replace(self, step_size=unit * shared)
-        spread = shared * torch.linspace(0.9, 1.1, self.steps, dtype=torch.float64)
-        begins = [torch.tensor(distinct(self.steps), dtype=torch.float64), spread]
-        ends = [minimise(lambda parts: loss(unit * parts), begin) for begin in begins]
-        best = min(ends, key=lambda parts: float(loss(unit * parts)))
-        return replace(self, step_size=tuple((unit * best).tolist()))
-
-    def _loss(self, prompt: RegressionPrompt) -> Any:
-        if self.clip is not None:
-            return lambda sizes: half_squared_error(self._clipped(prompt, sizes)[-1], prompt.target)
-        start = self._start(prompt)
-        last, base = reach(prompt, start), 0.0 if start is None else prompt.query @ start
-        return lambda sizes: half_squared_error(last(None, sizes) + base, prompt.target)
-
-    def _clipped(self, prompt: RegressionPrompt, sizes: Tensor) -> Tensor:
-        assert self.clip is not None
-        return descend_clipped(prompt, None, sizes, self._start(prompt), self.clip)
+    def _settings(self, like: Tensor) -> tuple[Tensor | None, Tensor]:
+        gammas = None if self.gamma is None else like.new_tensor(self.gammas)
+        return gammas, like.new_tensor(self.step_sizes)
 
     def _start(self, prompt: RegressionPrompt) -> Float[Tensor, "d_in d_out"] | None:
         shape = prompt.x.shape[2], prompt.y.shape[2]
@@ -116,7 +105,7 @@ class GradientDescent:
         return None if self.start is None else self.start.to(prompt.x)
 
 
-def per_step(field: str, value: float | tuple[float, ...], steps: int, shared: bool) -> tuple[float, ...]:
+def per_step(field: str, value: float | Sequence[float], steps: int, shared: bool) -> tuple[float, ...]:
     """One value for each step; ValueError for a wrong number of them, or different ones where they are shared."""
     values = (float(value),) * steps if isinstance(value, int | float) else tuple(value)
     if len(values) != steps:
@@ -124,9 +113,3 @@ def per_step(field: str, value: float | tuple[float, ...], steps: int, shared: b
     if shared and len(set(values)) > 1:
         raise ValueError(f"{field}: {values} must be one value where it is shared by all steps")
     return values
-
-
-def distinct(steps: int) -> list[float]:
-    """Step sizes to begin a search at, in units of 1 / |S|: Chebyshev's for eigenvalues between .05 and 1."""
-    middle, half = 0.525, 0.475
-    return [1.0 / (middle + half * math.cos(math.pi * (k + 0.5) / steps)) for k in range(steps)]

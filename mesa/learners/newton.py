@@ -36,17 +36,17 @@ class Newton:
 
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
         """The weights after each step."""
-        found = spectrum(prompt)
+        context = spectrum(prompt)
         # Eigenvalues of M S: m' = 2 m - m s m becomes t' = t (2 - t), without any s that could overflow.
         if self.scale is None:
-            t = (found.values / torch.linalg.vector_norm(found.values, dim=-1, keepdim=True)).square().nan_to_num()
+            t = (context.values / torch.linalg.vector_norm(context.values, dim=-1, keepdim=True)).square().nan_to_num()
         else:
-            t = self.scale * found.values.square()
+            t = self.scale * context.values.square()
         path = []
         for _ in range(self.steps):
             t = t * (2.0 - t)
-            path.append(t * found.damped())
-        return found.weights(torch.stack(path)).to(prompt.x.dtype)
+            path.append(t * context.damped())
+        return context.weights(torch.stack(path)).to(prompt.x.dtype)
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
         """The prediction after each step."""

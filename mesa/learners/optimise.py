@@ -30,11 +30,11 @@ def minimise(
     def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
         point = torch.from_numpy(flat.copy()).view(shape).to(start.device).requires_grad_()
         with torch.enable_grad():
-            found = loss(point)
-            (slope,) = torch.autograd.grad(found, point)
-        if not (bool(torch.isfinite(found)) and bool(torch.isfinite(slope).all())):
+            value_at_point = loss(point)
+            (slope,) = torch.autograd.grad(value_at_point, point)
+        if not (bool(torch.isfinite(value_at_point)) and bool(torch.isfinite(slope).all())):
             return _WORST, np.zeros_like(flat)
-        return float(found.detach()) / unit, slope.flatten().cpu().numpy() / unit
+        return float(value_at_point.detach()) / unit, slope.flatten().cpu().numpy() / unit
 
     options = {"ftol": tolerance, "gtol": 1e-10, "maxiter": 200, "maxfun": 400}
     begin = start.detach().double().flatten().cpu().numpy()

@@ -18,7 +18,8 @@ class PreconditionedGradientDescent:
     """`steps` steps W <- W + P X^T (Y - X W) from zero with one d_in x d_in preconditioner P for all steps and prompts.
 
     With P = c I it is plain gradient descent; without a preconditioner P is the identity (Ahn et al. 2023, arXiv
-    2306.00297). Raises ValueError for less than one step, or a P that is not d_in x d_in.
+    2306.00297). With `symmetric` a fit keeps the symmetric part of the matrix it finds. Raises ValueError for less than
+    one step, or a P that is not d_in x d_in.
 
     >>> x = torch.eye(2)[None]
     >>> prompt = RegressionPrompt(x, torch.ones(1, 2, 1), query=x[:, :1], target=torch.ones(1, 1, 1))
@@ -28,6 +29,7 @@ class PreconditionedGradientDescent:
 
     preconditioner: Float[Tensor, "d_in d_in"] | None = None
     steps: int = 1
+    symmetric: bool = False
     name: str = "preconditioned_gd"
 
     def __post_init__(self) -> None:
@@ -52,9 +54,12 @@ class PreconditionedGradientDescent:
         One step has a closed form. More are descended from the best of three stable matrices: multiples of the
         identity, of the inverse second moment of the inputs, and of the one-step solution.
         """
-        wide = prompt.to(dtype=torch.float64)
+        P = self._fitted(prompt.to(dtype=torch.float64))
+        return replace(self, preconditioner=(P + P.mT) / 2 if self.symmetric else P)
+
+    def _fitted(self, wide: RegressionPrompt) -> Float[Tensor, "d_in d_in"]:
         if self.steps == 1:
-            return replace(self, preconditioner=_one_step(wide))
+            return _one_step(wide)
         # In inputs x R, of second moment I, the preconditioner is R^-1 P R^-1 and the search is well-conditioned.
         root = _root(wide.x)
         white = replace(wide, x=wide.x @ root, query=wide.query @ root)
@@ -69,8 +74,8 @@ class PreconditionedGradientDescent:
             begins.append(back @ self.preconditioner.to(back) @ back)
         begin = min(begins, key=lambda Q: float(loss(Q).nan_to_num(nan=torch.inf)))
         unit = begin.norm()
-        found = unit * minimise(lambda Q: loss(unit * Q), begin / unit)
-        return replace(self, preconditioner=root @ found @ root)
+        whitened = unit * minimise(lambda Q: loss(unit * Q), begin / unit)
+        return root @ whitened @ root
 
 
 def _descend(of: Moments, P: Tensor, steps: int) -> list[Float[Tensor, "batch d_in d_out"]]:

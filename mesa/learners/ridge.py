@@ -1,4 +1,4 @@
-"""Ridge regression: least squares that pays for large weights; with the right price it is the Bayes-optimal guess."""
+"""Ridge regression, with a penalty on large weights; least squares is its limit at a penalty of 0."""
 
 import math
 from dataclasses import dataclass, replace
@@ -21,7 +21,8 @@ class Ridge:
     """W = (S + penalty diag(1 / prior^2))^-1 X^T Y; a penalty of 0 is its limit, least squares of least norm.
 
     `prior` holds the teacher's standard deviation in each coordinate, up to a factor that the penalty takes up; None
-    stands for equal ones. The norm that is least in the limit is that of W / prior. Raises ValueError for a negative
+    stands for equal ones. The norm that is least in the limit is that of W / prior. With `fit_penalty` False nothing is
+    fitted. Contexts may be shorter than d_in or of lower rank; sums are in float64. Raises ValueError for a negative
     penalty, or for a prior that is not positive, finite and of d_in entries.
 
     >>> x = torch.eye(2)[None]
@@ -32,13 +33,29 @@ class Ridge:
 
     penalty: float = 0.0
     prior: tuple[float, ...] | None = None
-    name: str = "ridge"
+    fit_penalty: bool = True
 
     def __post_init__(self) -> None:
         if not (self.penalty >= 0 and math.isfinite(self.penalty)):
             raise ValueError(f"penalty: {self.penalty} must be a finite number of at least 0")
         if self.prior is not None and not all(scale > 0 and math.isfinite(scale) for scale in self.prior):
             raise ValueError(f"prior: {self.prior} must be positive, finite numbers")
+
+    @property
+    def name(self) -> str:
+        """`ridge`, or `least_squares` where the penalty is 0 and stays so."""
+        return "least_squares" if self.penalty == 0 and not self.fit_penalty else "ridge"
+
+    @staticmethod
+    def least_squares() -> "Ridge":
+        """The weights of least norm among those that fit the context best: the pseudo-inverse X^+ Y.
+
+        >>> x = torch.tensor([[[1.0, 1.0]]])
+        >>> prompt = RegressionPrompt(x, torch.ones(1, 1, 1), query=x, target=torch.ones(1, 1, 1))
+        >>> Ridge.least_squares().weights(prompt).flatten()
+        tensor([0.5000, 0.5000])
+        """
+        return Ridge(fit_penalty=False)
 
     @staticmethod
     def bayes(task: LinearRegression) -> "Ridge":
@@ -52,8 +69,8 @@ class Ridge:
 
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
         """The weights, as the one step there is."""
-        found, prior = self._spectrum(prompt)
-        return (prior[:, None] * found.weights(found.damped(self.penalty)))[None].to(prompt.x.dtype)
+        context, prior = self._spectrum(prompt)
+        return (prior[:, None] * context.weights(context.damped(self.penalty)))[None].to(prompt.x.dtype)
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
         """The prediction, as the one step there is."""
@@ -64,21 +81,23 @@ class Ridge:
 
         Several minima are possible, so a grid of two penalties a decade finds the region and Brent's method ends it.
         """
-        found, prior = self._spectrum(prompt)
-        asked, target = (prompt.query.double() * prior) @ found.basis, prompt.target.double()
+        if not self.fit_penalty:
+            return replace(self)
+        context, prior = self._spectrum(prompt)
+        # The query in the eigenbasis: an evaluation costs one product, whatever d_in and N are.
+        query, target = (prompt.query.double() * prior) @ context.basis, prompt.target.double()
 
         def loss(penalty: float) -> float:
-            # The query in the eigenbasis: an evaluation costs one product, whatever d_in and N are.
-            return float(half_squared_error(asked @ (found.damped(penalty)[..., None] * found.moment), target))
+            return float(half_squared_error(query @ (context.damped(penalty)[..., None] * context.moment), target))
 
-        unit = max(float(found.values.mean()), torch.finfo(torch.float64).tiny)
+        unit = max(float(context.values.mean()), torch.finfo(torch.float64).tiny)
         grid = unit * np.logspace(-12, 6, 37)
         best = int(np.argmin([loss(penalty) for penalty in grid]))
-        near = np.log(grid[[max(best - 1, 0), min(best + 1, len(grid) - 1)]])
+        bracket = np.log(grid[[max(best - 1, 0), min(best + 1, len(grid) - 1)]])
         end: Any = minimize_scalar(
-            lambda log: loss(math.exp(log)), bounds=near, method="bounded", options={"xatol": 1e-6}
+            lambda log: loss(math.exp(log)), bounds=bracket, method="bounded", options={"xatol": 1e-6}
         )
-        # The first of equals: nothing to pay is the simplest.
+        # Of equal losses the first: no penalty is the simplest.
         return replace(self, penalty=min((0.0, self.penalty, math.exp(end.x)), key=loss))
 
     def _spectrum(self, prompt: RegressionPrompt) -> tuple[Spectrum, Tensor]:

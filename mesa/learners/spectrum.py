@@ -40,5 +40,5 @@ def spectrum(prompt: RegressionPrompt, scales: Tensor | None = None) -> Spectrum
     x = prompt.x.double() if scales is None else prompt.x.double() * scales.to(prompt.x.device)
     left, sizes, right = torch.linalg.svd(x, full_matrices=False)
     rounding = max(x.shape[1:]) * torch.finfo(prompt.x.dtype).eps
-    kept = torch.where(sizes > rounding * sizes[:, :1], sizes, 0.0)
-    return Spectrum(kept.square(), right.mT, kept[..., None] * (left.mT @ prompt.y.double()))
+    sizes = torch.where(sizes > rounding * sizes[:, :1], sizes, 0.0)
+    return Spectrum(sizes.square(), right.mT, sizes[..., None] * (left.mT @ prompt.y.double()))

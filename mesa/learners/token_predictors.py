@@ -1,4 +1,4 @@
-"""What may come next in a sequence, by explicit rules from the pairs (x_t, x_(t+1)) before: no learner has parameters.
+"""What may come next in a sequence, by explicit rules from the pairs (x_t, x_(t+1)) before it, without parameters.
 
 Every rule takes prompts and the `symbols` that may come (ids, in the order of the last axis) and answers at every
 position p that a model reads, from the tokens up to p alone: pairs with t + 1 <= p and, for most, x_t = x_p. Answers
@@ -6,7 +6,8 @@ are (batch pos-1 symbol), in float64, on the prompts' device.
 
 One gradient step from zero on the pairs is `gradient_step`, raw counts (`mesa.construction.pair_step`); a softmax head
 divides them by their number, `normalised_bigram`; the best guess at a Markov chain with uniform rows is
-`smoothed_log_bigram`, in log-probabilities. Where no token comes twice, all of these say nothing at all.
+`smoothed_log_bigram`, in log-probabilities. Where no token comes twice, all of these give every
+symbol the same score.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from tasks.prompt import TokenPrompt
 
 Guess = Float[Tensor, "batch pos symbol"]
 Symbols = Int[Tensor, " symbol"]
-Predictor = Callable[[TokenPrompt, Symbols], Guess]
+Rule = Callable[[TokenPrompt, Symbols], Guess]
 
 
 def matches(prompt: TokenPrompt) -> Float[Tensor, "batch pos key"]:
@@ -90,19 +91,9 @@ def most_recent(prompt: TokenPrompt, symbols: Symbols) -> Guess:
     """
     same = matches(prompt)
     last = same * (torch.arange(same.shape[-1], device=same.device) + 1.0)
-    most, place = last.max(dim=-1)
+    most, position = last.max(dim=-1)
     hot = _hot(prompt.tokens[:, 1:], symbols)
-    return hot.gather(1, place[..., None].expand_as(hot)) * (most > 0)[..., None]
-
-
-SUCCESSORS: dict[str, Predictor] = {
-    "gradient_step": gradient_step,
-    "normalised_bigram": normalised_bigram,
-    "smoothed_log_bigram": smoothed_log_bigram,
-    "most_recent": most_recent,
-    "unigram": unigram,
-    "uniform": uniform,
-}
+    return hot.gather(1, position[..., None].expand_as(hot)) * (most > 0)[..., None]
 
 
 def _hot(tokens: Int[Tensor, "batch pos"], symbols: Symbols) -> Guess:

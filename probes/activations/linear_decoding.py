@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens import HookedTransformer
 
-from mesa.learners import Averaging, GradientDescent, Learner, LeastSquares
+from mesa.learners import Averaging, GradientDescent, Learner, Ridge
 from probes.activations.residual_stream import residual_stream
 from probes.behaviour.agreement import depth, fitted
 from probes.reading import Reading
@@ -71,7 +71,7 @@ class LinearDecoding:
         others = [subject.prompts(count, generator) for count in counts]
         asked = self.queries or 2 * prompts[0].x.shape[-1]
         (query,) = subject.task.sample(1, generator, asked).to(prompts[0].x.device, prompts[0].x.dtype).query
-        default = Averaging(), LeastSquares(), GradientDescent(steps=depth(subject))
+        default = Averaging(), Ridge.least_squares(), GradientDescent(steps=depth(subject))
         learners = fitted(self.learners or default, prompts[0])
         wanted, unrelated = ([_weights(learners, prompt) for prompt in batch] for batch in (prompts, others))
         streams = [_features(subject, prompt, query) for prompt in prompts]

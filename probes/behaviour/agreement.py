@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mesa.learners import GDPlusPlus, GradientDescent, Learner, PreconditionedGradientDescent
+from mesa.learners import GradientDescent, Learner, PreconditionedGradientDescent
 from mesa.models.in_context import InContextTransformer
 from probes.subject import Subject
 from tasks.prompt import RegressionPrompt
@@ -24,8 +24,8 @@ def default_learners(subject: Subject) -> tuple[Learner, ...]:
     model = subject.model
     mine = isinstance(model, InContextTransformer)
     clip, tied = (model.config.clip, model.config.tied) if mine else (None, False)
-    apart = () if tied else (GDPlusPlus(steps=steps, shared=False, clip=clip),)
-    return (GradientDescent(steps=steps, clip=clip), GDPlusPlus(steps=steps, clip=clip), *apart, one)
+    apart = () if tied else (GradientDescent(gamma=0.0, steps=steps, shared=False, clip=clip),)
+    return (GradientDescent(steps=steps, clip=clip), GradientDescent(gamma=0.0, steps=steps, clip=clip), *apart, one)
 
 
 def fitted(learners: Iterable[Learner], prompt: RegressionPrompt) -> tuple[Learner, ...]:

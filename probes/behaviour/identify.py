@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mesa.registry import CandidateSpace
 from probes.behaviour.agreement import depth
 from probes.behaviour.candidates import Candidate, SignedPermutation, candidates
 from probes.reading import Reading
@@ -132,7 +133,7 @@ class Identify:
             {"metric": "asymmetry", "condition": name, "condition_value": value, "value": condition.asymmetry}
             for name, value, condition in conditions
         ]
-        listed = candidates(most, task.d_in, self.max_steps or max(2, layers))
+        listed = candidates(CandidateSpace(task.d_in, most, self.max_steps or max(2, layers)))
         scores, paths = [], dict[tuple[str, int], Tensor]()
         for candidate in listed:
             learner, parts = candidate.fitted(even if candidate.equivariant else uneven), []

@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from transformer_lens import HookedTransformer
 
-from mesa.learners import GDPlusPlus, GradientDescent, Learner
+from mesa.learners import ConjugateGradients, GradientDescent, Learner, Newton, Ridge
 from mesa.models.in_context import InContextTransformer
-from mesa.registry import learner_of
 from probes.behaviour.agreement import depth, fitted, relative_distance
 from probes.reading import Reading
 from probes.subject import NOT_REGRESSION, Subject
@@ -22,7 +21,6 @@ from tasks.regression.sine import SineRegression
 
 # An error this small beside the target is a float32 label's rounding.
 _NO_ERROR = 1e-5
-NAMES = ("gd", "gd_plus_plus", "newton", "conjugate_gradients", "least_squares", "ridge")
 
 
 @dataclass(frozen=True)
@@ -113,19 +111,16 @@ class _Stages:
 
 
 def _default(subject: Subject, most: int) -> tuple[Learner, ...]:
-    """The learners of `NAMES`: those that are tuned have a step per layer, clipped as the model's tokens are."""
-    model = subject.model
+    """Learners that are fitted have a step per layer, clipped as the model's tokens are; the others `most` steps."""
+    model, layers = subject.model, depth(subject)
     clip = model.config.clip if isinstance(model, InContextTransformer) else None
-    found = []
-    for name in NAMES:
-        learner = learner_of(name, depth(subject) if name in ("gd", "gd_plus_plus") else most)
-        found.append(replace(learner, clip=clip) if isinstance(learner, GradientDescent | GDPlusPlus) else learner)
-    return tuple(found)
+    plain, corrected = (GradientDescent(steps=layers, clip=clip, gamma=gamma) for gamma in (None, 0.0))
+    return plain, corrected, Newton(most), ConjugateGradients(most), Ridge.least_squares(), Ridge()
 
 
 def _longer(learner: Learner, steps: int) -> Learner:
     """The same steps, more of them, where they share one setting."""
-    if isinstance(learner, GradientDescent | GDPlusPlus) and learner.shared and learner.steps < steps:
+    if isinstance(learner, GradientDescent) and learner.shared and learner.steps < steps:
         return replace(learner, steps=steps)
     return learner
 

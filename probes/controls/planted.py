@@ -37,8 +37,8 @@ def noisy(model: InContextTransformer, noise: float, generator: torch.Generator)
     return twin
 
 
-def turned(model: InContextTransformer, generator: torch.Generator) -> InContextTransformer:
-    """A copy whose queries, in every layer, are turned by a random rotation: the same parts, another algorithm."""
+def rotate_queries(model: InContextTransformer, generator: torch.Generator) -> InContextTransformer:
+    """A copy whose queries are rotated at random in every layer, so that it runs another algorithm."""
     twin = copy.deepcopy(model)
     with torch.no_grad():
         weight = twin.blocks[0].attn.W_Q

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mesa.learners.token_predictors import SUCCESSORS
+from mesa.registry import TOKEN_PREDICTORS
 from probes.language.heads import LARGE, ROUNDING, Unembedding, per_head, pieces, token_heads, watched, weights
 from probes.reading import Reading
 from probes.subject import Subject
@@ -22,9 +22,9 @@ _TIE = 1e-9
 class InductionAsGradientStep:
     """Compare the logits that the model, and each head alone, writes with explicit predictors of the next symbol.
 
-    The learners are those of `mesa.learners.SUCCESSORS`: `gradient_step`, one step from zero on the pairs, which is the
-    raw counts of successors, and its rivals. Logits f and answers g at scored positions are mean-centred over the
-    symbols (ids that are asked for at all), as softmax does not feel a mean; a final norm's scale is the model's own.
+    The learners are those of `mesa.registry.TOKEN_PREDICTORS`: `gradient_step`, one step from zero on the pairs, which
+    is the raw counts of successors, and its rivals. Logits f and answers g at scored positions are mean-centred over
+    the symbols (ids that are asked for at all), as softmax does not feel a mean; a final norm's scale is the model's.
     Metrics per learner, with `readout` model or head: `scale`, the one factor a of least |f - a g|, fitted on prompts
     that are not scored; `relative_distance`, |f - a g| / |f| over all positions, 1 where g says nothing of f; `cosine`
     of f and g, which hides the scale; `top_agreement`, how often f's first symbol is the learner's, where the learner's
@@ -46,13 +46,13 @@ class InductionAsGradientStep:
     """
 
     prompts: int = 256
-    learners: tuple[str, ...] = tuple(SUCCESSORS)
+    learners: tuple[str, ...] = tuple(TOKEN_PREDICTORS)
     name: str = "induction_as_gradient_step"
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.learners if name not in SUCCESSORS]
+        unknown = [name for name in self.learners if name not in TOKEN_PREDICTORS]
         if unknown:
-            raise ValueError(f"learners: {unknown[0]!r} is not one of {', '.join(SUCCESSORS)}")
+            raise ValueError(f"learners: {unknown[0]!r} is not one of {', '.join(TOKEN_PREDICTORS)}")
 
     def applies(self, subject: Subject) -> str | None:
         """Any language model with hooks."""
@@ -106,7 +106,7 @@ class InductionAsGradientStep:
         """Who writes, the learner, centred logits and answers (place symbol), and the answers before centring."""
         for part in pieces(prompt, part_size(prompt, len(symbols))):
             scored = part.scored[:, 1:]
-            guesses = {name: SUCCESSORS[name](part, symbols)[scored] for name in self.learners}
+            guesses = {name: TOKEN_PREDICTORS[name].rule()(part, symbols)[scored] for name in self.learners}
             for who, f in _written(subject, part, out, symbols):
                 for name, g in guesses.items():
                     yield who, name, f, g - g.mean(dim=1, keepdim=True), g
@@ -138,7 +138,7 @@ class _Totals:
 def part_size(prompt: TokenPrompt, symbols: int) -> int:
     """How many numbers one prompt takes: its matches and, for all learners and one head, its answers."""
     pos = prompt.tokens.shape[1]
-    return pos * (pos + len(SUCCESSORS) * symbols)
+    return pos * (pos + len(TOKEN_PREDICTORS) * symbols)
 
 
 def _written(

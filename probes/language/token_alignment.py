@@ -8,15 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.learners.token_predictors import SUCCESSORS
+from mesa.learners.token_predictors import smoothed_log_bigram, uniform, unigram
 from probes.reading import Reading
 from probes.subject import Subject
 from tasks.prompt import TokenPrompt
 
 # Predictors are tables of (batch pos symbol) in float64: more symbols than this, and they fill the memory.
 LARGEST = 4096
-# The phases that a model of Markov chains goes through ([EDEL]), by the predictors that they are named for.
-PHASES = {"uniform": "uniform", "unigram": "unigram", "bigram": "smoothed_log_bigram"}
+# The phases that a model of Markov chains goes through ([EDEL]), with the rule that each is named for.
+PHASES = {"uniform": uniform, "unigram": unigram, "bigram": smoothed_log_bigram}
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class TokenAlignment:
 def _guesses(subject: Subject, prompt: TokenPrompt) -> Iterator[tuple[str, Tensor]]:
     symbols = subject.task.vocabulary
     for name, rule in PHASES.items():
-        found = SUCCESSORS[rule](prompt, torch.arange(symbols)).log_softmax(dim=-1)
+        log_probabilities = rule(prompt, torch.arange(symbols)).log_softmax(dim=-1)
         # The first token of a sequence, where it has an id of its own, never comes again.
-        yield name, torch.nn.functional.pad(found, (0, subject.task.d_vocab - symbols), value=-torch.inf)
+        yield name, torch.nn.functional.pad(log_probabilities, (0, subject.task.d_vocab - symbols), value=-torch.inf)
     yield "best", subject.task.best(prompt)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mesa.construction.gradient_step import gradient_step_model
 from mesa.construction.products import weight_products
-from mesa.learners import GDPlusPlus, GradientDescent
+from mesa.learners import GradientDescent
 from mesa.models.in_context import InContextTransformer
 from probes.behaviour.agreement import fitted
 from probes.subject import Subject
@@ -86,8 +86,8 @@ def identified(layers: int, d_in: int, d_out: int) -> tuple[Bool[Tensor, "layer 
 
 
 def construction(
-    subject: Subject, tuning: RegressionPrompt, learner: GradientDescent | GDPlusPlus | None = None
-) -> tuple[GradientDescent | GDPlusPlus, InContextTransformer]:
+    subject: Subject, tuning: RegressionPrompt, learner: GradientDescent | None = None
+) -> tuple[GradientDescent, InContextTransformer]:
     """A tuned learner with a step per layer, and the model that performs it, in the subject's dtype.
 
     By default it is what the paper compares with: gradient descent for one layer, GD++ for more, its settings shared by
@@ -96,15 +96,16 @@ def construction(
     model = subject.model
     assert isinstance(model, InContextTransformer)
     config, steps = model.config, model.cfg.n_layers
-    default = GradientDescent() if steps == 1 else GDPlusPlus(steps=steps, shared=config.tied, clip=config.clip)
+    plus_plus = GradientDescent(gamma=0.0, steps=steps, shared=config.tied, clip=config.clip)
+    default = GradientDescent() if steps == 1 else plus_plus
     (found,) = fitted((learner or default,), tuning)
-    assert isinstance(found, GradientDescent | GDPlusPlus)
+    assert isinstance(found, GradientDescent)
     twin = gradient_step_model(
         found.step_sizes,
         d_in=tuning.x.shape[-1],
         d_out=tuning.y.shape[-1],
         steps=steps,
-        gamma=found.gammas if isinstance(found, GDPlusPlus) else 0.0,
+        gamma=found.gammas,
         tied=config.tied,
         clip=config.clip,
         dtype=model.cfg.dtype,

@@ -15,7 +15,7 @@ from analyses.experiments.curvature import figures as curvature_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
-from mesa.learners import GDPlusPlus, GradientDescent
+from mesa.learners import GradientDescent
 from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
 from probes.reading import Reading
@@ -56,7 +56,7 @@ class CurvatureByContext:
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Curvature beside the controls, and the losses beside tuned learners'."""
         prompts = 200 if size.quick else 5000
-        rivals = (GradientDescent(steps=2), GDPlusPlus(steps=2))
+        rivals = (GradientDescent(steps=2), GradientDescent(gamma=0.0, steps=2))
         losses = GDAlignment(prompts=prompts, learners=rivals, by_layer=False)
         curves = Curvature(prompts=min(prompts, 2000))
         return {name: [Plan(losses, controls=()), Plan(curves, controls=CONTROLS)] for name in RUNS.values()}

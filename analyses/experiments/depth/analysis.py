@@ -13,7 +13,7 @@ from analyses.experiments.depth import figures as depth_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
-from mesa.learners import GDPlusPlus, GradientDescent
+from mesa.learners import GradientDescent
 from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
 from probes.reading import Reading
@@ -50,7 +50,7 @@ class Depth:
         for name, steps in ((FIVE, 5), (TEN, 10)):
             rivals = (
                 GradientDescent(steps=steps, clip=10.0),
-                GDPlusPlus(steps=steps, shared=name == TEN, clip=10.0),
+                GradientDescent(gamma=0.0, steps=steps, shared=name == TEN, clip=10.0),
             )
             found[name] = [
                 Plan(GDAlignment(prompts=prompts, learners=rivals), controls=CONTROLS, tune_once=True),

@@ -6,11 +6,10 @@ import torch
 from analyses.benchmarks.identify import (
     _IMPOSTORS,
     _OFF_LIST,
-    EXPLICIT,
-    STEPS,
+    FITTED_ON,
     TASKS,
     Job,
-    Row,
+    PlantAnswer,
     all_jobs,
     answers,
     summary,
@@ -22,16 +21,23 @@ from probes.controls.planted import Planted, last_step, noisy
 
 def test_every_construction_every_impostor_and_every_noise_is_asked() -> None:
     jobs = list(all_jobs())
-    assert {(job.kind, job.setting) for job in jobs} >= {(kind, setting) for kind in STEPS for setting in TASKS}
-    assert {job.kind for job in jobs} == {*STEPS, *EXPLICIT, "preconditioned_gd 1", *_IMPOSTORS, *_OFF_LIST}
-    assert {job.noise for job in jobs if job.kind in STEPS} == {(0.0, 0.01, 0.03, 0.1)}
+    constructed = {"gd 1", "gd 2", "gd 3", "gd_per_step 2", "gd_per_step 3", "gd_plus_plus 2", "gd_plus_plus 3"}
+    constructed |= {"gd_plus_plus_per_step 2"}
+    fitted = {"averaging", "least_squares", "ridge", "nearest_neighbours", "newton 2", "newton 4"}
+    fitted |= {"conjugate_gradients 2"}
+    tasks = {kind: {job.setting for job in jobs if job.kind == kind} for kind in (job.kind for job in jobs)}
+    assert set(tasks) == {*constructed, *fitted, "preconditioned_gd 1", *_IMPOSTORS, *_OFF_LIST}
+    assert all(tasks[kind] == set(TASKS) for kind in constructed)
+    assert all(tasks[kind] == set(FITTED_ON) for kind in fitted)
+    assert tasks["preconditioned_gd 1"] == {"uneven"}
+    assert {job.noise for job in jobs if job.kind in constructed | fitted} == {(0.0, 0.01, 0.03, 0.1)}
 
 
 def test_a_plant_is_named_and_without_its_class_is_not() -> None:
     rows = answers(Job("gd 1", "d=5 N=20 noise=.2", (0.03,)))
     assert rows == [
-        Row("gd 1, d=5 N=20 noise=.2", 0.03, "gd 1", "gd 1"),
-        Row("gd 1, d=5 N=20 noise=.2, class taken off", 0.03, "none", "none"),
+        PlantAnswer("gd 1, d=5 N=20 noise=.2", 0.03, "gd 1", "gd 1"),
+        PlantAnswer("gd 1, d=5 N=20 noise=.2, class taken off", 0.03, "none", "none"),
     ]
 
 
@@ -41,7 +47,11 @@ def test_an_impostor_is_none_of_them() -> None:
 
 
 def test_the_summary_counts_what_is_wrong() -> None:
-    rows = [Row("gd 1, a", 0.0, "gd 1", "gd 1"), Row("gd 1, a", 0.1, "gd 1", "ridge"), Row("b", 0.0, "none", "none")]
+    rows = [
+        PlantAnswer("gd 1, a", 0.0, "gd 1", "gd 1"),
+        PlantAnswer("gd 1, a", 0.1, "gd 1", "ridge"),
+        PlantAnswer("b", 0.0, "none", "none"),
+    ]
     text = summary(rows)
     assert "gd 1: 1 of 2" in text and "gd 1, a: ridge (1)" in text and "right: 2 of 3" in text
 

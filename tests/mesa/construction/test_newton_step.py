@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mesa.construction import newton_model
-from mesa.learners import LeastSquares, Newton
+from mesa.learners import Newton, Ridge
 from tasks import LinearRegression, PairedReader
 
 
@@ -41,7 +41,7 @@ def test_it_ends_at_least_squares(seeded):
     model, reader = newton_model(scale, d_in=3, steps=16), PairedReader()
     inputs = reader.encode(prompt)
     torch.testing.assert_close(
-        reader.decode(model(inputs), inputs), LeastSquares().predict(prompt)[-1], rtol=0, atol=1e-6
+        reader.decode(model(inputs), inputs), Ridge.least_squares().predict(prompt)[-1], rtol=0, atol=1e-6
     )
     # One step is not there yet.
     early = newton_model(scale, d_in=3, steps=1)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mesa.construction import gradient_step_model
-from mesa.learners import GDPlusPlus, GradientDescent
+from mesa.learners import GradientDescent
 from tasks import LinearRegression, PairedReader, half_squared_error
 
 EXACT: dict[str, Any] = {"rtol": 0.0, "atol": 1e-10}
@@ -42,7 +42,7 @@ def test_layers_are_steps(seeded, d_in, d_out, context, steps, tied):
     prompt = prompts(seeded, d_in, d_out, context)
     gammas = (0.2,) * steps if tied else GAMMAS[:steps]
     sizes = (0.4,) * steps if tied else SIZES[:steps]
-    learner = GDPlusPlus(gammas, sizes, steps, shared=tied)
+    learner = GradientDescent(sizes, steps, gamma=gammas, shared=tied)
     predicted = learner.predict(prompt)
     np.testing.assert_allclose(predicted.numpy(), explicit(prompt, gammas, sizes), rtol=0, atol=1e-10)
     model, reader = gradient_step_model(sizes, d_in=d_in, d_out=d_out, steps=steps, gamma=gammas, tied=tied), None
@@ -62,7 +62,7 @@ def test_layers_are_steps(seeded, d_in, d_out, context, steps, tied):
 @pytest.mark.parametrize("clip", [0.2, 10.0])
 def test_clipped_steps_are_clipped_layers(seeded, clip):
     prompt = prompts(seeded, scale=1.5)
-    learner = GDPlusPlus(GAMMAS[:3], SIZES[:3], 3, shared=False, clip=clip)
+    learner = GradientDescent(SIZES[:3], 3, gamma=GAMMAS[:3], shared=False, clip=clip)
     predicted = learner.predict(prompt)
     np.testing.assert_allclose(predicted.numpy(), explicit(prompt, GAMMAS[:3], SIZES[:3], clip), rtol=1e-10, atol=1e-10)
     model = gradient_step_model(SIZES[:3], d_in=3, steps=3, gamma=GAMMAS[:3], clip=clip)
@@ -107,7 +107,7 @@ def test_tuned_settings_beat_gradient_descent_and_are_stationary(seeded, steps, 
     def loss(learner) -> float:
         return half_squared_error(learner.predict(prompt)[-1], prompt.target).item()
 
-    tuned = GDPlusPlus(steps=steps, shared=shared).fit(prompt)
+    tuned = GradientDescent(gamma=0.0, steps=steps, shared=shared).fit(prompt)
     plain = GradientDescent(steps=steps).fit(prompt)
     assert loss(tuned) <= loss(plain) * (1 + 1e-9)
     assert steps == 1 or loss(tuned) < 0.9 * loss(plain)
@@ -118,7 +118,7 @@ def test_tuned_settings_beat_gradient_descent_and_are_stationary(seeded, steps, 
                 # One step has no gamma: zero stays zero.
                 assert loss(moved) >= loss(tuned) - 1e-12
     else:
-        assert loss(tuned) <= loss(GDPlusPlus(steps=steps).fit(prompt)) + 1e-9
+        assert loss(tuned) <= loss(GradientDescent(gamma=0.0, steps=steps).fit(prompt)) + 1e-9
         assert tuned.gammas[-1] == 0.0
 
 
@@ -139,19 +139,21 @@ def test_one_size_a_step_beats_a_shared_one(seeded, steps):
 
 
 def test_contradictions_are_refused():
-    for cls in (GradientDescent, GDPlusPlus):
+    for gamma in (None, 0.0):
         with pytest.raises(ValueError, match="step_size: 2 values for 3 steps"):
-            cls(step_size=(0.1, 0.2), steps=3, shared=False)
+            GradientDescent(step_size=(0.1, 0.2), steps=3, shared=False, gamma=gamma)
         with pytest.raises(ValueError, match=r"step_size: .* must be one value"):
-            cls(step_size=(0.1, 0.2), steps=2)
+            GradientDescent(step_size=(0.1, 0.2), steps=2, gamma=gamma)
         with pytest.raises(ValueError, match="steps: 0"):
-            cls(steps=0)
+            GradientDescent(steps=0, gamma=gamma)
+    with pytest.raises(ValueError, match=r"start: GD\+\+ starts at zero"):
+        GradientDescent(gamma=0.1, start=torch.ones(2, 1))
     with pytest.raises(ValueError, match="gamma: 1 values for 2 steps"):
-        GDPlusPlus(gamma=(0.1,), steps=2)
+        GradientDescent(gamma=(0.1,), steps=2)
 
 
 def test_the_search_also_starts_from_corrections_that_grow_from_step_to_step(seeded):
     """From the shared pair or from gradient descent alone it ends a fifth higher, at .051."""
     prompt = LinearRegression().sample(500, seeded(0)).to(dtype=torch.float64)
-    tuned = GDPlusPlus(steps=3, shared=False).fit(prompt)
+    tuned = GradientDescent(gamma=0.0, steps=3, shared=False).fit(prompt)
     assert half_squared_error(tuned.predict(prompt)[-1], prompt.target).item() < 0.045

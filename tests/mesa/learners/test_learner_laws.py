@@ -1,16 +1,17 @@
 """What every learner of the catalogue obeys, in both precisions, for short, square and long contexts."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from mesa.errors import UserError
-from mesa.learners import LEARNERS, GradientDescent, Learner, LeastSquares, learner_of
+from mesa.learners import LEARNERS, GradientDescent, Learner, Ridge, learner_of
 from tasks import LinearRegression, half_squared_error
 
 STEPS = 3
+D_IN = 5
 NAMES = pytest.mark.parametrize("name", LEARNERS)
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 CONTEXTS = pytest.mark.parametrize("context", [3, 5, 12])
@@ -18,24 +19,14 @@ OUTPUTS = pytest.mark.parametrize("d_out", [1, 3])
 
 
 def prompts(seeded, dtype, context, d_out, batch=6, seed=0, queries=4):
-    task = LinearRegression(d_in=5, d_out=d_out, context=context, label_noise=0.2)
+    task = LinearRegression(d_in=D_IN, d_out=d_out, context=context, label_noise=0.2)
     return task.sample(batch, seeded(seed), queries).to(dtype=dtype)
 
 
 def made(name, steps=STEPS) -> Learner:
-    """The learner with stable settings, distinct from step to step where they may be."""
-    size, gamma = (0.3, 0.2, 0.4)[:steps], (0.2, 0.1, 0.05)[:steps]
-    settings = {
-        "gd": {"step_size": 0.3},
-        "gd_per_step": {"step_size": size},
-        "gd_plus_plus": {"gamma": 0.1, "step_size": 0.3},
-        "gd_plus_plus_per_step": {"gamma": gamma, "step_size": size},
-        # Not symmetric, so that a transpose would be noticed.
-        "preconditioned_gd": {"preconditioner": 0.3 * torch.eye(5) + 0.05 * torch.ones(5, 5).triu()},
-        "ridge": {"penalty": 0.1, "prior": tuple(0.5 + 0.2 * k for k in range(5))},
-        "nearest_neighbours": {"neighbours": 2},
-    }
-    return replace(learner_of(name, steps), **settings.get(name, {}))  # pyright: ignore[reportArgumentType]
+    """The learner with its row's example settings: stable, and distinct from step to step where they may be."""
+    row = LEARNERS[name]
+    return row.learner(steps, **row.example(steps, D_IN))
 
 
 def close(dtype, slack: float = 1.0) -> dict[str, Any]:
@@ -53,7 +44,7 @@ def test_the_laws(seeded, name, dtype, context, d_out):
     assert isinstance(learner, Learner)
     assert learner.name == name
     guess, weights = learner.predict(prompt), learner.weights(prompt)
-    steps = STEPS if "steps" in {field.name for field in fields(learner)} else 1  # pyright: ignore[reportArgumentType]
+    steps = STEPS if LEARNERS[name].takes_steps else 1
     assert guess.shape == (steps, 6, 4, d_out)
     assert guess.dtype == dtype
     assert guess.isfinite().all()
@@ -144,22 +135,9 @@ def test_learners_differ(seeded):
 
 
 def test_the_catalogue_knows_its_names():
-    assert list(LEARNERS) == [
-        "gd",
-        "gd_per_step",
-        "gd_plus_plus",
-        "gd_plus_plus_per_step",
-        "preconditioned_gd",
-        "newton",
-        "conjugate_gradients",
-        "ridge",
-        "least_squares",
-        "nearest_neighbours",
-        "averaging",
-    ]
     assert all(learner_of(name).name == name for name in LEARNERS)
     assert isinstance(learner_of("gd", 4), GradientDescent)
-    assert isinstance(learner_of("least_squares", steps=4), LeastSquares)
+    assert isinstance(learner_of("least_squares", steps=4), Ridge)
     with pytest.raises(UserError, match=r"learner: 'newtan' is not known \(did you mean 'newton'\?\)"):
         learner_of("newtan")
 

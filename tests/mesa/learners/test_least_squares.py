@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mesa.learners import ConjugateGradients, LeastSquares, Newton, Ridge
+from mesa.learners import ConjugateGradients, Newton, Ridge
 from tasks import LinearRegression, half_squared_error
 
 
@@ -23,7 +23,7 @@ def with_context(prompt, x):
 @pytest.mark.parametrize("d_out", [1, 3])
 def test_least_squares_is_numpys(seeded, context, d_out):
     prompt = prompts(seeded, context=context, d_out=d_out, label_noise=0.3)
-    found = LeastSquares().weights(prompt)[0]
+    found = Ridge.least_squares().weights(prompt)[0]
     for b in range(8):
         expected = np.linalg.lstsq(prompt.x[b].numpy(), prompt.y[b].numpy(), rcond=None)[0]
         # Square contexts reach a condition number of some hundred.
@@ -39,7 +39,7 @@ def test_a_context_of_low_rank_has_weights_of_least_norm(seeded, dtype, context)
     x = torch.randn(8, context, 2, generator=seeded(2), dtype=torch.float64) @ plane
     prompt, tolerance = with_context(whole, x).to(dtype=dtype), 1e-10 if dtype == torch.float64 else 1e-4
     # The others end there.
-    for learner in (LeastSquares(), Ridge(), Newton(60), ConjugateGradients(60)):
+    for learner in (Ridge.least_squares(), Ridge(), Newton(60), ConjugateGradients(60)):
         found = learner.weights(prompt)[-1]
         assert found.dtype == dtype
         for b in range(8):
@@ -51,7 +51,7 @@ def test_a_repeated_example_counts_twice(seeded):
     prompt = prompts(seeded, context=7, label_noise=0.3)
     twice = replace(prompt, x=torch.cat([prompt.x, prompt.x], dim=1), y=torch.cat([prompt.y, prompt.y], dim=1))
     same: dict[str, Any] = {"rtol": 0.0, "atol": 1e-10}
-    torch.testing.assert_close(LeastSquares().weights(twice), LeastSquares().weights(prompt), **same)
+    torch.testing.assert_close(Ridge.least_squares().weights(twice), Ridge.least_squares().weights(prompt), **same)
     torch.testing.assert_close(Ridge(0.8).weights(twice), Ridge(0.4).weights(prompt), **same)
 
 
@@ -83,7 +83,7 @@ def test_the_bayes_penalty_is_the_tasks_best_guess(seeded, context, noise, scale
 @pytest.mark.parametrize("context", [3, 5, 12])
 def test_without_a_penalty_ridge_is_least_squares(seeded, context):
     prompt = prompts(seeded, context=context, label_noise=0.3)
-    least = LeastSquares().weights(prompt)
+    least = Ridge.least_squares().weights(prompt)
     torch.testing.assert_close(Ridge().weights(prompt), least, rtol=0, atol=0)
     # In each eigenvector the gap is at most the penalty over the least eigenvalue of S, of the weights.
     gap = (Ridge(1e-9).weights(prompt) - least).flatten(2).norm(dim=-1)

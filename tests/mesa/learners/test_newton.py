@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.sparse.linalg import cg
 
-from mesa.learners import Averaging, ConjugateGradients, LeastSquares, Newton, Ridge
+from mesa.learners import Averaging, ConjugateGradients, Newton, Ridge
 from tasks import LinearRegression
 
 EXACT: dict[str, Any] = {"rtol": 0.0, "atol": 1e-10}
@@ -39,7 +39,7 @@ def test_newton_is_the_explicit_iteration(seeded, context, d_out):
 def test_newton_stays_where_it_has_converged(seeded, context):
     # The plain iteration doubles the rounding in the null space with every step: after 100 it is anywhere.
     prompt = prompts(seeded, context=context)
-    found, least = Newton(steps=300).weights(prompt), LeastSquares().weights(prompt)[0]
+    found, least = Newton(steps=300).weights(prompt), Ridge.least_squares().weights(prompt)[0]
     for step in (40, 100, 299):
         torch.testing.assert_close(found[step], least, **EXACT)
     if context < 5:
@@ -53,7 +53,7 @@ def test_newton_stays_where_it_has_converged(seeded, context):
 def test_newtons_right_digits_double(seeded):
     prompt = prompts(seeded, context=12)
     S = prompt.x.mT @ prompt.x
-    found, least = Newton(steps=12).weights(prompt), LeastSquares().weights(prompt)[0]
+    found, least = Newton(steps=12).weights(prompt), Ridge.least_squares().weights(prompt)[0]
     # In the norm of S^2 the error of each eigenvector is (1 - t_0)^(2^k) of its start.
     errors = (S @ (found - least)).flatten(2).norm(dim=-1)
     assert (errors[1:] <= errors[:-1] + 1e-12).all()
@@ -95,7 +95,7 @@ def test_a_step_is_the_best_of_its_krylov_space(seeded, context):
 @OUTPUTS
 def test_conjugate_gradients_stay_at_the_solution_of_least_norm(seeded, context, d_out):
     prompt = prompts(seeded, context=context, d_out=d_out)
-    found, least = ConjugateGradients(200).weights(prompt), LeastSquares().weights(prompt)[0]
+    found, least = ConjugateGradients(200).weights(prompt), Ridge.least_squares().weights(prompt)[0]
     for step in (20, 60, 199):
         torch.testing.assert_close(found[step], least, rtol=0, atol=1e-9)
 
@@ -116,7 +116,7 @@ def test_outputs_do_not_influence_each_other(seeded):
 @pytest.mark.parametrize("context", [3, 5, 12])
 def test_without_noise_four_learners_are_one(seeded, context):
     prompt = prompts(seeded, context=context, label_noise=0.0)
-    least = LeastSquares().predict(prompt)[0]
+    least = Ridge.least_squares().predict(prompt)[0]
     # A square context's S has a condition number of 1e5 or so, by which rounding grows in five short recursions.
     same: dict[str, Any] = {"rtol": 0.0, "atol": 1e-8}
     for other in (Ridge(1e-13), ConjugateGradients(5), Newton(40)):

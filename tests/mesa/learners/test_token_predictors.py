@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mesa import generator
-from mesa.learners import SUCCESSORS
+from mesa.learners import TOKEN_PREDICTORS
 from tasks import MarkovChain, RepeatedTokens, TokenPrompt
 
 SYMBOLS = [4, 0, 2, 3]
@@ -33,29 +33,29 @@ def guess(name: str, read: list[int], p: int) -> list[float]:
     return [0.0] * count
 
 
-@pytest.mark.parametrize("name", SUCCESSORS)
+@pytest.mark.parametrize("name", TOKEN_PREDICTORS)
 def test_a_rule_is_what_a_loop_counts(name):
     # The first token, 5, comes again, and 1 comes too: neither may be predicted.
     tokens = torch.randint(0, 6, (6, 25), generator=generator(0, "tests/successors"))
     tokens[:, 0] = 5
     prompt = TokenPrompt(tokens, torch.zeros_like(tokens, dtype=torch.bool))
-    found = SUCCESSORS[name](prompt, torch.tensor(SYMBOLS))
+    found = TOKEN_PREDICTORS[name].rule()(prompt, torch.tensor(SYMBOLS))
     wanted = [[guess(name, row[:-1], p) for p in range(24)] for row in tokens.tolist()]
     # A logarithm taken in float32 by the loop.
     torch.testing.assert_close(found, torch.tensor(wanted, dtype=torch.float64), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", SUCCESSORS)
+@pytest.mark.parametrize("name", TOKEN_PREDICTORS)
 def test_what_comes_later_changes_nothing(name):
     prompt = MarkovChain(length=20).sample(5, generator(0, "tests/causal"))
-    whole = SUCCESSORS[name](prompt, torch.arange(4))
-    assert torch.equal(SUCCESSORS[name](prompt.prefix(12), torch.arange(4)), whole[:, :11])
+    whole = TOKEN_PREDICTORS[name].rule()(prompt, torch.arange(4))
+    assert torch.equal(TOKEN_PREDICTORS[name].rule()(prompt.prefix(12), torch.arange(4)), whole[:, :11])
 
 
 def test_on_a_chain_without_noise_the_smoothed_bigram_is_the_best_there_is():
     task = MarkovChain(length=30)
     prompt = task.sample(10, generator(0, "tests/best"))
-    found = SUCCESSORS["smoothed_log_bigram"](prompt, torch.arange(4))
+    found = TOKEN_PREDICTORS["smoothed_log_bigram"].rule()(prompt, torch.arange(4))
     torch.testing.assert_close(found, task.best(prompt)[..., :4], rtol=0, atol=1e-12)
 
 
@@ -66,7 +66,8 @@ def test_where_every_token_came_once_counting_rules_are_one():
     assert once.sum() > 10
     prompt = TokenPrompt(prompt.tokens[once], prompt.scored[once])
     found = [
-        SUCCESSORS[name](prompt, torch.arange(200)) for name in ("gradient_step", "normalised_bigram", "most_recent")
+        TOKEN_PREDICTORS[name].rule()(prompt, torch.arange(200))
+        for name in ("gradient_step", "normalised_bigram", "most_recent")
     ]
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
     # The first token of the second block follows another one than in the first; from the next on one has followed.

@@ -10,7 +10,7 @@ import torch
 
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import gradient_step_model
-from mesa.learners import Averaging, GradientDescent, LeastSquares, NearestNeighbours
+from mesa.learners import Averaging, GradientDescent, NearestNeighbours, Ridge
 from probes import CONTROLS, LinearDecoding, Subject
 from tasks import LinearRegression, PairedReader, SineRegression
 from tests.helpers.subjects import rotated_basis
@@ -41,7 +41,7 @@ class Steps(GradientDescent):
         return self
 
 
-LEARNERS = (Averaging(), LeastSquares(), Steps(step_size=SIZES, steps=2, shared=False))
+LEARNERS = (Averaging(), Ridge.least_squares(), Steps(step_size=SIZES, steps=2, shared=False))
 
 
 def ask(subject: Subject, **fields: Any) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from mesa.construction import gradient_step_model
-from mesa.learners import GradientDescent, LeastSquares, Ridge
+from mesa.learners import GradientDescent, Ridge
 from mesa.learners.descent import typical_norm
+from mesa.registry import CandidateSpace
 from probes.behaviour.candidates import Candidate, SignedPermutation, candidates
 from probes.behaviour.identify import Identify, Score, decide
-from probes.controls.planted import Planted, last_step, noisy, turned
+from probes.controls.planted import Planted, last_step, noisy, rotate_queries
 from probes.subject import Subject
 from tasks import LinearRegression, PairedReader
 
@@ -58,7 +59,7 @@ def test_plants_are_named_and_nothing_else_is(seeded, plant, noise):
 
 
 def test_explicit_learners_are_named(seeded):
-    for learner, name in ((LeastSquares(), "least_squares"), (Ridge(penalty=0.3), "ridge")):
+    for learner, name in ((Ridge.least_squares(), "least_squares"), (Ridge(penalty=0.3), "ridge")):
         model = Planted(last_step(learner), d_in=5)
         assert named(PROBE(subject(model), seeded(2)).table) == (name, None)
 
@@ -66,9 +67,9 @@ def test_explicit_learners_are_named(seeded):
 @pytest.mark.parametrize("impostor", ["turned", "mixture"])
 def test_impostors_are_none_of_these(seeded, impostor):
     if impostor == "turned":
-        model = turned(PLANTS["gd 2"][1](unit(seeded)), seeded(3))
+        model = rotate_queries(PLANTS["gd 2"][1](unit(seeded)), seeded(3))
     else:
-        step, fit = last_step(GradientDescent(0.9 * unit(seeded))), last_step(LeastSquares())
+        step, fit = last_step(GradientDescent(0.9 * unit(seeded))), last_step(Ridge.least_squares())
         model = Planted(lambda prompt: (step(prompt) + fit(prompt)) / 2, d_in=5)
     reading = PROBE(subject(model), seeded(2))
     assert named(reading.table) == ("none", None)
@@ -87,7 +88,7 @@ def test_a_basis_of_the_heads_changes_nothing(seeded):
 def test_turned_prompts_get_the_same_answer_from_equivariant_learners(seeded):
     prompt = TASK.sample(6, seeded(0), queries=2).to(dtype=torch.float64)
     turns = SignedPermutation.draw(6, 5, True, seeded(1))
-    for learner in (GradientDescent(0.4, 2), LeastSquares()):
+    for learner in (GradientDescent(0.4, 2), Ridge.least_squares()):
         again = learner.predict(turns(prompt))[-1] * turns.label.double()
         torch.testing.assert_close(again, learner.predict(prompt)[-1], rtol=1e-9, atol=1e-9)
     # A model with a preference among coordinates does not give it.
@@ -124,8 +125,36 @@ def test_the_simplest_that_suffices_is_the_answer():
     assert decide(scores, bound=0.05, systematic=0.005).answer is None
     assert decide([Score(one, math.nan, 0.0)], 0.3, 0.005).answer is None
     assert math.isnan(decide([]).margin)
-    listed = [candidate.simplicity for candidate in candidates(3, 10, 2)]
-    assert listed == sorted(listed)
+
+
+def test_candidates_come_simplest_first():
+    listed = candidates(CandidateSpace(d_in=3, max_steps=3, max_costly_steps=2))
+    assert [(candidate.name, candidate.steps, candidate.free) for candidate in listed] == [
+        ("averaging", 0, 0),
+        ("least_squares", 0, 0),
+        ("newton", 1, 0),
+        ("conjugate_gradients", 1, 0),
+        ("newton", 2, 0),
+        ("conjugate_gradients", 2, 0),
+        ("newton", 3, 0),
+        ("conjugate_gradients", 3, 0),
+        ("newton", 4, 0),
+        ("newton", 5, 0),
+        ("newton", 6, 0),
+        ("ridge", 0, 1),
+        ("nearest_neighbours", 0, 1),
+        ("gd", 1, 1),
+        ("gd", 2, 1),
+        ("gd", 3, 1),
+        ("gd_plus_plus", 2, 2),
+        ("gd_per_step", 2, 2),
+        ("gd_plus_plus", 3, 2),
+        ("gd_plus_plus_per_step", 2, 3),
+        ("gd_per_step", 3, 3),
+        ("preconditioned_gd", 1, 6),
+        ("preconditioned_gd", 2, 6),
+    ]
+    assert [candidate.name for candidate in listed if not candidate.equivariant] == ["preconditioned_gd"] * 2
 
 
 def test_one_turn_is_refused():

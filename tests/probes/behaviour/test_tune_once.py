@@ -7,7 +7,7 @@ import pytest
 
 from mesa import Run, generator, train
 from mesa.config.yaml import parse
-from mesa.learners import GDPlusPlus, Settled
+from mesa.learners import GradientDescent, Settled
 from probes import GDAlignment, OutOfDistribution, Plan, WeightProducts, probe_runs
 from tasks import LinearRegression
 
@@ -33,9 +33,11 @@ def learner_losses(table: pd.DataFrame) -> pd.Series:
 
 def test_one_tuning_serves_every_checkpoint_and_control(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     tunings = []
-    fit = GDPlusPlus.fit
-    monkeypatch.setattr(GDPlusPlus, "fit", lambda self, prompt: tunings.append(prompt) or fit(self, prompt))
-    plan = Plan(GDAlignment(prompts=100, learners=(GDPlusPlus(steps=2),)), "all", ("untrained",), tune_once=True)
+    fit = GradientDescent.fit
+    monkeypatch.setattr(GradientDescent, "fit", lambda self, prompt: tunings.append(prompt) or fit(self, prompt))
+    plan = Plan(
+        GDAlignment(prompts=100, learners=(GradientDescent(gamma=0.0, steps=2),)), "all", ("untrained",), tune_once=True
+    )
     once = learner_losses(probe_runs([(run, [plan])])[0].table)
     assert len(tunings) == 1
     assert len(once) >= 3 and once.nunique() == 1
@@ -57,7 +59,7 @@ def test_a_probe_without_learners_cannot_be_planned_so(run: Run) -> None:
 
 def test_a_settled_learner_stays_what_it_is() -> None:
     prompt = LinearRegression(d_in=3, context=4).sample(20, generator(0, "tests/settled"))
-    learner = GDPlusPlus(gamma=0.1, step_size=0.3, steps=2)
+    learner = GradientDescent(gamma=0.1, step_size=0.3, steps=2)
     settled = Settled(learner)
     assert settled.fit(prompt) is settled and settled.name == learner.name
     assert settled.predict(prompt).equal(learner.predict(prompt))
