@@ -1,6 +1,8 @@
 # `make reproduce` and `make test` do all their own set-up in .venv; they need Python >= 3.10, pip and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# As many test processes as there are cores; each takes tests over from another when it has none left.
+PARALLEL := --numprocesses auto --dist worksteal
 
 .PHONY: reproduce test lint types test-fast test-slow bench clean
 
@@ -17,10 +19,10 @@ types: .venv/.installed-dev
 	$(BIN)/basedpyright --warnings
 
 test-fast: .venv/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 test-slow: .venv/.installed-dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest $(PARALLEL) -m slow
 
 bench: .venv/.installed
 	$(BIN)/mesa bench training
