@@ -15,6 +15,7 @@ from tests.helpers.measures import (
     long_functions,
     longest_chain,
     loose_signatures,
+    module_name,
     modules_by_folder,
     sources,
 )
@@ -40,9 +41,9 @@ def offences(folder: str, source: str) -> list[str]:
     return [name for name in imported(ast.parse(source)) if name.split(".")[0] in (*above, "tests", "")]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_run_one_way(path):
-    assert offences(path.relative_to(ROOT).parts[0], path.read_text("utf-8")) == []
+def test_imports_run_one_way():
+    against = {path: offences(path.relative_to(ROOT).parts[0], path.read_text("utf-8")) for path in SOURCES}
+    assert {path: names for path, names in against.items() if names} == {}
 
 
 @pytest.mark.parametrize(
@@ -59,8 +60,18 @@ def test_the_parser_sees_an_import_against_the_direction(folder, source, bad):
     assert offences(folder, source) == bad
 
 
-def test_all_folders_have_files():
+def test_all_folders_have_files_and_are_packages():
     assert {path.relative_to(ROOT).parts[0] for path in SOURCES} == set(FOLDERS)
+    # Else the distribution would leave them out.
+    assert {path.parent for path in SOURCES if not (path.parent / "__init__.py").exists()} == set()
+
+
+def test_templates_are_in_the_distribution():
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    templates = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.jinja")]
+    assert templates
+    for path in templates:
+        assert f'"{module_name(path.parent / "__init__.py")}" = ["*.html.jinja"]' in text
 
 
 def test_no_folder_holds_many_modules():
@@ -146,18 +157,18 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, set[str | None]]]:
 def forbidden(source: str) -> list[str]:
     """Pickle in any form, and seeding through TransformerLens, which moves the global random state."""
     tree = ast.parse(source)
-    found = [name for name in imported(tree) if name.split(".")[0] in ("pickle", "dill", "cloudpickle", "joblib")]
+    names = [name for name in imported(tree) if name.split(".")[0] in ("pickle", "dill", "cloudpickle", "joblib")]
     for name, keywords in calls(tree):
         if name in ("torch.save", "torch.load", "torch.manual_seed", "eval", "exec"):
-            found.append(name)
+            names.append(name)
         if name.endswith("HookedTransformerConfig") and "seed" in keywords:
-            found.append("HookedTransformerConfig(seed=)")
-    return found
+            names.append("HookedTransformerConfig(seed=)")
+    return names
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_forbidden_is_used(path):
-    assert forbidden(path.read_text("utf-8")) == []
+def test_nothing_forbidden_is_used():
+    uses = {path: forbidden(path.read_text("utf-8")) for path in SOURCES}
+    assert {path: names for path, names in uses.items() if names} == {}
 
 
 @pytest.mark.parametrize(
