@@ -10,12 +10,11 @@ from analyses.claims.analysis import Analysis, Evidence, Result, Size, judged, u
 from analyses.claims.claim import Circumstances, Verdict, judge
 from analyses.progress import Progress
 from analyses.report.page import write
-from mesa.errors import UserError
 from mesa.storage.files import writable
 from mesa.storage.run import Run
 from mesa.training.pool import pool
 from mesa.training.runs import train_all
-from probes.reading import Reading, joined
+from probes.reading import Reading
 from probes.runner import Skipped, probe_runs
 
 
@@ -65,11 +64,3 @@ def verdicts_of(analysis: Analysis, evidence: Evidence, size: Size) -> tuple[Ver
     given = Circumstances(size.quick, evidence.diverged, evidence.undertrained)
     rows = judged(analysis, evidence)
     return tuple(judge(claim, rows, given) for claim in analysis.claims())
-
-
-def stored(run: Run, names: Sequence[str]) -> Reading:
-    """The readings that lie in a run; UserError where one is not there."""
-    missing = [name for name in names if not (run.path / "readings" / f"{name}.parquet").exists()]
-    if missing:
-        raise UserError(f"{run.path}: has no readings of {', '.join(missing)}; run `mesa probe {run.path}` first")
-    return joined(Reading.load(run.path / "readings", name) for name in names)

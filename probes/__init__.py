@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from probes.activations.copying_sensitivity import CopyingSensitivity
     from probes.activations.curvature import Curvature
     from probes.activations.linear_decoding import LinearDecoding
+    from probes.arrays import ArrayKey
     from probes.attribution.probe import HeadAttribution
     from probes.attribution.readouts import READOUTS, Readout
     from probes.attribution.roles import ranked
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from probes.language.induction_scores import InductionScores
     from probes.pretrained import load_pretrained, pretrained_subject
     from probes.probe import Comparison, Probe
-    from probes.reading import COLUMNS, Reading
+    from probes.reading import Reading
     from probes.runner import Plan, probe_runs, probe_subjects
+    from probes.schema import COLUMNS
     from probes.subject import Subject
     from probes.training_time.formation import Formation
     from probes.training_time.series import Series
@@ -37,6 +39,7 @@ __all__ = [
     "COLUMNS",
     "CONTROLS",
     "READOUTS",
+    "ArrayKey",
     "Comparison",
     "Composition",
     "CopyingSensitivity",
@@ -89,7 +92,9 @@ _EXPORTS = {
     "OutOfDistribution": "probes.behaviour.out_of_distribution",
     **dict.fromkeys(("load_pretrained", "pretrained_subject"), "probes.pretrained"),
     **dict.fromkeys(("Comparison", "Probe"), "probes.probe"),
-    **dict.fromkeys(("COLUMNS", "Reading"), "probes.reading"),
+    "ArrayKey": "probes.arrays",
+    "COLUMNS": "probes.schema",
+    "Reading": "probes.reading",
     **dict.fromkeys(("READOUTS", "Readout"), "probes.attribution.readouts"),
     "Rollout": "probes.behaviour.rollout",
     "Series": "probes.training_time.series",

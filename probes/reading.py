@@ -1,6 +1,11 @@
 """What a probe measured: a tidy table, one row a number, and named arrays for heatmaps."""
 
+import hashlib
 import io
+import json
+import re
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,81 +13,124 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from mesa.errors import UserError
 from mesa.storage.files import write_atomic
+from mesa.storage.versions import versions
+from probes.arrays import ArrayKey, find_array, unstamped
+from probes.schema import COLUMNS, SCHEMA
 
-# Every table has these columns in this order, empty where they do not apply.
-COLUMNS: dict[str, Any] = {
-    "run": "string",
-    "seed": "Int64",
-    "step": "Int64",
-    "probe": "string",
-    "metric": "string",
-    "learner": "string",
-    "learner_step": "Int64",
-    "readout": "string",
-    "condition": "string",
-    "condition_value": "Float64",
-    "applications": "Int64",
-    "layer": "Int64",
-    "head": "Int64",
-    "position": "Int64",
-    "to_layer": "Int64",
-    "to_head": "Int64",
-    "to_input": "string",
-    "control": "string",
-    "value": "float64",
-}
+# The parquet metadata in which a reading's own facts stand, as JSON.
+_FACTS = b"mesa-probes"
+_DAMAGE = (pa.ArrowException, OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A table with the columns of `COLUMNS` and arrays by name; `value` carries the metric's own unit.
+    """A table with the columns of `COLUMNS` and arrays by `ArrayKey`; `value` carries the metric's own unit.
 
     >>> Reading.of([{"metric": "loss", "value": 0.2}]).table["value"].tolist()
     [0.2]
     """
 
     table: pd.DataFrame
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    arrays: Mapping[ArrayKey, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]], arrays: Mapping[str, np.ndarray] | None = None) -> "Reading":
+    def of(cls, rows: Iterable[Mapping[str, object]], arrays: Mapping[str, np.ndarray] | None = None) -> "Reading":
         """A reading of rows that give some of the columns; ValueError for a column that no table has."""
         listed = list(rows)
-        strangers = {name for row in listed for name in row} - COLUMNS.keys()
-        if strangers:
-            raise ValueError(f"columns: {sorted(strangers)} are not among {list(COLUMNS)}")
-        columns = {name: pd.array([row.get(name) for row in listed], dtype=kind) for name, kind in COLUMNS.items()}
-        return cls(pd.DataFrame(columns), dict(arrays or {}))
+        unknown = {name for row in listed for name in row} - COLUMNS.keys()
+        if unknown:
+            raise ValueError(f"columns: {sorted(unknown)} are not among {list(COLUMNS)}")
+        columns = {name: _column([row.get(name) for row in listed], name) for name in COLUMNS}
+        return cls(pd.DataFrame(columns), {unstamped(name): array for name, array in (arrays or {}).items()})
 
-    def stamped(self, prefix: str = "", **columns: Any) -> "Reading":
-        """The same numbers with whole columns filled in and array names prefixed; probes know nothing of these."""
+    def stamped(self, **columns: str | int | None) -> "Reading":
+        """The same numbers with whole columns filled in, in the arrays' keys too; a probe does not know these."""
         table = self.table.copy()
         for name, value in columns.items():
-            table[name] = pd.array([value] * len(table), dtype=COLUMNS[name])
-        return Reading(table, {f"{prefix}{name}": array for name, array in self.arrays.items()})
+            table[name] = _column([value] * len(table), name)
+        fields: dict[str, Any] = {name: value for name, value in columns.items() if name in ArrayKey._fields}
+        return Reading(table, {key._replace(**fields): array for key, array in self.arrays.items()})
 
-    def save(self, folder: Path, name: str) -> None:
-        """Write `name`.parquet and, where there are arrays, `name`.npz; each replaced in one step."""
+    def array(
+        self,
+        name: str,
+        *,
+        run: str | None = None,
+        control: str = "none",
+        seed: int | None = None,
+        step: int | None = None,
+    ) -> np.ndarray:
+        """The array of this name, of the first seed and its last step unless others are named.
+
+        Raises ValueError where there is none, or where several runs have one and none is named.
+        """
+        key = find_array(self.arrays, name, run=run, control=control, seed=seed, step=step)
+        if key is None:
+            names = sorted({key.name for key in self.arrays})
+            raise ValueError(f"name: {name!r} is no array of control {control!r} here; there are {names}")
+        return self.arrays[key]
+
+    def named_arrays(self) -> dict[str, np.ndarray]:
+        """The arrays of one model by their names; ValueError where there are several models."""
+        if len({key[:-1] for key in self.arrays}) > 1:
+            raise ValueError("arrays: belong to several models; `array` finds the one that is meant")
+        return {key.name: array for key, array in self.arrays.items()}
+
+    def save(self, folder: Path, stem: str, recipe: str = "") -> None:
+        """Write `stem`.parquet and, where there are arrays, an npz file named after its content.
+
+        Both are one commit: the parquet file is replaced in one step and names the npz file, which is written before.
+        `recipe` is a digest of what the numbers depend on; `saved_recipe` returns it.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        self.table.to_parquet(buffer, index=False)
-        write_atomic(folder / f"{name}.parquet", buffer.getvalue())
+        facts: dict[str, object] = {"schema": SCHEMA, "version": versions()["mesa-probes"], "recipe": recipe}
+        keep = ""
         if self.arrays:
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, allow_pickle=False, **dict(sorted(self.arrays.items())))
-            write_atomic(folder / f"{name}.npz", buffer.getvalue())
+            keys = sorted(self.arrays, key=_in_order)
+            data = _npz({_member(key): self.arrays[key] for key in keys})
+            keep = f"{stem}-{_digest(data)}.npz"
+            facts |= {"arrays": keep, "keys": [list(key) for key in keys]}
+            write_atomic(folder / keep, data)
+        table = pa.Table.from_pandas(self.table, preserve_index=False)
+        described = {**(table.schema.metadata or {}), _FACTS: json.dumps(facts).encode()}
+        buffer = io.BytesIO()
+        pq.write_table(table.replace_schema_metadata(described), buffer, write_page_checksum=True)
+        write_atomic(folder / f"{stem}.parquet", buffer.getvalue())
+        own = re.compile(rf"{re.escape(stem)}(-[0-9a-f]{{16}})?\.npz")
+        for path in folder.glob("*.npz"):
+            if own.fullmatch(path.name) and path.name != keep:
+                path.unlink(missing_ok=True)
 
     @classmethod
-    def load(cls, folder: Path, name: str) -> "Reading":
-        """Read what `save` wrote."""
-        table = pd.read_parquet(folder / f"{name}.parquet").astype(COLUMNS)
-        file = folder / f"{name}.npz"
-        if not file.exists():
-            return cls(table)
-        with np.load(file, allow_pickle=False) as stored:
-            return cls(table, {key: stored[key] for key in stored.files})
+    def load(cls, folder: Path, stem: str) -> "Reading":
+        """Read what `save` wrote; UserError, naming the file, where it is damaged or was written by something else."""
+        path = folder / f"{stem}.parquet"
+        facts = _facts(path)
+        try:
+            table = pq.read_table(path, page_checksum_verification=True).to_pandas()
+            table = table[list(COLUMNS)].astype(COLUMNS)
+        except _DAMAGE as error:
+            raise _unreadable(path, error) from error
+        return cls(table, _load_arrays(path, facts) if "arrays" in facts else {})
+
+
+def saved_recipe(folder: Path, stem: str) -> str | None:
+    """The recipe of the reading that `save` wrote there; None where there is none that can be read.
+
+    >>> saved_recipe(Path("no/such/folder"), "gd_alignment") is None
+    True
+    """
+    try:
+        # A reading that is damaged must be made again: all of it is read, not only what it says of itself.
+        Reading.load(folder, stem)
+        return str(_facts(folder / f"{stem}.parquet").get("recipe", ""))
+    except UserError:
+        return None
 
 
 def joined(readings: Iterable[Reading]) -> Reading:
@@ -91,4 +139,66 @@ def joined(readings: Iterable[Reading]) -> Reading:
     if not listed:
         return Reading.of([])
     table = pd.concat([reading.table for reading in listed], ignore_index=True)
-    return Reading(table, {name: array for reading in listed for name, array in reading.arrays.items()})
+    return Reading(table, {key: array for reading in listed for key, array in reading.arrays.items()})
+
+
+def _column(values: list[object], name: str) -> pd.Series:
+    return pd.Series(values, dtype=COLUMNS[name])  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """What stands in a file's metadata; UserError where it is damaged, foreign or of another version."""
+    if not path.exists():
+        raise UserError(f"{path}: is missing")
+    try:
+        schema = pq.read_schema(path)
+        text = (schema.metadata or {}).get(_FACTS)
+        facts = None if text is None else json.loads(text)
+    except _DAMAGE as error:
+        raise _unreadable(path, error) from error
+    if facts is None:
+        if {"run", "probe", "metric", "readout", "value"} <= set(schema.names):
+            raise UserError(f"{path}: was written by mesa-probes 0.1; run `mesa probe` again")
+        raise UserError(f"{path}: is no reading that mesa-probes wrote")
+    if facts.get("schema") != SCHEMA:
+        rule = f"schema {facts.get('schema')}, but this version reads schema {SCHEMA}"
+        raise UserError(f"{path}: was written by mesa-probes {facts.get('version')} ({rule}); run `mesa probe` again")
+    return facts
+
+
+def _load_arrays(table: Path, facts: Mapping[str, Any]) -> dict[ArrayKey, np.ndarray]:
+    path = table.with_name(str(facts["arrays"]))
+    try:
+        data = path.read_bytes()
+        if not path.name.endswith(f"-{_digest(data)}.npz"):
+            raise ValueError("its content has changed since it was written")
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            keys = [ArrayKey(*values) for values in facts["keys"]]
+            return {key: stored[_member(key)] for key in keys}
+    except _DAMAGE as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: BaseException) -> UserError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return UserError(f"{path}: cannot be read ({lines[0]}); run `mesa probe` again")
+
+
+def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
+    return buffer.getvalue()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _member(key: ArrayKey) -> str:
+    """The name inside the npz file, for people who open it; the key itself stands in the table's metadata."""
+    return f"{key.run}/seed-{key.seed}/step-{key.step}/{key.control}/{key.name}"
+
+
+def _in_order(key: ArrayKey) -> tuple[str, int, int, str, str]:
+    seed, step = (-1 if number is None else number for number in (key.seed, key.step))
+    return key.run, seed, step, key.control, key.name

@@ -19,6 +19,7 @@ from probes.hooks import DeadHook
 from probes.probe import Probe
 from probes.reading import Reading, joined
 from probes.registry import PROBES
+from probes.stored import folder_of, seed_stem
 from probes.subject import Subject
 from tasks.readers.interleaved import InterleavedReader
 
@@ -96,9 +97,9 @@ def measure(probe: Probe, subject: Subject) -> Reading | Skipped:
     except DeadHook as error:
         # Nothing can be read there, and that is all that is wrong: other probes go on.
         return Skipped(probe.name, subject.control, str(error))
-    where = {"run": subject.run, "seed": subject.seed, "step": subject.step, "control": subject.control}
-    prefix = f"{subject.run}/seed-{subject.seed}/step-{subject.step}/{subject.control}/"
-    return reading.stamped(prefix, probe=probe.name, **where)
+    return reading.stamped(
+        probe=probe.name, run=subject.run, seed=subject.seed, step=subject.step, control=subject.control
+    )
 
 
 def probe_subjects(
@@ -140,11 +141,11 @@ def probe_runs(
         parts = results([active.submit(_seed, run.path, seed, plans) for run, seed, plans in work], report)
     readings = []
     for run, plans in asked:
-        mine = [found for (owner, _, _), (found, _) in zip(work, parts, strict=True) if owner is run]
+        mine = [(seed, found) for (owner, seed, _), (found, _) in zip(work, parts, strict=True) if owner is run]
         for plan in plans:
-            reading = joined(found[plan.probe.name] for found in mine)
-            reading.save(run.path / "readings", plan.probe.name)
-            readings.append(reading)
+            for seed, found in mine:
+                found[plan.probe.name].save(folder_of(run, plan.probe.name), seed_stem(seed))
+            readings.append(joined(found[plan.probe.name] for _, found in mine))
     skipped = [item for _, items in parts for item in items]
     return joined(readings), list(dict.fromkeys(skipped))
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from analyses.claims.claim import Claim, Verdict
 from mesa.config.schema import RunConfig
 from mesa.storage.run import Run
+from probes.arrays import ArrayKey
 from probes.runner import Plan, Skipped
 
 
@@ -34,7 +35,7 @@ class Evidence:
 
     runs: Mapping[str, Run]
     rows: pd.DataFrame
-    arrays: Mapping[str, np.ndarray]
+    arrays: Mapping[ArrayKey, np.ndarray]
     curves: pd.DataFrame
     skipped: Sequence[Skipped] = ()
     diverged: tuple[str, ...] = ()

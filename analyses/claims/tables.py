@@ -2,12 +2,14 @@
 
 import pandas as pd
 
+from probes.schema import CIRCUMSTANCES
+
 
 def losses(rows: pd.DataFrame, probe: str, *by: str) -> pd.DataFrame:
     """Losses side by side: columns `model` and one for each learner, at its last step, indexed by the columns `by`."""
     chosen = rows[(rows["probe"] == probe) & rows["metric"].isin(["loss", "learner_loss"])]
     named = chosen.assign(who=chosen["learner"].fillna("model"))
-    keys = ["run", "seed", "step", "control", "condition", "condition_value", "applications", "who"]
+    keys = ["run", "seed", "step", "control", *CIRCUMSTANCES, "applications", "who"]
     named = named.sort_values("learner_step", kind="stable").drop_duplicates(keys, keep="last")
     return named.set_index([*by, "who"])["value"].unstack("who")
 

@@ -187,8 +187,8 @@ class OneStep:
 _CONTROLS = {"rollout": (*DEFAULT_CONTROLS, "identified_only")}
 
 
-def _weights(readout: str) -> Number:
-    return lambda rows: one(rows, probe="weight_products", metric="relative_distance", readout=readout)
+def _weights(product: str) -> Number:
+    return lambda rows: one(rows, probe="weight_products", metric="relative_distance", product=product)
 
 
 def _shifts(rows: pd.DataFrame) -> float:
@@ -199,8 +199,8 @@ def _shifts(rows: pd.DataFrame) -> float:
 
 
 def _rollout(rows: pd.DataFrame) -> float:
-    table = losses(rows, "rollout", "condition_value", "applications").reset_index()
+    table = losses(rows, "rollout", "damping", "applications").reset_index()
     if table.empty:
         return math.nan
-    table = table[table["condition_value"] == 0.75]
+    table = table[table["damping"] == 0.75]
     return worst((table["model"] / table["gd"] - 1).abs())

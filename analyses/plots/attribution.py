@@ -17,13 +17,13 @@ EFFECTS = {
     "ablated_patterns_held": "lost, patterns held",
     "agreement": "prompts changed",
 }
-CONDITIONS = {"zero": ("s", 0), "mean": ("o", 1), "resampled": ("D", 2)}
+ABLATIONS = {"zero": ("s", 0), "mean": ("o", 1), "resampled": ("D", 2)}
 
 
-def effects(evidence: Evidence, runs: Sequence[str], condition: str = "mean") -> Plot:
+def effects(evidence: Evidence, runs: Sequence[str], ablation: str = "mean") -> Plot:
     """Heatmaps of each head's share of the behaviour, layers and heads of every seed; reds carry, blues counteract."""
     rows = _attributed(evidence, runs)
-    chosen = (rows["metric"] == "direct") | (rows["condition"] == condition)
+    chosen = (rows["metric"] == "direct") | (rows["ablation"] == ablation)
     rows = rows[chosen & rows["metric"].isin(list(EFFECTS))]
     # What remains, 1 = all of it, becomes what is lost; what is written directly is a share as it is.
     lost = rows["value"].where(rows["metric"] == "direct", 1 - rows["value"])
@@ -47,7 +47,7 @@ def effects(evidence: Evidence, runs: Sequence[str], condition: str = "mean") ->
         "effects",
         "What each head does for the behaviour",
         f"Shares of the behaviour: 1 is all of it, clean against corrupted. First, what a head writes to the output "
-        f"itself; second, what is lost when its output is replaced ({condition} ablation); third, the same with every "
+        f"itself; second, what is lost when its output is replaced ({ablation} ablation); third, the same with every "
         "attention pattern held as it was. Red heads carry the behaviour, blue ones counteract it. Last, how far "
         "single prompts move without the head, 1 as far as corrupted ones: means hide what cancels over prompts.",
         "Colour spread over all heads alike, or a head that is red in one panel and blue in the next.",
@@ -59,8 +59,8 @@ def effects(evidence: Evidence, runs: Sequence[str], condition: str = "mean") ->
 def conditions(evidence: Evidence, runs: Sequence[str]) -> Plot:
     """What remains of the behaviour after each kind of ablation of each head; every seed a point."""
     rows = _attributed(evidence, runs)
-    rows = rows[rows["metric"].isin(["ablated", "ablated_patterns_held"]) & rows["condition"].isin(list(CONDITIONS))]
-    data = rows[["run", "seed", "metric", "condition", "layer", "head", "value"]]
+    rows = rows[rows["metric"].isin(["ablated", "ablated_patterns_held"]) & rows["ablation"].isin(list(ABLATIONS))]
+    data = rows[["run", "seed", "metric", "ablation", "layer", "head", "value"]]
 
     def draw() -> Figure:
         figure, panels = grid(len(runs), 2, 4.4, 2.6)
@@ -69,12 +69,12 @@ def conditions(evidence: Evidence, runs: Sequence[str]) -> Plot:
                 axes = panels[2 * row + column]
                 part = data[(data["run"] == run) & (data["metric"] == metric)]
                 places = sorted(set(zip(part["layer"], part["head"], strict=True)))
-                for condition, (marker, index) in CONDITIONS.items():
-                    one = part[part["condition"] == condition]
+                for ablation, (marker, index) in ABLATIONS.items():
+                    one = part[part["ablation"] == ablation]
                     x = [places.index(place) + 0.22 * (index - 1) for place in zip(one["layer"], one["head"])]
                     axes.scatter(
                         x, one["value"], marker=marker, s=16, color=sns.color_palette("colorblind")[index + 1],
-                        label=f"{condition} ablation", edgecolor="white", linewidth=0.3, zorder=3,
+                        label=f"{ablation} ablation", edgecolor="white", linewidth=0.3, zorder=3,
                     )  # fmt: skip
                 axes.axhline(1, color="0.3", linewidth=1, linestyle="--", label="clean run")
                 axes.axhline(0, color="0.3", linewidth=1, linestyle=":", label="corrupted run")

@@ -39,9 +39,9 @@ def onset(evidence: Evidence, run: str, series: Sequence[Series], formed: pd.Dat
             for name, (label, colour, marker) in _SERIES.items():
                 part = data[(data["seed"] == seed) & (data["series"] == name)]
                 axes.plot(part["step"], part["share"], color=colour, linewidth=1, marker=".", markersize=3, label=label)
-                found = mine[mine["readout"] == name]
+                found = mine[mine["series"] == name]
                 style: dict[str, Any] = {"color": colour, "marker": marker, "edgecolor": "black", "zorder": 3}
-                axes.scatter(found["value"], found["condition_value"], s=22, linewidth=0.5, **style)
+                axes.scatter(found["value"], found["share"], s=22, linewidth=0.5, **style)
             if len(mine):
                 axes.set_xlim(0.6 * mine["value"].min(), 1.3 * mine["value"].max())
             axes.set(xscale="linear", ylim=(-0.2, 1.2), title=f"seed {seed}", xlabel="training step")
@@ -61,9 +61,9 @@ def onset(evidence: Evidence, run: str, series: Sequence[Series], formed: pd.Dat
     )
 
 
-def change_points(formed: pd.DataFrame, order: str) -> Plot:
+def change_points(formed: pd.DataFrame, order: tuple[str, str]) -> Plot:
     """When copying and the loss have come a tenth, half and nine tenths of their way, and the ratio of both."""
-    columns = ["control", "metric", "readout", "seed", "condition_value", "value"]
+    columns = ["control", "metric", "series", "before", "seed", "share", "value"]
     data = formed[formed["metric"].isin(["change_point", "order"])][columns]
     mine = data[data["control"] == "none"]
 
@@ -71,22 +71,22 @@ def change_points(formed: pd.DataFrame, order: str) -> Plot:
         figure, (left, right) = grid(1, 2, 4.1, 3.0)
         for name, (label, colour, marker) in _SERIES.items():
             shift = 0.12 if name == "loss" else -0.12
-            part = mine[(mine["metric"] == "change_point") & (mine["readout"] == name)]
+            part = mine[(mine["metric"] == "change_point") & (mine["series"] == name)]
             for seed, points in part.groupby("seed"):
                 height = np.full(len(points), float(str(seed)) + shift)
                 left.plot(points["value"], height, color=colour, marker=marker, markersize=4, linewidth=1, label=label)
         left.set(xlabel="training step: a tenth, half, nine tenths", ylabel="seed")
         left.set_yticks(sorted(mine["seed"].unique()))
         left.legend(*once(left), fontsize=7)
-        orders = mine[(mine["metric"] == "order") & (mine["readout"] == order)]
-        for place, (_, part) in enumerate(orders.groupby("condition_value")):
+        orders = mine[(mine["metric"] == "order") & (mine["series"] == order[0]) & (mine["before"] == order[1])]
+        for place, (_, part) in enumerate(orders.groupby("share")):
             right.scatter(np.full(len(part), place), part["value"], s=18, color=COLOURS["model"], zorder=3)
             mean, low, high = interval(part["value"].to_numpy(float))
             right.errorbar(
                 place + 0.2, mean, [[mean - low], [high - mean]], color="0.2", marker="_", capsize=3, linewidth=1
             )
         right.axhline(0, color="0.2", linewidth=0.8)
-        labels = [f"{share:g}" for share in sorted(orders["condition_value"].unique())]
+        labels = [f"{share:g}" for share in sorted(orders["share"].unique())]
         right.set_xticks(range(len(labels)), labels)
         right.set(xlabel="share of the way", ylabel="log(loss's step / copying's)", xlim=(-0.5, len(labels) - 0.5))
         return figure

@@ -10,6 +10,7 @@ from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import relative_curves, shares_of_zero
 from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
 from analyses.plots.weights import heatmap
+from probes.arrays import find_array
 
 
 def losses_and_cosines(evidence: Evidence, runs: Sequence[str], built: str, look: str, against: str) -> Plot:
@@ -61,34 +62,33 @@ def losses_and_cosines(evidence: Evidence, runs: Sequence[str], built: str, look
 
 def sums(evidence: Evidence, runs: Sequence[str]) -> Plot:
     """The first seed's eta_h A_h for every head, and their sum, on x."""
-    found = {}
-    for name in evidence.arrays:
-        run, seed, _, control, array = (*name.split("/"), "", "", "", "")[:5]
-        if array == "head_sum" and control == "none" and run in runs and run not in found:
-            prefix = name.removesuffix("head_sum")
-            eta, A = evidence.arrays[f"{prefix}head_eta"][-1], evidence.arrays[f"{prefix}head_A"][-1]
-            parts = {f"head {head}": eta[head] * A[head] for head in range(len(eta))}
-            found[run] = (seed, {**parts, "sum": evidence.arrays[name][-1]})
+    sums_by_run = {}
+    for run in runs:
+        key = find_array(evidence.arrays, "head_sum", run=run)
+        if key is not None:
+            eta, A = (evidence.arrays[key._replace(name=name)][-1] for name in ("head_eta", "head_A"))
+            by_head = {f"head {head}": eta[head] * A[head] for head in range(len(eta))}
+            sums_by_run[run] = (key.seed, {**by_head, "sum": evidence.arrays[key][-1]})
     frames = []
-    for run, (seed, images) in found.items():
+    for run, (seed, images) in sums_by_run.items():
         for which, image in images.items():
             row, column = np.indices(image.shape)
             values = {"row": row.flatten(), "column": column.flatten(), "value": image.flatten()}
-            frames.append(pd.DataFrame({"run": run, "seed": seed.removeprefix("seed-"), "which": which, **values}))
+            frames.append(pd.DataFrame({"run": run, "seed": seed, "which": which, **values}))
     columns = ["run", "seed", "which", "row", "column", "value"]
     data = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
     def draw() -> Figure:
-        wide = max((len(images) for _, images in found.values()), default=1)
-        figure, panels = grid(max(len(found), 1), wide, 3.0, 2.6)
+        wide = max((len(images) for _, images in sums_by_run.values()), default=1)
+        figure, panels = grid(max(len(sums_by_run), 1), wide, 3.0, 2.6)
         for axes in panels:
             axes.set_axis_off()
-        for line, (run, (seed, images)) in enumerate(found.items()):
+        for line, (run, (seed, images)) in enumerate(sums_by_run.items()):
             for place, (which, image) in enumerate(images.items()):
                 axes = panels[line * wide + (place if which != "sum" else wide - 1)]
                 axes.set_axis_on()
                 heatmap(axes, image, np.ones_like(image, dtype=bool), float(np.abs(image).max()))
-                axes.set_title(f"{run}, {seed.replace('-', ' ')}: {which}", fontsize=8)
+                axes.set_title(f"{run}, seed {seed}: {which}", fontsize=8)
         return figure
 
     return Plot(

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from probes.arrays import find_array
 
 NATS = "nats"
 
@@ -170,18 +171,11 @@ def compositions(evidence: Evidence, runs: Sequence[str]) -> Plot:
 
 def attention(evidence: Evidence, runs: Sequence[str], about: str) -> Plot:
     """The attention of every head of each run's first seed on one prompt."""
-    found: dict[str, tuple[str, np.ndarray]] = {}
-    # `induction_scores` shows repeated tokens; where it was not asked, `head_attribution` shows a prompt of the task.
-    shown = {"pattern"} if any(name.endswith("/pattern") for name in evidence.arrays) else {"attention"}
-    for name, array in evidence.arrays.items():
-        parts = name.split("/")
-        if len(parts) == 5 and parts[0] in runs and parts[3] == "none" and parts[4] in shown:
-            # The last checkpoint of the first seed, whatever order they come in.
-            step = int(parts[2].removeprefix("step-"))
-            key = (parts[0], int(parts[1].removeprefix("seed-")))
-            known = found.get(parts[0])
-            if known is None or (key[1], -step) < (int(known[0].split("/")[0]), -int(known[0].split("/")[1])):
-                found[parts[0]] = (f"{key[1]}/{step}", array)
+    # `induction_scores` stores the attention on repeated tokens as `pattern`. Where it was not asked, the figure shows
+    # what `head_attribution` stores as `attention`: that on a prompt of the task.
+    name = "pattern" if any(key.name == "pattern" for key in evidence.arrays) else "attention"
+    keys = {run: find_array(evidence.arrays, name, run=run) for run in runs}
+    patterns = {run: evidence.arrays[key] for run, key in keys.items() if key is not None}
     rows = [
         {
             "run": run,
@@ -191,18 +185,18 @@ def attention(evidence: Evidence, runs: Sequence[str], about: str) -> Plot:
             "key_pos": k,
             "pattern": float(array[layer, head, q, k]),
         }
-        for run, (_, array) in found.items()
+        for run, array in patterns.items()
         for layer, head, q, k in np.ndindex(*array.shape)
         if k <= q or array[layer, head, q, k]
     ]
     data = pd.DataFrame(rows, columns=["run", "layer", "head", "query_pos", "key_pos", "pattern"])
 
     def draw() -> Figure:
-        most = max((array.shape[0] * array.shape[1] for _, array in found.values()), default=1)
-        figure, panels = grid(max(len(found), 1), most, 2.7, 2.7)
+        most = max((array.shape[0] * array.shape[1] for array in patterns.values()), default=1)
+        figure, panels = grid(max(len(patterns), 1), most, 2.7, 2.7)
         for axes in panels:
             axes.set_axis_off()
-        for row, (run, (_, array)) in enumerate(found.items()):
+        for row, (run, array) in enumerate(patterns.items()):
             limit = float(np.abs(array).max())
             for column, (layer, head) in enumerate(np.ndindex(*array.shape[:2])):
                 axes = panels[row * most + column]

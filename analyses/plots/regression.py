@@ -183,18 +183,18 @@ def rollout(evidence: Evidence, run: str) -> Plot:
     """Losses of repeated application, model beside gradient descent."""
     last = evidence.last
     mine = last[(last["run"] == run) & (last["control"] == "none")]
-    data = losses(mine, "rollout", "condition_value", "applications", "seed")
+    data = losses(mine, "rollout", "damping", "applications", "seed")
     kept = last[(last["run"] == run) & (last["control"] == "identified_only")]
     if len(kept):
-        identified = losses(kept, "rollout", "condition_value", "applications", "seed")["model"]
+        identified = losses(kept, "rollout", "damping", "applications", "seed")["model"]
         data = data.assign(identified_only=identified)
     data = data.reset_index()
 
     def draw() -> Figure:
-        dampings = sorted(data["condition_value"].unique(), reverse=True)
+        dampings = sorted(data["damping"].unique(), reverse=True)
         figure, panels = grid(1, max(len(dampings), 1), 3.1, 3.0)
         for axes, damping in zip(panels, dampings, strict=False):
-            part = data[data["condition_value"] == damping]
+            part = data[data["damping"] == damping]
             for _, one in part.groupby("seed"):
                 axes.plot(one["applications"], one["model"], color=COLOURS["model"], alpha=0.7, label=NAMES["model"])
                 if "identified_only" in one:

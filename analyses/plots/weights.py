@@ -1,6 +1,7 @@
 """Matrices beside the matrices they are compared with: weight products and attention patterns."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -10,27 +11,31 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.style import grid
+from probes.arrays import find_array
+
+# The seed, and A or V of its first layer: trained, constructed, and which entries are identified.
+Products: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]
 
 
 def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
     """Rescaled weight products of one seed beside the construction's, unidentified entries greyed out."""
     shown = {run: _products(evidence, run) for run in runs}
-    frames = [_long(run, readout, arrays) for run, found in shown.items() for readout, arrays in found.items()]
+    frames = [_long(run, name, arrays) for run, products in shown.items() for name, arrays in products.items()]
     columns = ["run", "seed", "product", "row", "column", "trained", "constructed", "identified"]
     data = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
     def draw() -> Figure:
         figure, panels = grid(len(runs), 4, 2.75, 2.6)
         for row, run in enumerate(runs):
-            for column, (readout, kind) in enumerate((r, k) for r in "AV" for k in ("trained", "constructed")):
+            for column, (product, kind) in enumerate((p, k) for p in "AV" for k in ("trained", "constructed")):
                 axes = panels[4 * row + column]
-                if readout not in shown[run]:
+                if product not in shown[run]:
                     axes.set_axis_off()
                     continue
-                seed, trained, wanted, seen = shown[run][readout]
+                seed, trained, wanted, seen = shown[run][product]
                 image = trained if kind == "trained" else wanted
                 heatmap(axes, image, seen, 1.2 * float(np.abs(wanted).max()))
-                label = "A / beta" if readout == "A" else "V beta"
+                label = "A / beta" if product == "A" else "V beta"
                 axes.set_title(f"{label}, {kind}", fontsize=8)
                 if column == 0:
                     axes.set_ylabel(f"{run}, seed {seed}")
@@ -50,15 +55,14 @@ def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
 
 def attention(evidence: Evidence, run: str) -> Plot:
     """Attention of the trained layer and of the construction on one and the same prompt."""
-    patterns = [name.split("/") for name in evidence.arrays if name.startswith(f"{run}/") and name.endswith("/pattern")]
-    found = {}
-    for parts in patterns:
-        kind = {"none": "trained", "constructed": "constructed"}.get(parts[3])
-        if kind is not None and kind not in found:
-            found[kind] = evidence.arrays["/".join(parts)]
+    patterns = {
+        kind: evidence.arrays[key]
+        for control, kind in (("none", "trained"), ("constructed", "constructed"))
+        if (key := find_array(evidence.arrays, "pattern", run=run, control=control)) is not None
+    }
     rows = [
         {"model": kind, "query_pos": q, "key_pos": k, "pattern": float(array[q, k])}
-        for kind, array in found.items()
+        for kind, array in patterns.items()
         for q in range(array.shape[0])
         for k in range(array.shape[1])
     ]
@@ -66,8 +70,8 @@ def attention(evidence: Evidence, run: str) -> Plot:
 
     def draw() -> Figure:
         figure, panels = grid(1, 2, 3.8, 3.4)
-        limit = max((float(np.abs(array).max()) for array in found.values()), default=1.0)
-        for axes, (kind, array) in zip(panels, found.items(), strict=False):
+        limit = max((float(np.abs(array).max()) for array in patterns.values()), default=1.0)
+        for axes, (kind, array) in zip(panels, patterns.items(), strict=False):
             heatmap(axes, array, np.ones_like(array, dtype=bool), limit, bar=True)
             axes.set(title=f"{kind}, scores / beta", xlabel="key position", ylabel="query position")
         return figure
@@ -83,29 +87,23 @@ def attention(evidence: Evidence, run: str) -> Plot:
     )
 
 
-def _products(evidence: Evidence, run: str) -> dict[str, tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-    """The first seed's products of its first layer by name: (seed, trained, constructed, identified)."""
-    found = {}
-    for name in evidence.arrays:
-        parts = name.split("/")
-        if (
-            parts[0] == run
-            and len(parts) == 5
-            and parts[3] == "none"
-            and parts[4] in ("A", "V")
-            and parts[4] not in found
-        ):
-            arrays = (evidence.arrays[f"{name}{suffix}"][0] for suffix in ("", "_construction", "_identified"))
-            found[parts[4]] = (int(parts[1].removeprefix("seed-")), *arrays)
-    return found
+def _products(evidence: Evidence, run: str) -> dict[str, Products]:
+    """The first seed's last products of its first layer by name: (seed, trained, constructed, identified)."""
+    products = {}
+    for product in ("A", "V"):
+        key = find_array(evidence.arrays, product, run=run)
+        if key is not None:
+            names = (product, f"{product}_construction", f"{product}_identified")
+            products[product] = (key.seed or 0, *(evidence.arrays[key._replace(name=name)][0] for name in names))
+    return products
 
 
-def _long(run: str, readout: str, arrays: tuple[int, np.ndarray, np.ndarray, np.ndarray]) -> pd.DataFrame:
+def _long(run: str, product: str, arrays: Products) -> pd.DataFrame:
     seed, trained, wanted, seen = arrays
     row, column = np.indices(trained.shape)
     values = {"row": row, "column": column, "trained": trained, "constructed": wanted, "identified": seen}
     flat = {name: array.flatten() for name, array in values.items()}
-    return pd.DataFrame({"run": run, "seed": seed, "product": readout, **flat})
+    return pd.DataFrame({"run": run, "seed": seed, "product": product, **flat})
 
 
 def heatmap(axes: Axes, image: np.ndarray, seen: np.ndarray, limit: float, bar: bool = True) -> None:

@@ -16,20 +16,18 @@ from analyses.plots import shifts as shift_figures
 from analyses.plots import weights as heatmaps
 from analyses.progress import Report, silent
 from analyses.report.page import number, write_page
-from analyses.reproduce import gather, stored
-from mesa.errors import UserError
+from analyses.reproduce import gather
 from mesa.storage.run import Run
 from probes.registry import PROBES
+from probes.schema import CIRCUMSTANCES
+from probes.stored import stored_readings
 
 
 def write_run(run: Run, report: Report = silent) -> Path:
     """Write index.html and its data below the run's `report`; UserError where nothing was probed."""
-    names = [name for name in PROBES if (run.path / "readings" / f"{name}.parquet").exists()]
-    if not names:
-        raise UserError(f"{run.path}: has no readings; run `mesa probe {run.path}` first")
-    evidence = gather({run.name: run}, stored(run, names))
+    evidence = gather({run.name: run}, stored_readings(run))
     # A probe that did not apply has left an empty table.
-    names = [name for name in names if (evidence.rows["probe"] == name).any()]
+    names = [name for name in PROBES if (evidence.rows["probe"] == name).any()]
     page = {
         "title": f"Run {run.name}",
         "question": "What the probes read off this run's models, beside their controls.",
@@ -73,6 +71,8 @@ def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
 
 _SYMBOLS = "The held-out loss of every seed, beside explicit predictors', where `token_alignment` measured them."
 _SCORES = {"previous_token": "previous token", "prefix_matching": "prefix matching", "copying": "copying"}
+# What a number is about or read from; one column of the summary names them all.
+READ_FROM = ("readout", "product", "source", "target", "parity", "scope")
 # Of more heads than these, a summary gives the mean; their own numbers stand in the readings.
 _HEADS = 16
 
@@ -85,10 +85,10 @@ def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
     rows = rows[(rows["step"].fillna(-1) == final.fillna(-1)) | (rows["control"] != "none")]
     few = len(rows[["layer", "head"]].dropna().drop_duplicates()) <= _HEADS
     heads = ["head"] if few else []
-    keys = ["probe", "metric", "learner", "learner_step", "readout", "layer", *heads, "to_input", "control"]
+    keys = ["probe", "metric", "learner", "learner_step", *READ_FROM, "layer", *heads, "to_input", "control"]
     # Conditions and applications would be a row each: they are for figures, and stand in the readings; so are pairs of
     # heads, but for the mean over later heads of what compositions and paths there are through each input.
-    plain = rows[rows["condition"].isna()]
+    plain = rows[rows[list(CIRCUMSTANCES)].isna().all(axis=1)]
     found = []
     for key, part in plain.groupby(keys, dropna=False, sort=False):
         named = {name: "" if pd.isna(value) else str(value) for name, value in zip(keys, key, strict=True)}
@@ -97,7 +97,7 @@ def summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
         place = f"layer {layer}" + (f" head {head}" if head else "") if layer else ""
         to = named.pop("to_input")
         place += f" to {to}" if to else ""
-        named["readout"] = ", ".join(filter(None, (named["readout"], place)))
+        named["readout"] = ", ".join(filter(None, (*(named.pop(name) for name in READ_FROM), place)))
         mean, low, high = interval(part.groupby("seed")["value"].mean().to_numpy())
         text = f"{number(mean)} [{number(low)}, {number(high)}]"
         found.append({**named, "value": text, "seeds": part["seed"].nunique()})

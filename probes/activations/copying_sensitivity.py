@@ -27,7 +27,7 @@ class CopyingSensitivity:
     (m = k+1), `previous` (m = k-1), where that is a context token, and `other`, the mean over the context tokens except
     k and k+1. `contrast` is (next - other) / (next + other), from 0, all alike, to 1, the next alone: how large a copy
     is, is free between two layers, for the second one can divide by it; `previous_contrast` is the same of the token
-    before, below 0 where it is copied less than others. `readout` is `even` for the tokens that hold
+    before, below 0 where it is copied less than others. `parity` is `even` for the tokens that hold
     x, whose successor holds their y, and `odd` for those that hold y. ([VO] section 4 and figure 5; the contrast is
     our addition.)
 
@@ -36,7 +36,7 @@ class CopyingSensitivity:
     >>> reader = InterleavedReader(one_hot=True)
     >>> subject = Subject(interleaved_step_model(0.6, d_in=4, context=3), reader, LinearRegression(d_in=4, context=3))
     >>> table = CopyingSensitivity(prompts=10)(subject, torch.Generator().manual_seed(0)).table
-    >>> even = table[table.readout == "even"].set_index("metric").value
+    >>> even = table[table.parity == "even"].set_index("metric").value
     >>> [round(float(even[metric]), 6) for metric in ("own", "next", "previous", "other")]
     [2.0, 1.0, 0.0, 0.0]
     """
@@ -62,8 +62,8 @@ class CopyingSensitivity:
         parts = [_gradients(subject, part) * len(part) for part in chunks(prompt)]
         found = (torch.stack(parts).sum(0) / len(prompt)).norm(dim=-1).double()
         rows = [
-            {"metric": metric, "readout": readout, "value": float(value)}
-            for readout, start in (("even", 0), ("odd", 1))
+            {"metric": metric, "parity": parity, "value": float(value)}
+            for parity, start in (("even", 0), ("odd", 1))
             for metric, value in _averages(found, start).items()
         ]
         return Reading.of(rows, {"sensitivity": found.cpu().numpy()})

@@ -32,7 +32,7 @@ class Curvature:
     -S x_j, through zero and over all prompts: `gamma`, `r_squared`, and `cosine`, its mean over prompts; `gamma_median`
     is the median of each prompt's own gamma, where a few prompts with huge tokens count no more. The change of
     the y entries, r, is regressed on -(sum_i r_i x_i^T) x_j likewise: `step_size`, `step_r_squared`, `step_cosine`; of
-    the last layer only queries are looked at there, as only they are read. `readout` is `residual`, or `weights`:
+    the last layer only queries are looked at there, as only they are read. `source` is `residual`, or `weights`:
     gamma = -sum_h mean diag A_h * mean diag V_h over the x entries, the step size with V_h's y entries; the sum over
     heads is exact where these blocks are multiples of I. Weights are read of linear attention with nothing besides.
     Nothing reads x after the last layer, so that its gamma has `identified` 0 and is missing (NaN), unless tied layers
@@ -45,7 +45,7 @@ class Curvature:
     `spectrum_distance`, |predicted - after| / |after|, their median too.
 
     Where tokens are embedded, x and y are first decoded by one affine map of least norm, fitted to the first residual
-    stream of other prompts; `decoding_r_squared`, with readout x or y, is its worth on those that are measured.
+    stream of other prompts; `decoding_r_squared`, with `target` x or y, is its worth on those that are measured.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
@@ -123,7 +123,7 @@ class _Measured:
     def rows(self, identified: list[bool]) -> Iterator[dict[str, Any]]:
         """The regressions of every layer; those of x only where a later layer reads it."""
         for layer, known in enumerate(identified):
-            where = {"readout": "residual", "layer": layer}
+            where = {"source": "residual", "layer": layer}
             yield {"metric": "identified", **where, "value": float(known)}
             curve, step = self.curves[layer], self.steps[layer]
             bent = {"gamma": curve.slope, "gamma_median": curve.median}
@@ -141,10 +141,10 @@ class _Measured:
             kinds = {"before": self.values[layer], "after": self.values[layer + 1], "predicted": predicted[layer]}
             for name, values in kinds.items():
                 number = _condition(values[:, : self.rank]) if known or name == "before" else math.nan
-                yield {"metric": f"condition_number_{name}", "readout": "residual", "layer": layer, "value": number}
+                yield {"metric": f"condition_number_{name}", "source": "residual", "layer": layer, "value": number}
             gap = np.linalg.norm(predicted[layer] - self.turned[layer], axis=-1)
             gap = float(np.median(gap / np.linalg.norm(self.turned[layer], axis=-1)))
-            yield {"metric": "spectrum_distance", "readout": "residual", "layer": layer, "value": gap}
+            yield {"metric": "spectrum_distance", "source": "residual", "layer": layer, "value": gap}
 
     def predicted(self, gamma: np.ndarray) -> np.ndarray:
         """l (1 - gamma l)^2, what GD++ with this gamma leaves of every eigenvalue."""
@@ -218,7 +218,7 @@ def _from_weights(subject: Subject, prompt: RegressionPrompt, identified: list[b
     beta = A[..., :d_in].mean(dim=-1)
     gamma, size = (-(beta * part.mean(dim=-1)).sum(dim=1) for part in (V[..., :d_in], V[..., -d_out:]))
     for layer, known in enumerate(identified):
-        where = {"readout": "weights", "layer": layer}
+        where = {"source": "weights", "layer": layer}
         yield {"metric": "identified", **where, "value": float(known)}
         yield {"metric": "gamma", **where, "value": float(gamma[layer]) if known else math.nan}
         yield {"metric": "step_size", **where, "value": float(size[layer])}

@@ -18,7 +18,7 @@ from probes.subject import NOT_REGRESSION, Subject, chunks
 from tasks.prompt import RegressionPrompt
 from tasks.regression.sine import SineRegression
 
-READOUTS = ("query_stream", "prediction", "context_mean")
+SOURCES = ("query_stream", "prediction", "context_mean")
 # In units of the mean eigenvalue of the features' covariance.
 PENALTIES = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
 # A target whose variance is this little of its mean square is a constant, but for rounding.
@@ -34,9 +34,9 @@ class LinearDecoding:
     them, `prediction`: an untrained linear layer too spreads X^T y all over its stream, as it writes e_q A G V, but
     mixes it with S where it is read. `context_mean` is the mean of the context's tokens, whose order means nothing.
 
-    Metrics per readout, layer, learner and step, on other prompts than the map is fitted to: `r_squared`, over all
+    Metrics per `source`, layer, learner and step, on other prompts than the map is fitted to: `r_squared`, over all
     entries of the weights; `random_r_squared`, of a map fitted to the weights of unrelated prompts; `selectivity`,
-    their difference. Layer -1 is before the first. Arrays `<readout>_<learner>` (stage step) hold `r_squared`.
+    their difference. Layer -1 is before the first. Arrays `<source>_<learner>` (stage step) hold `r_squared`.
     X^T y are the weights of `averaging`, but for a factor. Weights that do not vary, as with one fixed teacher, have no
     R^2 (NaN): a model trained so is to be asked with fresh ones. `learners` None means averaging, least squares and
     tuned gradient descent, a step per layer. The map is fitted to `prompts` prompts and measured on as many others; a
@@ -46,7 +46,7 @@ class LinearDecoding:
     >>> from tasks import LinearRegression, PairedReader
     >>> subject = Subject(gradient_step_model(0.6, d_in=3), PairedReader(), LinearRegression(d_in=3))
     >>> table = LinearDecoding(prompts=100)(subject, torch.Generator().manual_seed(0)).table
-    >>> found = table[(table.metric == "r_squared") & (table.learner == "averaging") & (table.readout == "prediction")]
+    >>> found = table[(table.metric == "r_squared") & (table.learner == "averaging") & (table.source == "prediction")]
     >>> found.value.round(6).tolist()
     [0.0, 1.0]
     """
@@ -76,12 +76,12 @@ class LinearDecoding:
         wanted, unrelated = ([_weights(learners, prompt) for prompt in batch] for batch in (prompts, others))
         streams = [_features(subject, prompt, query) for prompt in prompts]
         rows, arrays = [], {}
-        for readout in READOUTS:
-            found, random = (_scores([each[readout] for each in streams], goal) for goal in (wanted, unrelated))
+        for source in SOURCES:
+            found, random = (_scores([each[source] for each in streams], goal) for goal in (wanted, unrelated))
             for name, values in found.items():
-                arrays[f"{readout}_{name}"] = values
+                arrays[f"{source}_{name}"] = values
                 kinds = {"r_squared": values, "random_r_squared": random[name], "selectivity": values - random[name]}
-                rows += [{"readout": readout, "learner": name, **row} for row in _rows(kinds)]
+                rows += [{"source": source, "learner": name, **row} for row in _rows(kinds)]
         return Reading.of(rows, arrays)
 
 
@@ -92,7 +92,7 @@ def _weights(learners: tuple[Learner, ...], prompt: RegressionPrompt) -> dict[st
 
 
 def _features(subject: Subject, prompt: RegressionPrompt, query: Float[Tensor, "query d_in"]) -> dict[str, Tensor]:
-    """What each readout sees of the prompts before the first layer and after each, (stage batch feature)."""
+    """What each source holds of the prompts before the first layer and after each, (stage batch feature)."""
     parts: list[dict[str, Tensor]] = []
     for part in chunks(prompt):
         count, size = len(part.x), len(query)
@@ -104,8 +104,8 @@ def _features(subject: Subject, prompt: RegressionPrompt, query: Float[Tensor, "
         said = torch.stack([subject.reader.decode(resid, stream.inputs) for resid in stream.resid])
         seen = stream.resid[:, :, first:].flatten(2), said.flatten(2), stream.resid[:, :, :first].mean(dim=2)
         # A model's own precision is all there is to keep: layers times prompts times queries are many.
-        parts.append({name: each.to(prompt.x.dtype).cpu() for name, each in zip(READOUTS, seen, strict=True)})
-    return {name: torch.cat([part[name] for part in parts], dim=1) for name in READOUTS}
+        parts.append({name: each.to(prompt.x.dtype).cpu() for name, each in zip(SOURCES, seen, strict=True)})
+    return {name: torch.cat([part[name] for part in parts], dim=1) for name in SOURCES}
 
 
 def _scores(features: list[Tensor], wanted: list[dict[str, Tensor]]) -> dict[str, np.ndarray]:

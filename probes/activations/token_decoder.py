@@ -47,9 +47,9 @@ class TokenDecoder:
             return
         streams = [residual_stream(subject, part) for part in chunks(prompt)]
         features, tokens = _examples(streams, prompt.x.shape[1])
-        for readout, guess, wanted in zip("xy", self.resid(features), self._split(tokens), strict=True):
+        for target, guess, wanted in zip("xy", self.resid(features), self._split(tokens), strict=True):
             unexplained = (guess - wanted).square().sum() / (wanted - wanted.mean(dim=0)).square().sum()
-            yield {"metric": "decoding_r_squared", "readout": readout, "value": 1.0 - float(unexplained)}
+            yield {"metric": "decoding_r_squared", "target": target, "value": 1.0 - float(unexplained)}
 
     def _split(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         return tokens[..., : self.d_in], tokens[..., tokens.shape[-1] - self.d_out :]

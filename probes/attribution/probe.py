@@ -106,9 +106,9 @@ class HeadAttribution:
                 z = self._z(runs, ablation)
                 remains = runs.ablated(_each(runs), z, held).unflatten(0, (runs.layers, runs.heads)).numpy()
                 arrays[f"{'held' if held else 'ablated'}_{ablation}"] = remains
-                rows += _by_head(metric, remains, condition=ablation)
+                rows += _by_head(metric, remains, ablation=ablation)
         agreement = runs.compared(_each(runs), runs.means)[1].unflatten(0, (runs.layers, runs.heads))
-        rows += _by_head("agreement", agreement.numpy(), condition="mean")
+        rows += _by_head("agreement", agreement.numpy(), ablation="mean")
         shape, count = (runs.layers, runs.heads), runs.layers * runs.heads
         if count <= self.paths:
             arrays["path"] = (1 - runs.paths()).numpy()
@@ -117,7 +117,7 @@ class HeadAttribution:
             rows += _pairs(runs)
         circuit = self._circuit(runs)
         arrays["circuit"] = np.full(shape, np.nan) if circuit is None else circuit.double().numpy()
-        rows += _by_head("circuit", arrays["circuit"], condition="mean", condition_value=self.share)
+        rows += _by_head("circuit", arrays["circuit"], ablation="mean", share=self.share)
         if circuit is not None:
             rows += self._checked(runs, HeadRuns(subject, fresh, readout, runs.hooks), circuit)
         return Reading.of([{"readout": readout.name, **row} for row in rows], arrays)
@@ -146,7 +146,7 @@ class HeadAttribution:
         remains, agreement = fresh.compared(torch.stack([circuit, ~circuit]), runs.means)
         found = {"faithfulness": remains[1], "completeness": remains[0], "circuit_agreement": agreement[1]}
         for metric, value in found.items():
-            yield {"metric": metric, "condition": "mean", "condition_value": self.share, "value": float(value)}
+            yield {"metric": metric, "ablation": "mean", "share": self.share, "value": float(value)}
 
 
 def _attention(subject: Subject, inputs: Inputs) -> np.ndarray:
@@ -190,4 +190,4 @@ def _pairs(runs: HeadRuns) -> Iterator[Row]:
     remains = runs.ablated(torch.stack([each[one] | each[other] for one, other in both]), runs.means)
     for (one, other), value in zip(both, remains.tolist()):
         place: Mapping[str, int] = dict(zip(("layer", "head", "to_layer", "to_head"), (*heads[one], *heads[other])))
-        yield {"metric": "pair", "condition": "mean", **place, "value": value}
+        yield {"metric": "pair", "ablation": "mean", **place, "value": value}

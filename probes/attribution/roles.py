@@ -8,7 +8,7 @@ import pandas as pd
 LEAST = 0.05
 
 
-def ranked(table: pd.DataFrame, condition: str = "mean", least: float = LEAST) -> pd.DataFrame:
+def ranked(table: pd.DataFrame, ablation: str = "mean", least: float = LEAST) -> pd.DataFrame:
     """One row a head, the one that matters most first: layer, head, direct, ablated, held, role.
 
     `table` holds one reading (one run, seed, step and control). `direct` is a share of the behaviour, `ablated` and
@@ -18,14 +18,14 @@ def ranked(table: pd.DataFrame, condition: str = "mean", least: float = LEAST) -
 
     >>> place = {"layer": 0, "head": 1}
     >>> rows = [{"metric": "direct", **place, "value": 0.9}]
-    >>> rows += [{"metric": metric, "condition": "mean", **place, "value": 0.2}
+    >>> rows += [{"metric": metric, "ablation": "mean", **place, "value": 0.2}
     ...          for metric in ("ablated", "ablated_patterns_held")]
     >>> ranked(pd.DataFrame(rows)).to_dict("records")
     [{'layer': 0, 'head': 1, 'direct': 0.9, 'ablated': 0.2, 'held': 0.2, 'role': 'carries'}]
     """
     parts = {"direct": _values(table, "direct", None)}
     for column, metric in (("ablated", "ablated"), ("held", "ablated_patterns_held")):
-        parts[column] = _values(table, metric, condition)
+        parts[column] = _values(table, metric, ablation)
     found = pd.DataFrame(parts)
     found["role"] = [_role(value, least) for value in found["ablated"]]
     weight = pd.concat([(1 - found["ablated"]).abs(), found["direct"].abs()], axis=1).max(axis=1)
@@ -33,12 +33,12 @@ def ranked(table: pd.DataFrame, condition: str = "mean", least: float = LEAST) -
     return found.loc[order].reset_index()
 
 
-def _values(table: pd.DataFrame, metric: str, condition: str | None) -> pd.Series:
+def _values(table: pd.DataFrame, metric: str, ablation: str | None) -> pd.Series:
     mine = table[table["metric"] == metric]
-    if condition is not None:
-        mine = mine[mine["condition"] == condition]
+    if ablation is not None:
+        mine = mine[mine["ablation"] == ablation]
     if mine.empty:
-        wanted = metric if condition is None else f"{metric} under the condition {condition}"
+        wanted = metric if ablation is None else f"{metric} under {ablation} ablation"
         raise ValueError(f"table: it has no rows {wanted}")
     values = mine.set_index(["layer", "head"])["value"]
     if values.index.has_duplicates:

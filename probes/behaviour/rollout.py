@@ -22,7 +22,7 @@ class Rollout:
 
     Only the y entries of the tokens are updated, each update times the damping and, as the paper does for deep models,
     clipped to +-`clip` after every application, as the learner's residuals are: a rare prompt makes both diverge.
-    Metrics `loss` and `learner_loss` for every number of `applications`; the `condition` is damping.
+    Metrics `loss` and `learner_loss` for every number of `applications`; and every `damping`.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression
@@ -62,7 +62,7 @@ class Rollout:
     def _rows(self, damping: float, losses: list[float], described: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for count, loss in enumerate(losses, start=1):
             steps = {"learner_step": count} if "learner" in described else {}
-            place = {"condition": "damping", "condition_value": damping, "applications": count}
+            place = {"damping": damping, "applications": count}
             yield {**described, **steps, **place, "value": loss}
 
     def _losses(self, subject: Subject, prompt: RegressionPrompt, damping: float) -> list[float]:

@@ -25,7 +25,7 @@ class InductionAsGradientStep:
     The learners are those of `mesa.registry.TOKEN_PREDICTORS`: `gradient_step`, one step from zero on the pairs, which
     is the raw counts of successors, and its rivals. Logits f and answers g at scored positions are mean-centred over
     the symbols (ids that are asked for at all), as softmax does not feel a mean; a final norm's scale is the model's.
-    Metrics per learner, with `readout` model or head: `scale`, the one factor a of least |f - a g|, fitted on prompts
+    Metrics per learner, with `scope` model or head: `scale`, the one factor a of least |f - a g|, fitted on prompts
     that are not scored; `relative_distance`, |f - a g| / |f| over all positions, 1 where g says nothing of f; `cosine`
     of f and g, which hides the scale; `top_agreement`, how often f's first symbol is the learner's, where the learner's
     does not tie (ties of f count in parts). Once for each f: `norm`, its root mean square over positions and symbols.
@@ -40,7 +40,7 @@ class InductionAsGradientStep:
     >>> from tasks import MarkovChain, NextTokenReader
     >>> subject = Subject(pair_step_model(0.5, d_vocab=5, n_ctx=20, bos=4), NextTokenReader(), MarkovChain(length=20))
     >>> table = InductionAsGradientStep(prompts=20)(subject, torch.Generator().manual_seed(0)).table
-    >>> step = table[(table.learner == "gradient_step") & (table.readout == "model")].set_index("metric")["value"]
+    >>> step = table[(table.learner == "gradient_step") & (table.scope == "model")].set_index("metric")["value"]
     >>> step.round(6).to_dict()
     {'scale': 0.5, 'relative_distance': 0.0, 'cosine': 1.0, 'top_agreement': 1.0}
     """
@@ -70,7 +70,7 @@ class InductionAsGradientStep:
         rows: list[dict[str, Any]] = []
         for key, found in totals[1].items():
             where, learner = dict(zip(("layer", "head"), key[0], strict=False)), key[1]
-            place = {"readout": "head" if where else "model", **where}
+            place = {"scope": "head" if where else "model", **where}
             values = {
                 "scale": scales[key] if found.gg > 0 else torch.nan,
                 "relative_distance": (distances[key] / found.ff).sqrt(),

@@ -171,12 +171,12 @@ def _on_task(subject: Subject, prompt: TokenPrompt) -> tuple[Float[Tensor, "laye
     return total / (places or torch.nan), torch.cat(losses)
 
 
-def _loss_rows(condition: str, losses: Tensor, scored: Tensor, early: Any, late: Any) -> Iterator[dict[str, Any]]:
+def _loss_rows(prompts: str, losses: Tensor, scored: Tensor, early: Any, late: Any) -> Iterator[dict[str, Any]]:
     def mean(places: Any) -> float:
         return float(losses[:, places][scored[:, places]].mean())
 
-    yield {"metric": "loss", "condition": condition, "value": mean(slice(None))}
-    yield {"metric": "in_context_score", "condition": condition, "value": mean(late) - mean(early)}
+    yield {"metric": "loss", "prompts": prompts, "value": mean(slice(None))}
+    yield {"metric": "in_context_score", "prompts": prompts, "value": mean(late) - mean(early)}
     for place in scored.any(dim=0).nonzero().flatten().tolist():
-        row = {"metric": "loss_by_position", "condition": condition, "position": place + 1}
+        row = {"metric": "loss_by_position", "prompts": prompts, "position": place + 1}
         yield {**row, "value": mean(slice(place, place + 1))}

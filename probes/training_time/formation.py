@@ -20,7 +20,7 @@ _NOISE = math.sqrt(6) * 0.6744897501960817
 class Formation:
     """For every run, seed and control the step at which a series has come a share of the way, and which comes first.
 
-    Metrics, with the series' name as `readout` and the share as `condition_value`: `change_point`, in training steps,
+    Metrics, with the name as `series` and the `share`: `change_point`, in training steps,
     and for each of `orders` (two series' names) `order`, the logarithm of the second's change point divided by the
     first's: above 0 where the first comes first, whatever the unit of time. Beside them `change`, from the first level
     to the last, and `noise`, both in the series' own unit.
@@ -67,7 +67,7 @@ class Formation:
             for key, part in series.of(readings.table).groupby(SUBJECT):
                 steps, values = part["step"].to_numpy(float), part["value"].to_numpy(float)
                 last[key] = max(int(steps[-1]), last.get(key, 0))
-                place = {**dict(zip(SUBJECT, key, strict=True)), "step": int(steps[-1]), "readout": series.name}
+                place = {**dict(zip(SUBJECT, key, strict=True)), "step": int(steps[-1]), "series": series.name}
                 found = points.setdefault(key, {})
                 for metric, share, value in self._measured(steps, values, series):
                     rows.append({**place, "metric": metric, **_share(share), "value": value})
@@ -78,7 +78,7 @@ class Formation:
             for first, second in self.orders:
                 for share in self.shares:
                     early, late = (found.get((name, share), math.nan) for name in (first, second))
-                    value = {"readout": f"{first} before {second}", "value": math.log(late / early)}
+                    value = {"series": first, "before": second, "value": math.log(late / early)}
                     rows.append({**place, **_share(share), **value})
         return Reading.of({"probe": self.name, **row} for row in rows)
 
@@ -132,4 +132,4 @@ def crossing(steps: np.ndarray, way: np.ndarray, share: float) -> float:
 
 
 def _share(share: float | None) -> dict[str, Any]:
-    return {} if share is None else {"condition": "share", "condition_value": share}
+    return {} if share is None else {"share": share}

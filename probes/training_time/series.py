@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from probes.reading import COLUMNS
+from probes.schema import COLUMNS
 
 # What a number belongs to; a series has at most one value for each.
 SUBJECT = ["run", "seed", "control"]
@@ -33,9 +33,9 @@ class Series:
 
     def __post_init__(self) -> None:
         for choice in (self.where, *(self.scale or ())):
-            strangers = sorted(set(choice) - COLUMNS.keys())
-            if strangers:
-                raise ValueError(f"where: {strangers} are not among {list(COLUMNS)}")
+            unknown = sorted(set(choice) - COLUMNS.keys())
+            if unknown:
+                raise ValueError(f"where: {unknown} are not among {list(COLUMNS)}")
 
     def of(self, table: pd.DataFrame) -> pd.DataFrame:
         """Columns run, seed, control, step and value, in the order of steps; ValueError where rows share a step."""

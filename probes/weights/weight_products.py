@@ -18,7 +18,7 @@ from tasks.prompt import RegressionPrompt
 class WeightProducts:
     """Compare the rescaled products with the construction's, on the entries that the loss can see.
 
-    Metrics, per layer, with `readout` A or V: `relative_distance` |M - M*| / |M*| (Frobenius), `off_diagonal_mass`, the
+    Metrics, per layer, with `product` A or V: `relative_distance` |M - M*| / |M*| (Frobenius), `off_diagonal_mass`, the
     norm of what the construction has as zero relative to that of its non-zero entries, and, for A, `diagonal_spread`,
     the standard deviation of the d_in diagonal entries relative to their mean; `beta` and `step_size` (-beta V's last
     entry). Missing (NaN) while beta is near zero. Arrays: A, V, their constructions, and masks of identified entries;
@@ -49,14 +49,14 @@ class WeightProducts:
         found, wanted = scaled(model, d_in), scaled(twin, d_in)
         seen = dict(zip("AV", identified(model.cfg.n_layers, d_in, d_out), strict=True))
         rows, arrays = [], {}
-        for readout in "AV":
-            M, target, mask = getattr(found, readout), getattr(wanted, readout), seen[readout].to(found.A.device)
+        for product in "AV":
+            M, target, mask = getattr(found, product), getattr(wanted, product), seen[product].to(found.A.device)
             for layer in range(model.cfg.n_layers):
-                measured = _compare(M[layer], target[layer], mask[layer], d_in, readout)
+                measured = _compare(M[layer], target[layer], mask[layer], d_in, product)
                 for metric, value in measured:
                     known = value if bool(found.defined) else float("nan")
-                    rows.append({"metric": metric, "readout": readout, "layer": layer, "head": 0, "value": known})
-            arrays |= {readout: M, f"{readout}_construction": target, f"{readout}_identified": mask}
+                    rows.append({"metric": metric, "product": product, "layer": layer, "head": 0, "value": known})
+            arrays |= {product: M, f"{product}_construction": target, f"{product}_identified": mask}
         for layer in range(model.cfg.n_layers):
             size = -float(found.V[layer, -1, -1]) if found.defined else float("nan")
             rows += [{"metric": "beta", "layer": layer, "head": 0, "value": float(found.beta[layer])}]
@@ -74,10 +74,10 @@ class WeightProducts:
         return cache["pattern", model.cfg.n_layers - 1][0, 0]
 
 
-def _compare(M: Tensor, target: Tensor, mask: Tensor, d_in: int, readout: str) -> Iterator[tuple[str, Any]]:
+def _compare(M: Tensor, target: Tensor, mask: Tensor, d_in: int, product: str) -> Iterator[tuple[str, Any]]:
     M, target = M * mask, target * mask
     yield "relative_distance", float((M - target).norm() / target.norm())
     yield "off_diagonal_mass", float(M[target == 0].norm() / M[target != 0].norm())
-    if readout == "A":
+    if product == "A":
         diagonal = M.diagonal()[:d_in]
         yield "diagonal_spread", float(diagonal.std(correction=0) / diagonal.mean())

@@ -84,15 +84,15 @@ def test_alignment_numbers_equal_their_definitions() -> None:
 
 def test_weight_products_recognise_the_construction_and_nothing_else() -> None:
     table = ask(WeightProducts(prompts=4000), constructed())
-    assert value(table, metric="relative_distance", readout="A") == 0
-    assert value(table, metric="diagonal_spread", readout="A") == 0
-    assert value(table, metric="off_diagonal_mass", readout="V") == 0
-    assert value(table, metric="relative_distance", readout="V") < 0.03
+    assert value(table, metric="relative_distance", product="A") == 0
+    assert value(table, metric="diagonal_spread", product="A") == 0
+    assert value(table, metric="off_diagonal_mass", product="V") == 0
+    assert value(table, metric="relative_distance", product="V") < 0.03
     table = ask(WeightProducts(prompts=4000), preconditioned())
-    assert value(table, metric="relative_distance", readout="A") > 0.5
-    assert value(table, metric="diagonal_spread", readout="A") > 0.5
+    assert value(table, metric="relative_distance", product="A") > 0.5
+    assert value(table, metric="diagonal_spread", product="A") > 0.5
     table = ask(WeightProducts(prompts=4000), untrained())
-    assert math.isnan(value(table, metric="relative_distance", readout="A"))
+    assert math.isnan(value(table, metric="relative_distance", product="A"))
 
 
 def test_unidentified_entries_are_not_scored() -> None:
@@ -112,11 +112,11 @@ def test_unidentified_entries_are_not_scored() -> None:
     prompt = subject.prompts(100, generator(0, "tests/hidden"))
     assert torch.equal(hidden.predict(prompt), subject.predict(prompt))
     table = ask(WeightProducts(prompts=1000), hidden)
-    assert value(table, metric="relative_distance", readout="A") == 0
+    assert value(table, metric="relative_distance", product="A") == 0
     # An entry that the loss can see is scored.
     A[0, 0, 3, 4] = 1.0
     seen = replace(subject, model=from_products(subject.model, A, V))
-    assert value(ask(WeightProducts(prompts=1000), seen), metric="relative_distance", readout="A") > 0.2
+    assert value(ask(WeightProducts(prompts=1000), seen), metric="relative_distance", product="A") > 0.2
 
 
 def test_interpolation_joins_the_construction_and_parts_from_the_negative() -> None:

@@ -31,7 +31,8 @@ subjects = pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS.ke
 def test_a_heads_basis_changes_nothing(probe: Probe, subject: Subject) -> None:
     first = probe(subject, generator(0, "tests/basis"))
     other = probe(rotated_basis(subject), generator(0, "tests/basis"))
-    keys = ["metric", "learner", "readout", "condition", "layer", "head", "position", "to_layer", "to_head", "to_input"]
+    keys = ["metric", "learner", "scope", "prompts", "ablation", "layer", "head", "position", "to_layer", "to_head"]
+    keys.append("to_input")
     assert first.table[keys].equals(other.table[keys])
     # A head that writes nothing but rounding has a scale and an agreement of rounding.
     silent = _silent(probe, first.table) | _silent(probe, other.table)
@@ -42,8 +43,8 @@ def test_a_heads_basis_changes_nothing(probe: Probe, subject: Subject) -> None:
 def _silent(probe: Probe, table: Any) -> Any:
     if probe.name != "induction_as_gradient_step":
         return np.zeros(len(table), dtype=bool)
-    norms = table[table["metric"] == "norm"].set_index(["readout", "layer", "head"])["value"]
-    return np.array([norms[key] < 1e-9 for key in zip(table["readout"], table["layer"], table["head"], strict=True)])
+    norms = table[table["metric"] == "norm"].set_index(["scope", "layer", "head"])["value"]
+    return np.array([norms[key] < 1e-9 for key in zip(table["scope"], table["layer"], table["head"], strict=True)])
 
 
 @probes

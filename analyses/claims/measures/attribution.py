@@ -45,12 +45,12 @@ def key_lead(rows: pd.DataFrame) -> float:
     return total["k"] - max(total["q"], total["v"])
 
 
-def remains(condition: str, held: bool = False, most: bool = True) -> Number:
+def remains(ablation: str, held: bool = False, most: bool = True) -> Number:
     """What remains after ablating one head: of the head that can best (or least) be done without."""
     metric = "ablated_patterns_held" if held else "ablated"
 
     def value(rows: pd.DataFrame) -> float:
-        chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == metric) & (rows["condition"] == condition)]
+        chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == metric) & (rows["ablation"] == ablation)]
         return float(chosen["value"].max() if most else chosen["value"].min()) if len(chosen) else math.nan
 
     return value
@@ -78,7 +78,7 @@ def without_layer(layer: int) -> Number:
     """What remains without all heads of a layer, one or two of them, the mean in their place."""
 
     def value(rows: pd.DataFrame) -> float:
-        rows = rows[(rows["probe"] == PROBE) & (rows["layer"] == layer) & (rows["condition"] == "mean")]
+        rows = rows[(rows["probe"] == PROBE) & (rows["layer"] == layer) & (rows["ablation"] == "mean")]
         alone = rows[rows["metric"] == "ablated"]
         both = rows[(rows["metric"] == "pair") & (rows["to_layer"] == layer)]
         chosen = alone if len(alone) == 1 else both if len(alone) == 2 else alone.iloc[:0]

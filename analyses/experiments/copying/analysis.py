@@ -26,13 +26,13 @@ RUN = "interleaved"
 # Predicting zero is 0 and tuned gradient descent 1; training starts below 0, from what stands in the read-out channel.
 _GAP = ({"metric": "learner_loss", "learner": "zero"}, {"metric": "learner_loss", "learner": "gd"})
 LOSS = Series("loss", {"probe": "gd_alignment", "metric": "loss", "learner": None}, scale=_GAP, first=0.0)
-_EVEN = {"probe": "copying_sensitivity", "readout": "even"}
+_EVEN = {"probe": "copying_sensitivity", "parity": "even"}
 COPYING = Series("copying", {**_EVEN, "metric": "contrast"}, first=0.0, rising=True)
 # The size of the copy, which may go on growing or shrink again when its work is done; and the same rule on the token
 # before, which holds another example's label: nothing has to come from there.
 SIZE = Series("copying", {**_EVEN, "metric": "next"})
 WRONG = Series("copying", {**_EVEN, "metric": "previous_contrast"}, first=0.0, rising=True)
-ORDER = "copying before loss"
+ORDER = ("copying", "loss")
 
 
 class Copying:
@@ -164,9 +164,9 @@ def formed(evidence: Evidence) -> pd.DataFrame:
 
 def order(share: float = 0.5) -> Number:
     """`formation`'s order of copying and loss, at this share of the way of both."""
-    return partial(one, probe="formation", metric="order", readout=ORDER, condition_value=share)
+    return partial(one, probe="formation", metric="order", series=ORDER[0], before=ORDER[1], share=share)
 
 
 def _other_by_next(rows: pd.DataFrame) -> float:
-    read = partial(one, rows, probe="copying_sensitivity", readout="even")
+    read = partial(one, rows, probe="copying_sensitivity", parity="even")
     return read(metric="other") / read(metric="next")

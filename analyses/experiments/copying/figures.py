@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.formation import once
 from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from probes.arrays import find_array
 
 _PALETTE = sns.color_palette("colorblind")
 PLACES: dict[str, tuple[str, Any]] = {
@@ -27,7 +28,7 @@ def training(evidence: Evidence, run: str) -> Plot:
     copied = rows[rows["probe"] == "copying_sensitivity"]
     level = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "learner_loss")]
     long = curves[["seed", "step", "held_out_loss"]].rename(columns={"held_out_loss": "value"})
-    columns = ["metric", "readout", "seed", "step", "value"]
+    columns = ["metric", "parity", "seed", "step", "value"]
     data = pd.concat([long.assign(metric="held_out_loss"), copied[columns]], ignore_index=True)[columns]
 
     def draw() -> Figure:
@@ -39,13 +40,13 @@ def training(evidence: Evidence, run: str) -> Plot:
             top.axhline(value, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
         top.set(ylim=(0.15, 1.0), ylabel="held-out loss")
         top.legend(*once(top), fontsize=7)
-        for axes, readout, holds in ((even, "even", "x"), (odd, "odd", "y")):
+        for axes, parity, holds in ((even, "even", "x"), (odd, "odd", "y")):
             for metric, (label, colour) in PLACES.items():
-                _by_seed(axes, copied, readout, metric, color=colour, linewidth=0.9, label=label)
+                _by_seed(axes, copied, parity, metric, color=colour, linewidth=0.9, label=label)
             axes.set(ylabel=f"sensitivity of\na token of {holds} to", yscale="log", ylim=(1e-4, None))
-        for readout, holds, line in (("even", "x", "-"), ("odd", "y", ":")):
+        for parity, holds, line in (("even", "x", "-"), ("odd", "y", ":")):
             style = {"color": PLACES["next"][1], "linestyle": line, "linewidth": 0.9}
-            _by_seed(bottom, copied, readout, "contrast", label=f"tokens of {holds}", **style)
+            _by_seed(bottom, copied, parity, "contrast", label=f"tokens of {holds}", **style)
         bottom.set(ylabel="contrast of\nnext and others", ylim=(-0.1, 1.05), xlabel="training step")
         bottom.legend(*once(bottom), fontsize=7)
         for axes in (top, even, odd, bottom):
@@ -69,18 +70,12 @@ def training(evidence: Evidence, run: str) -> Plot:
 
 def matrices(evidence: Evidence, run: str) -> Plot:
     """The first seed's sensitivities of every token to every other: trained, untrained and constructed."""
-    found: dict[str, tuple[int, np.ndarray]] = {}
-    for name, array in evidence.arrays.items():
-        owner, _, step, control, what = (*name.split("/"), "", "", "", "")[:5]
-        if owner == run and what == "sensitivity":
-            number = int(step.removeprefix("step-"))
-            kind = {"none": "model"}.get(control, control)
-            before = found.get(kind, (-1, array))[0]
-            # The first seed's last checkpoint; later seeds come after it, at the same step.
-            if number > before:
-                found[kind] = (number, array)
     wanted = ("model", "reversed_positions", "untrained", "constructed_interleaved")
-    shown = {kind: found[kind][1] for kind in wanted if kind in found}
+    keys = {
+        kind: find_array(evidence.arrays, "sensitivity", run=run, control="none" if kind == "model" else kind)
+        for kind in wanted
+    }
+    shown = {kind: evidence.arrays[key] for kind, key in keys.items() if key is not None}
     rows = [
         {"model": kind, "token": k, "input": m, "value": float(array[k, m])}
         for kind, array in shown.items()
@@ -124,8 +119,8 @@ def matrices(evidence: Evidence, run: str) -> Plot:
     )
 
 
-def _by_seed(axes: Any, rows: pd.DataFrame, readout: str, metric: str, **style: Any) -> None:
-    mine = rows[(rows["readout"] == readout) & (rows["metric"] == metric) & (rows["step"] > 0)]
+def _by_seed(axes: Any, rows: pd.DataFrame, parity: str, metric: str, **style: Any) -> None:
+    mine = rows[(rows["parity"] == parity) & (rows["metric"] == metric) & (rows["step"] > 0)]
     for _, part in mine.groupby("seed"):
         part = part.sort_values("step")
         axes.plot(part["step"].astype(float), part["value"], **style)

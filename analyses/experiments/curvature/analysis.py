@@ -150,16 +150,16 @@ def _over_all(metric: str) -> Number:
     return lambda rows: one(rows, probe="curvatures", metric=metric)
 
 
-def _gamma(rows: pd.DataFrame, readout: str) -> float:
-    return one(rows, metric="gamma", readout=readout)
+def _gamma(rows: pd.DataFrame, source: str) -> float:
+    return one(rows, metric="gamma", source=source)
 
 
 def _numbers(rows: pd.DataFrame, tuned: dict[int, float]) -> dict[str, float]:
     parts = {count: rows[rows["run"] == run] for count, run in RUNS.items()}
     # Columns: context lengths.
-    gammas = np.array([[_gamma(part, readout) for part in parts.values()] for readout in ("residual", "weights")])
+    gammas = np.array([[_gamma(part, source) for part in parts.values()] for source in ("residual", "weights")])
     residual = {
-        metric: np.array([one(part, metric=metric, readout="residual") for part in parts.values()])
+        metric: np.array([one(part, metric=metric, source="residual") for part in parts.values()])
         for metric in ("r_squared", "spectrum_distance", "condition_number_before", "condition_number_after")
     }
     # A gamma that is not positive corrects nothing, and has no ratio to the next: NaN, as any maximum of NaN is.

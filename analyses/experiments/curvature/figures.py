@@ -8,15 +8,16 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.style import COLOURS, grid, legend
+from probes.arrays import find_array
 
 
 def gammas(evidence: Evidence, runs: Mapping[int, str], published: Mapping[int, float]) -> Plot:
-    """The first layer's gamma, by both readouts, beside tuned GD++'s and the paper's."""
+    """The first layer's gamma, from the residual stream and from the weights, beside tuned GD++'s and the paper's."""
     rows = evidence.last
     rows = rows[(rows["probe"] == "curvature") & (rows["metric"] == "gamma") & (rows["layer"] == 0)]
     named = {run: count for count, run in runs.items()}
     rows = rows[rows["control"].isin(["none", "constructed"])].assign(context=rows["run"].map(named))
-    data = rows[["control", "readout", "context", "seed", "value"]].astype({"context": int})
+    data = rows[["control", "source", "context", "seed", "value"]].astype({"context": int})
 
     def draw() -> Figure:
         figure, (axes,) = grid(1, 1, 5.2, 3.6)
@@ -24,10 +25,10 @@ def gammas(evidence: Evidence, runs: Mapping[int, str], published: Mapping[int, 
             ("none", "residual"): ("o", COLOURS["model"], "trained, from the residual stream", 0.94),
             ("none", "weights"): ("s", COLOURS["interpolated"], "trained, from the weights", 1.06),
         }
-        for (control, readout), (marker, colour, label, shift) in kinds.items():
-            part = data[(data["control"] == control) & (data["readout"] == readout)]
+        for (control, source), (marker, colour, label, shift) in kinds.items():
+            part = data[(data["control"] == control) & (data["source"] == source)]
             axes.scatter(part["context"] * shift, part["value"], s=16, marker=marker, color=colour, label=label)
-        tuned = data[(data["control"] == "constructed") & (data["readout"] == "weights")]
+        tuned = data[(data["control"] == "constructed") & (data["source"] == "weights")]
         mean = tuned.groupby("context")["value"].mean()
         axes.plot(mean.index, mean, color=COLOURS["gd_plus_plus"], linestyle="-.", label="GD++, tuned")
         axes.scatter(list(published), list(published.values()), s=60, marker="x", color="0.2", label="the paper's")
@@ -42,7 +43,8 @@ def gammas(evidence: Evidence, runs: Mapping[int, str], published: Mapping[int, 
         "The learned correction by context length",
         "Every point is a seed, read off the residual stream (left of its N) and off the weights (right). They should "
         "lie on the line of GD++ tuned for the loss, and on the paper's crosses.",
-        "Points off the line, or readouts that disagree: what the layer does to x would then not be one multiple of S.",
+        "Points off the line, or two points of a seed that differ: what the layer does to x would then not be one "
+        "multiple of S.",
         draw,
         data,
     )
@@ -124,10 +126,8 @@ def conditions(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
 
 def _eigenvalues(evidence: Evidence, run: str) -> dict[str, np.ndarray]:
     """Before, after and predicted, of the first layer, (prompt d_in), of the run's first seed; empty without any."""
-    ends = {name: f"eigenvalues_{name}" for name in ("before", "after", "predicted")}
-    for name in evidence.arrays:
-        parts = name.split("/")
-        if parts[0] == run and parts[3] == "none" and parts[4] == ends["before"]:
-            stem = name.removesuffix(ends["before"])
-            return {kind: evidence.arrays[f"{stem}{end}"][0] for kind, end in ends.items()}
-    return {kind: np.empty(0) for kind in ends}
+    names = {name: f"eigenvalues_{name}" for name in ("before", "after", "predicted")}
+    key = find_array(evidence.arrays, names["before"], run=run)
+    if key is None:
+        return {kind: np.empty(0) for kind in names}
+    return {kind: evidence.arrays[key._replace(name=name)][0] for kind, name in names.items()}

@@ -63,7 +63,7 @@ def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
 def gammas(evidence: Evidence, runs: Sequence[str]) -> Plot:
     """Each layer's gamma and step size, read off the residual stream, beside tuned GD++'s."""
     rows = evidence.last
-    rows = rows[(rows["probe"] == "curvature") & (rows["readout"] == "residual") & rows["run"].isin(runs)]
+    rows = rows[(rows["probe"] == "curvature") & (rows["source"] == "residual") & rows["run"].isin(runs)]
     data = rows[rows["metric"].isin(["gamma", "step_size"])].dropna(subset="value")
     data = data[["run", "metric", "control", "seed", "layer", "value"]]
     labels = {"gamma": "curvature correction gamma", "step_size": "step size eta / N"}

@@ -20,8 +20,9 @@ from probes.attribution.probe import HeadAttribution
 from probes.language.composition import Composition
 from probes.language.induction_scores import InductionScores
 from probes.language.token_alignment import TokenAlignment
-from probes.reading import COLUMNS, Reading
+from probes.reading import Reading
 from probes.runner import Plan
+from probes.schema import COLUMNS
 from probes.training_time.formation import Formation
 from probes.training_time.series import Series
 
@@ -227,7 +228,7 @@ class Induction:
 
 # Each series of `formation`, and the layer whose best head it follows, or all of them.
 LAYERS: dict[str, int | None] = {"previous_token": 0, "prefix_matching": None}
-TASK_LOSS = Series("loss", {"probe": "induction_scores", "metric": "loss", "condition": "task"})
+TASK_LOSS = Series("loss", {"probe": "induction_scores", "metric": "loss", "prompts": "task"})
 ORDERS = (("loss", "prefix_matching"), ("previous_token", "prefix_matching"), ("loss", "previous_token"))
 
 
@@ -240,8 +241,8 @@ def order_rows(evidence: Evidence) -> pd.DataFrame:
     series = tuple(Series(name, {"probe": "best_head", "metric": name}) for name in LAYERS)
     formation = Formation((*series, TASK_LOSS), ORDERS, shares=(0.5,))
     table = formation(Reading(pd.concat([evidence.rows, best], ignore_index=True))).table
-    wrong = table[(table["metric"] == "order") & (table["readout"] == "loss before previous_token")]
-    wrong = wrong.assign(readout="loss before prefix_matching")
+    wrong = table[(table["metric"] == "order") & (table["series"] == "loss") & (table["before"] == "previous_token")]
+    wrong = wrong.assign(before="prefix_matching")
     same = best[best["metric"] == "prefix_matching"]
     control = pd.concat([wrong, same], ignore_index=True)
     control = control[control["control"] == "none"].assign(control="previous_token").astype(COLUMNS)
@@ -273,7 +274,7 @@ def _of_best(metric: str) -> Number:
 
 
 def _order(first: str, then: str) -> Number:
-    return lambda rows: one(rows, probe="formation", metric="order", readout=f"{first} before {then}")
+    return lambda rows: one(rows, probe="formation", metric="order", series=first, before=then)
 
 
 def _apart(rows: pd.DataFrame) -> float:

@@ -17,7 +17,7 @@ def formation(evidence: Evidence, runs: Mapping[str, str], scores: Mapping[str, 
     heads = rows[rows["metric"].isin(list(scores)) & rows["head"].notna()]
     # Which head it is differs from seed to seed: the best of each checkpoint stands for the model.
     best = heads.groupby(["run", "seed", "step", "metric"], as_index=False)["value"].max()
-    context = rows[(rows["metric"] == "in_context_score") & (rows["condition"] == rows["run"].map(runs))]
+    context = rows[(rows["metric"] == "in_context_score") & (rows["prompts"] == rows["run"].map(runs))]
     data = pd.concat([best, context[["run", "seed", "step", "metric", "value"]]], ignore_index=True)
 
     def draw() -> Figure:

@@ -145,7 +145,7 @@ class InductionStep:
 
 def _rows(rows: pd.DataFrame) -> pd.DataFrame:
     """What the last layer's head writes: `relative_distance` by learner."""
-    rows = rows[(rows["probe"] == "induction_as_gradient_step") & (rows["readout"] == "head") & (rows["layer"] == 1)]
+    rows = rows[(rows["probe"] == "induction_as_gradient_step") & (rows["scope"] == "head") & (rows["layer"] == 1)]
     return rows[rows["metric"] == "relative_distance"]
 
 

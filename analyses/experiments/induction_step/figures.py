@@ -20,7 +20,7 @@ def distances(evidence: Evidence, runs: Sequence[str], learners: Sequence[str], 
     rows = last[(last["probe"] == "induction_as_gradient_step") & last["metric"].isin(list(METRICS))]
     rows = rows[rows["run"].isin(list(runs)) & rows["control"].isin(["none", "untrained", built])]
     deepest = rows.groupby("run")["layer"].transform("max")
-    rows = rows[(rows["readout"] == "head") & (rows["layer"] == deepest)]
+    rows = rows[(rows["scope"] == "head") & (rows["layer"] == deepest)]
     data = rows[["run", "control", "metric", "learner", "seed", "layer", "head", "value"]]
 
     def draw() -> Figure:

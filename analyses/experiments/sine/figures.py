@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -9,6 +10,7 @@ from matplotlib.ticker import NullFormatter
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import losses
 from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from probes.arrays import find_array
 
 HALF = "half squared error"
 RIVAL = "meta_learned"
@@ -45,11 +47,11 @@ def training(evidence: Evidence, model: str, learner: str) -> Plot:
 
 def curves(evidence: Evidence, run: str) -> Plot:
     """What the first seed's model and learner draw through a few contexts, with the curve that was drawn from."""
-    found = {name.rsplit("/", 1)[1]: array for name, array in _of_first_seed(evidence, run).items()}
+    curves_by_name = _of_first_seed(evidence, run)
     lines = ("target", "model", RIVAL)
     frames = [
-        pd.DataFrame({"prompt": k, "kind": name, "x": found[at][k], "y": found[name][k]})
-        for k in range(len(found.get("query", ())))
+        pd.DataFrame({"prompt": k, "kind": name, "x": curves_by_name[at][k], "y": curves_by_name[name][k]})
+        for k in range(len(curves_by_name.get("query", ())))
         for name, at in (*((line, "query") for line in lines), ("context_y", "context_x"))
     ]
     columns = ["prompt", "kind", "x", "y"]
@@ -133,9 +135,7 @@ def shifts(evidence: Evidence, run: str) -> Plot:
     )
 
 
-def _of_first_seed(evidence: Evidence, run: str) -> dict[str, Any]:
-    """The arrays of `curves`, which is asked once a seed."""
-    mine = {name: array for name, array in evidence.arrays.items() if name.startswith(f"{run}/")}
-    drawn = sorted(name for name in mine if name.endswith("/context_x"))
-    first = drawn[0].rpartition("/")[0] if drawn else "/"
-    return {name: array for name, array in mine.items() if name.rpartition("/")[0] == first}
+def _of_first_seed(evidence: Evidence, run: str) -> dict[str, np.ndarray]:
+    """The arrays of `curves` by name; empty where the probe was not asked."""
+    first = find_array(evidence.arrays, "context_x", run=run)
+    return {key.name: array for key, array in evidence.arrays.items() if first == key._replace(name="context_x")}

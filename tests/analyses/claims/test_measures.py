@@ -88,16 +88,14 @@ def curved(gammas: dict[int, float], control: str = "none") -> pd.DataFrame:
     rows = []
     for count, gamma in gammas.items():
         where = {"probe": "curvature", "layer": 0, "run": RUNS[count], "control": control}
-        rows += [
-            {**where, "metric": "gamma", "readout": readout, "value": gamma} for readout in ("residual", "weights")
-        ]
+        rows += [{**where, "metric": "gamma", "source": source, "value": gamma} for source in ("residual", "weights")]
         numbers = {
             "r_squared": 0.99,
             "spectrum_distance": 0.01,
             "condition_number_before": 10.0,
             "condition_number_after": 4.0,
         }
-        rows += [{**where, "readout": "residual", "metric": name, "value": value} for name, value in numbers.items()]
+        rows += [{**where, "source": "residual", "metric": name, "value": value} for name, value in numbers.items()]
     return table(*rows)
 
 

@@ -71,7 +71,7 @@ def scores(previous: int, prefix: int, context: int) -> list[dict[str, Any]]:
             high = float(step > at)
             head = {**place, "metric": metric, "layer": layer, "step": step}
             rows += [{**head, "head": 0, "value": 0.1 * high}, {**head, "head": 1, "value": high}]
-        score = {"metric": "loss", "condition": "task", "step": step}
+        score = {"metric": "loss", "prompts": "task", "step": step}
         rows.append({**place, **score, "value": -2.0 * (step > context)})
     return rows
 
@@ -79,7 +79,7 @@ def scores(previous: int, prefix: int, context: int) -> list[dict[str, Any]]:
 def orders(previous: int, prefix: int, context: int, control: str = "none") -> dict[str, float]:
     table = order_rows(evidence(scores(previous, prefix, context)))
     found = table[(table["metric"] == "order") & (table["control"] == control)]
-    return dict(zip(found["readout"], found["value"], strict=True))
+    return dict(zip(found["series"] + " before " + found["before"], found["value"], strict=True))
 
 
 def test_the_order_of_planted_steps_is_found():

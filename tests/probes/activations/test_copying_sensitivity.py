@@ -31,7 +31,7 @@ def drawn(scale: float = 1.0, **fields: Any) -> Subject:
 
 def read(subject: Subject) -> dict[tuple[str, str], float]:
     table = PROBE(subject, generator(0, "tests/copying")).table
-    return {(row["readout"], row["metric"]): row["value"] for row in table.to_dict("records")}
+    return {(row["parity"], row["metric"]): row["value"] for row in table.to_dict("records")}
 
 
 def of(name: str, subject: Subject) -> Subject:
@@ -53,10 +53,10 @@ def test_the_construction_copies_to_the_token_before_and_to_itself() -> None:
 
 def test_weights_that_attend_alike_to_all_copy_from_none() -> None:
     found = read(drawn(1e-4))
-    for readout in ("even", "odd"):
+    for parity in ("even", "odd"):
         # Scores of 1e-4 tell no token from another.
-        assert found[readout, "next"] == pytest.approx(found[readout, "other"], rel=1e-3)
-        assert found[readout, "own"] == pytest.approx(2.0, rel=1e-3)
+        assert found[parity, "next"] == pytest.approx(found[parity, "other"], rel=1e-3)
+        assert found[parity, "own"] == pytest.approx(2.0, rel=1e-3)
 
 
 def test_reversed_places_take_the_copying_away() -> None:
@@ -72,7 +72,7 @@ def test_shuffled_labels_are_copied_like_others() -> None:
 
 def test_every_entry_is_the_gradient_found_one_by_one() -> None:
     subject = drawn(30.0)
-    array = PROBE(subject, generator(0, "tests/copying")).arrays["sensitivity"]
+    array = PROBE(subject, generator(0, "tests/copying")).array("sensitivity")
     inputs = subject.reader.encode(subject.prompts(30, generator(0, "tests/copying")))
     values = inputs.values.clone().requires_grad_()
     seen: dict[str, torch.Tensor] = {}
@@ -94,7 +94,7 @@ def test_every_entry_is_the_gradient_found_one_by_one() -> None:
 def test_means_are_over_the_tokens_that_they_name() -> None:
     subject = drawn(30.0)
     reading = PROBE(subject, generator(0, "tests/copying"))
-    array, found = reading.arrays["sensitivity"], read(subject)
+    array, found = reading.array("sensitivity"), read(subject)
     assert found["even", "next"] == pytest.approx(np.mean([array[k, k + 1] for k in (0, 2, 4)]))
     assert found["odd", "next"] == pytest.approx(np.mean([array[k, k + 1] for k in (1, 3)]))
     assert found["even", "previous"] == pytest.approx(np.mean([array[k, k - 1] for k in (2, 4)]))
@@ -112,7 +112,7 @@ def test_bases_and_batch_order_change_nothing() -> None:
         first, second = PROBE(subject, generator(0, "tests/copying")), PROBE(other, generator(0, "tests/copying"))
         # Two bases multiply out to the same products up to the condition of the rotation, about 1e3, times 1e-16.
         np.testing.assert_allclose(first.table["value"], second.table["value"], rtol=1e-8)
-        np.testing.assert_allclose(first.arrays["sensitivity"], second.arrays["sensitivity"], rtol=1e-8)
+        np.testing.assert_allclose(first.array("sensitivity"), second.array("sensitivity"), rtol=1e-8)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -26,11 +26,11 @@ def subject_of(model: InContextTransformer, task: LinearRegression = TASK) -> Su
 def ask(subject: Subject, probe: Curvature = PROBE) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     assert probe.applies(subject) is None
     reading = probe(subject, generator(0, "tests/probe"))
-    return reading.table, dict(reading.arrays)
+    return reading.table, reading.named_arrays()
 
 
-def values(table: pd.DataFrame, metric: str, readout: str = "residual") -> list[float]:
-    found = table[(table["metric"] == metric) & (table["readout"] == readout)]
+def values(table: pd.DataFrame, metric: str, source: str = "residual") -> list[float]:
+    found = table[(table["metric"] == metric) & (table["source"] == source)]
     return found.sort_values("layer")["value"].tolist()
 
 
@@ -47,7 +47,7 @@ def values(table: pd.DataFrame, metric: str, readout: str = "residual") -> list[
     ],
     ids=["untied", "short contexts, two outputs", "long contexts", "tied", "clipped"],
 )
-def test_both_readouts_find_what_was_built_in(settings: dict[str, Any], task: LinearRegression, rotated: bool) -> None:
+def test_both_sources_find_what_was_built_in(settings: dict[str, Any], task: LinearRegression, rotated: bool) -> None:
     model = gradient_step_model(d_in=10, d_out=task.d_out, steps=3, **settings)
     plain = subject_of(model, task)
     table, _ = ask(Subject(rotated_basis(plain).model, plain.reader, task) if rotated else plain)
@@ -55,12 +55,12 @@ def test_both_readouts_find_what_was_built_in(settings: dict[str, Any], task: Li
     gammas = list(np.broadcast_to(settings["gamma"], 3))
     sizes = list(np.broadcast_to(settings["step_size"], 3))
     wanted = gammas if tied else [*gammas[:2], math.nan]
-    for readout in ("residual", "weights"):
-        np.testing.assert_allclose(values(table, "gamma", readout), wanted, rtol=1e-8)
-        np.testing.assert_allclose(values(table, "step_size", readout), sizes, rtol=1e-8)
+    for source in ("residual", "weights"):
+        np.testing.assert_allclose(values(table, "gamma", source), wanted, rtol=1e-8)
+        np.testing.assert_allclose(values(table, "step_size", source), sizes, rtol=1e-8)
     np.testing.assert_allclose(values(table, "gamma_median"), wanted, rtol=1e-8)
-    for readout in ("residual", "weights"):
-        assert values(table, "identified", readout) == [1, 1, float(tied)]
+    for source in ("residual", "weights"):
+        assert values(table, "identified", source) == [1, 1, float(tied)]
     for metric in ("r_squared", "cosine"):
         np.testing.assert_allclose(values(table, metric)[:2], 1, rtol=1e-10)
         np.testing.assert_allclose(values(table, f"step_{metric}"), 1, rtol=1e-10)
@@ -94,9 +94,9 @@ def test_plain_descent_corrects_nothing(steps: int) -> None:
     for subject in (plain, rotated_basis(plain)):
         table, _ = ask(subject)
         wanted = [0.0] * (steps - 1) + [math.nan]
-        for readout in ("residual", "weights"):
-            np.testing.assert_allclose(values(table, "gamma", readout), wanted, atol=1e-12)
-            np.testing.assert_allclose(values(table, "step_size", readout), 0.6, rtol=1e-10)
+        for source in ("residual", "weights"):
+            np.testing.assert_allclose(values(table, "gamma", source), wanted, atol=1e-12)
+            np.testing.assert_allclose(values(table, "step_size", source), 0.6, rtol=1e-10)
         # No change has no direction, rounding's neither.
         assert all(math.isnan(value) for metric in ("r_squared", "cosine") for value in values(table, metric))
 
@@ -118,9 +118,9 @@ def test_the_weights_of_several_heads_are_added_up() -> None:
     A[:, 1], V[:, 1] = -2.0 * A[:, 0], V[:, 0] * -0.2
     A[:, 0], V[:, 0] = 3.0 * A[:, 0], V[:, 0] * 0.2
     table, _ = ask(subject_of(from_products(one, A, V)))
-    for readout in ("residual", "weights"):
-        np.testing.assert_allclose(values(table, "gamma", readout)[:2], GAMMAS[:2], rtol=1e-8)
-        np.testing.assert_allclose(values(table, "step_size", readout), SIZES, rtol=1e-8)
+    for source in ("residual", "weights"):
+        np.testing.assert_allclose(values(table, "gamma", source)[:2], GAMMAS[:2], rtol=1e-8)
+        np.testing.assert_allclose(values(table, "step_size", source), SIZES, rtol=1e-8)
 
 
 def embedded(width: int = 20) -> Subject:
@@ -135,9 +135,14 @@ def embedded(width: int = 20) -> Subject:
     return subject_of(from_products(model, back @ A @ back.mT, back @ V @ E))
 
 
+def decoded(table: pd.DataFrame, target: str) -> float:
+    rows = table[(table["metric"] == "decoding_r_squared") & (table["target"] == target)]
+    return rows["value"].item()
+
+
 def test_embedded_tokens_are_decoded_first() -> None:
     table, _ = ask(embedded())
-    assert [values(table, "decoding_r_squared", readout)[0] for readout in "xy"] == pytest.approx([1, 1], abs=1e-10)
+    assert [decoded(table, target) for target in "xy"] == pytest.approx([1, 1], abs=1e-10)
     np.testing.assert_allclose(values(table, "gamma")[:2], GAMMAS[:2], rtol=1e-8)
     np.testing.assert_allclose(values(table, "step_size"), SIZES, rtol=1e-8)
     assert values(table, "gamma", "weights") == []
@@ -146,7 +151,7 @@ def test_embedded_tokens_are_decoded_first() -> None:
 def test_what_an_embedding_lost_is_said() -> None:
     subject = subject_of(InContextTransformer(ModelConfig(n_layers=2, d_model=5), 11, dtype=torch.float64))
     table, _ = ask(subject)
-    assert values(table, "decoding_r_squared", "x")[0] < 0.7
+    assert decoded(table, "x") < 0.7
 
 
 def test_tokens_as_they_are_need_no_decoding() -> None:
@@ -161,7 +166,7 @@ def test_tokens_as_they_are_need_no_decoding() -> None:
 )
 def test_weights_are_read_of_plain_linear_attention_only(config: ModelConfig) -> None:
     table, _ = ask(subject_of(InContextTransformer(config, 11, dtype=torch.float64)))
-    assert set(table["readout"]) == {"residual"}
+    assert set(table["source"]) == {"residual"}
 
 
 def test_what_has_no_answer_says_why() -> None:

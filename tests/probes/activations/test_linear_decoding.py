@@ -48,21 +48,21 @@ def ask(subject: Subject, **fields: Any) -> tuple[pd.DataFrame, dict[str, np.nda
     probe = LinearDecoding(**{"prompts": PROMPTS, "learners": LEARNERS, **fields})
     assert probe.applies(subject) is None
     reading = probe(subject, generator(0, "tests/probe"))
-    return reading.table, dict(reading.arrays)
+    return reading.table, reading.named_arrays()
 
 
 @pytest.mark.parametrize("task", [TASK, replace(TASK, d_out=2)], ids=["one output", "two outputs"])
 def test_each_step_is_decoded_after_its_layer_and_best_there(task: LinearRegression) -> None:
     _, arrays = ask(descending(task))
-    for readout in ("query_stream", "prediction"):
-        steps = arrays[f"{readout}_gd_per_step"]
+    for source in ("query_stream", "prediction"):
+        steps = arrays[f"{source}_gd_per_step"]
         assert steps.shape == (3, 2)
         # A little of a ridge is left, in units of the features' mean variance.
         np.testing.assert_allclose(steps[1:].diagonal(), 1, atol=1e-6)
         assert max(steps[1, 1], steps[2, 0]) < 0.95
         # The first step is X^T y.
-        np.testing.assert_allclose(arrays[f"{readout}_averaging"][:, 0], steps[:, 0], atol=1e-10)
-        least = arrays[f"{readout}_least_squares"][:, 0]
+        np.testing.assert_allclose(arrays[f"{source}_averaging"][:, 0], steps[:, 0], atol=1e-10)
+        least = arrays[f"{source}_least_squares"][:, 0]
         assert least[0] == 0 < 0.2 < min(least[1:]) <= max(least[1:]) < 0.95
 
 
@@ -89,7 +89,7 @@ def test_unrelated_weights_are_not_decoded() -> None:
     random = table[table["metric"] == "random_r_squared"]["value"]
     # A map without a relation to find loses about its number of features in prompts, 40 of 400, of the variance.
     assert random.max() < 0.02 and random.min() > -0.3
-    wide = table.set_index(["readout", "learner", "learner_step", "layer"])
+    wide = table.set_index(["source", "learner", "learner_step", "layer"])
     parts = {metric: wide[wide["metric"] == metric]["value"] for metric in set(table["metric"])}
     difference = parts["r_squared"] - parts["random_r_squared"]
     np.testing.assert_allclose(parts["selectivity"], difference.loc[parts["selectivity"].index])
@@ -99,8 +99,8 @@ def test_a_model_that_does_not_look_at_the_context_holds_nothing_of_it() -> None
     """What one fixed teacher teaches: an answer that no label changes."""
     deaf = subject_of(gradient_step_model(0.0, d_in=4, steps=2))
     _, arrays = ask(deaf)
-    for readout in ("query_stream", "prediction"):
-        assert not arrays[f"{readout}_averaging"].any()
+    for source in ("query_stream", "prediction"):
+        assert not arrays[f"{source}_averaging"].any()
 
 
 def test_one_fixed_teacher_leaves_nothing_to_decode_but_the_inputs() -> None:

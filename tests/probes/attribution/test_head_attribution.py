@@ -39,17 +39,17 @@ def test_one_head_among_decoys_is_found_and_nothing_else(layers: int) -> None:
     assert roles(found) == {(0, 2): "carries"}
     planted = np.zeros((layers, 4))
     planted[0, 2] = 1.0
-    np.testing.assert_allclose(found.arrays["direct"], planted, atol=DECOY)
-    np.testing.assert_array_equal(found.arrays["circuit"], planted)
-    np.testing.assert_allclose(found.arrays["ablated_resampled"], 1 - planted, atol=DECOY)
+    np.testing.assert_allclose(found.array("direct"), planted, atol=DECOY)
+    np.testing.assert_array_equal(found.array("circuit"), planted)
+    np.testing.assert_allclose(found.array("ablated_resampled"), 1 - planted, atol=DECOY)
     for condition in ("zero", "mean"):
         # Without the head the prediction is zero, and so not what it is on corrupted prompts, which is zero on average
         # with a standard error of 0.04 here: 1/sqrt(600).
-        np.testing.assert_allclose(found.arrays[f"ablated_{condition}"], 1 - planted, atol=DECOY + 0.12)
+        np.testing.assert_allclose(found.array(f"ablated_{condition}"), 1 - planted, atol=DECOY + 0.12)
     assert value(found.table, metric="faithfulness") == pytest.approx(1, abs=DECOY)
     assert abs(value(found.table, metric="completeness")) < 0.12 + DECOY
     if layers == 2:
-        assert np.nanmax(np.abs(found.arrays["path"])) < DECOY
+        assert np.nanmax(np.abs(found.array("path"))) < DECOY
 
 
 def test_decoys_alone_carry_nothing() -> None:
@@ -58,7 +58,7 @@ def test_decoys_alone_carry_nothing() -> None:
     assert value(found.table, metric="clean") == 0
     # Where there is no behaviour, a head has not even the role of having none.
     assert set(roles(found).values()) == {"-"}
-    assert np.isnan(found.arrays["circuit"]).all() and np.isnan(found.arrays["ablated_mean"]).all()
+    assert np.isnan(found.array("circuit")).all() and np.isnan(found.array("ablated_mean")).all()
 
 
 def test_a_redundant_pair_shows_as_a_pair() -> None:
@@ -70,21 +70,21 @@ def test_a_redundant_pair_shows_as_a_pair() -> None:
     others = pairs[(pairs["head"] != 1) | (pairs["to_head"] != 3)]
     np.testing.assert_allclose(others["value"], 1, atol=1e-3)
     for condition in ("zero", "mean"):
-        np.testing.assert_allclose(found.arrays[f"ablated_{condition}"], 1, atol=1e-3)
+        np.testing.assert_allclose(found.array(f"ablated_{condition}"), 1, atol=1e-3)
     assert roles(found) == {}
     # Another prompt's write of the same size says something else: each alone then halves the probability.
-    np.testing.assert_allclose(found.arrays["ablated_resampled"][0, [1, 3]], 0.5, atol=0.05)
+    np.testing.assert_allclose(found.array("ablated_resampled")[0, [1, 3]], 0.5, atol=0.05)
     # One of the two is enough, and the circuit is not complete: the other one is left.
-    assert found.arrays["circuit"].sum() == 1 and found.arrays["circuit"][0, [1, 3]].sum() == 1
+    assert found.array("circuit").sum() == 1 and found.array("circuit")[0, [1, 3]].sum() == 1
     assert value(found.table, metric="faithfulness") == pytest.approx(1, abs=1e-3)
     assert value(found.table, metric="completeness") == pytest.approx(1, abs=1e-3)
 
 
 def test_a_logit_difference_does_not_saturate_and_shows_the_pair_alone() -> None:
     found = ask(copying({1: 20.0, 3: 20.0}))
-    np.testing.assert_allclose(found.arrays["ablated_mean"][0, [1, 3]], 0.5, atol=0.05)
+    np.testing.assert_allclose(found.array("ablated_mean")[0, [1, 3]], 0.5, atol=0.05)
     assert roles(found) == {(0, 1): "carries", (0, 3): "carries"}
-    assert found.arrays["circuit"][0].tolist() == [0, 1, 0, 1, 0]
+    assert found.array("circuit")[0].tolist() == [0, 1, 0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_a_logit_difference_does_not_saturate_and_shows_the_pair_alone() -> None
 def test_a_head_that_counteracts_is_named(subject: Subject) -> None:
     found = ask(subject, prompts=600)
     assert roles(found) == {(0, 1): "carries", (0, 3): "counteracts"}
-    assert found.arrays["direct"][0, [1, 3]] == pytest.approx([1.5, -0.5], abs=DECOY)
-    assert found.arrays["ablated_resampled"][0, [1, 3]] == pytest.approx([-0.5, 1.5], abs=DECOY)
+    assert found.array("direct")[0, [1, 3]] == pytest.approx([1.5, -0.5], abs=DECOY)
+    assert found.array("ablated_resampled")[0, [1, 3]] == pytest.approx([-0.5, 1.5], abs=DECOY)
     # Without what works against it there would be more than the behaviour: it belongs to what is done.
-    assert np.argwhere(found.arrays["circuit"] == 1).tolist() == [[0, 1], [0, 3]]
+    assert np.argwhere(found.array("circuit") == 1).tolist() == [[0, 1], [0, 3]]
     assert value(found.table, metric="faithfulness") == pytest.approx(1, abs=0.1)
 
 
@@ -107,14 +107,14 @@ def test_a_previous_token_head_reaches_the_induction_head_through_its_keys() -> 
     planted = (paths["head"] == 1) & (paths["to_head"] == 2) & (paths["to_input"] == "k")
     assert paths["value"][planted].item() > 0.5
     # The only path that matters: what the head loses through it is all that it loses.
-    lost = 1 - found.arrays["ablated_resampled"][0, 1]
+    lost = 1 - found.array("ablated_resampled")[0, 1]
     assert paths["value"][planted].item() == pytest.approx(lost, abs=DECOY)
     assert paths["value"][~planted].abs().max() < DECOY
     # It writes nothing that is read, and with the patterns held it is not needed.
-    assert found.arrays["direct"] == pytest.approx(np.array([[0, 0, 0], [0, 0, 1]]), abs=DECOY)
-    assert found.arrays["held_mean"][0, 1] == pytest.approx(1, abs=DECOY)
-    assert found.arrays["ablated_mean"][0, 1] < 0.5
-    assert found.arrays["circuit"].tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert found.array("direct") == pytest.approx(np.array([[0, 0, 0], [0, 0, 1]]), abs=DECOY)
+    assert found.array("held_mean")[0, 1] == pytest.approx(1, abs=DECOY)
+    assert found.array("ablated_mean")[0, 1] < 0.5
+    assert found.array("circuit").tolist() == [[0, 1, 0], [0, 0, 1]]
     assert value(found.table, metric="faithfulness") == pytest.approx(1, abs=DECOY)
     assert value(found.table, metric="completeness") == pytest.approx(0, abs=0.1)
 

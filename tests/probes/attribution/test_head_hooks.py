@@ -50,10 +50,10 @@ def test_a_head_that_cannot_matter_is_a_measured_zero_and_a_layer_of_them_raises
     with torch.no_grad():
         model.blocks[0].attn.W_O[1] = 0.0
     found = HeadAttribution(prompts=100)(subject, generator(0, "tests/dead"))
-    for name, array in found.arrays.items():
+    for name, array in found.named_arrays().items():
         if name.startswith(("ablated", "held")):
             assert array[0, 1] == pytest.approx(1, abs=1e-12)
-    assert found.arrays["direct"][0, 1] == pytest.approx(0, abs=1e-12)
+    assert found.array("direct")[0, 1] == pytest.approx(0, abs=1e-12)
     with torch.no_grad():
         model.blocks[0].attn.W_O[:] = 0.0
     with pytest.raises(DeadHook, match=r"blocks.0.attn.hook_q: a random edit|blocks.0.attn.hook_z: a random edit"):
@@ -73,7 +73,7 @@ def test_a_heads_basis_and_the_order_of_a_batch_change_nothing(name: str) -> Non
     plain, turned = SYMMETRIC[name]
     probe = replace(PROBE, prompts=400) if name == "regression" else PROBE
     first = probe(plain, generator(0, "tests/same"))
-    assert not np.isnan(first.arrays["ablated_mean"]).any()
+    assert not np.isnan(first.array("ablated_mean")).any()
     reordered = replace(plain, task=ReorderedRegression(plain.task) if name == "regression" else Backwards(plain.task))
     for other in (turned(plain), reordered):
         again = probe(other, generator(0, "tests/same"))

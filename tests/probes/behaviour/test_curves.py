@@ -33,7 +33,7 @@ def sine_subject() -> Subject:
 def test_the_construction_draws_the_learners_lines_and_another_model_does_not() -> None:
     probe = Curves(prompts=3, queries=40, learners=(Fixed(step_size=0.6),))
     reading = probe(LINE, generator(0, "tests/probe"))
-    np.testing.assert_allclose(reading.arrays["model"], reading.arrays["gd"], atol=1e-12)
+    np.testing.assert_allclose(reading.array("model"), reading.array("gd"), atol=1e-12)
     assert reading.table["value"].item() < 1e-12
     other = Subject(gradient_step_model(0.3, d_in=1), PairedReader(), LinearRegression(d_in=1))
     assert probe(other, generator(0, "tests/probe")).table["value"].item() == pytest.approx(0.5)
@@ -42,7 +42,7 @@ def test_the_construction_draws_the_learners_lines_and_another_model_does_not() 
 def test_arrays_are_one_row_a_prompt_from_left_to_right() -> None:
     subject = sine_subject()
     rival = TrainedLearner(subject.model, PairedReader())  # pyright: ignore[reportArgumentType]
-    arrays = Curves(prompts=3, queries=40, learners=(rival,))(subject, generator(0, "tests/probe")).arrays
+    arrays = Curves(prompts=3, queries=40, learners=(rival,))(subject, generator(0, "tests/probe")).named_arrays()
     assert set(arrays) == {"context_x", "context_y", "query", "target", "model", "meta_learned"}
     assert arrays["context_x"].shape == arrays["context_y"].shape == (3, 10)
     assert all(arrays[name].shape == (3, 40) for name in ("query", "target", "model", "meta_learned"))
@@ -58,7 +58,7 @@ def test_a_heads_basis_changes_no_curve() -> None:
     probe = Curves(prompts=2, queries=30, learners=(Fixed(step_size=0.6),))
     first, other = (probe(subject, generator(0, "tests/basis")) for subject in (LINE, rotated_basis(LINE)))
     # Two bases multiply out to the same products up to the condition of the rotation times 1e-16.
-    np.testing.assert_allclose(first.arrays["model"], other.arrays["model"], atol=1e-10)
+    np.testing.assert_allclose(first.array("model"), other.array("model"), atol=1e-10)
 
 
 def test_only_tasks_of_one_number_can_be_drawn() -> None:

@@ -22,7 +22,7 @@ def ask(subject: Subject, **fields: Any) -> tuple[pd.DataFrame, dict[str, np.nda
     probe = LayerMatching(**{"prompts": PROMPTS, **fields})
     assert probe.applies(subject) is None
     reading = probe(subject, generator(0, "tests/probe"))
-    return reading.table, dict(reading.arrays)
+    return reading.table, reading.named_arrays()
 
 
 def tuned_subject(learner: GradientDescent, task: LinearRegression, clip: float | None = None) -> Subject:

@@ -14,7 +14,7 @@ PROBE = Composition()
 
 
 def arrays(subject: Subject) -> dict[str, np.ndarray]:
-    return dict(PROBE(subject, generator(0, "tests/composition")).arrays)
+    return PROBE(subject, generator(0, "tests/composition")).named_arrays()
 
 
 @pytest.mark.parametrize("subject", [induction(), pair_step()], ids=["induction", "pair step"])

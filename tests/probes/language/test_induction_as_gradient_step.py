@@ -34,9 +34,7 @@ def values(subject: Subject, metric: str, **where) -> pd.Series:
     [(pair_step(), "gradient_step", 0.25), (induction(CHAIN), "normalised_bigram", 6.0)],
     ids=["pair step", "induction"],
 )
-@pytest.mark.parametrize(
-    "where", [{"readout": "model"}, {"readout": "head", "layer": 1, "head": 0}], ids=["model", "head"]
-)
+@pytest.mark.parametrize("where", [{"scope": "model"}, {"scope": "head", "layer": 1, "head": 0}], ids=["model", "head"])
 def test_on_a_chain_each_head_is_its_own_algorithm_and_no_rival(subject, own, scale, where):
     far = values(subject, "relative_distance", **where)
     assert far[own] < 1e-10
@@ -49,13 +47,13 @@ def test_on_a_chain_each_head_is_its_own_algorithm_and_no_rival(subject, own, sc
 
 def test_a_cosine_alone_would_not_tell_the_rivals_apart():
     subject = pair_step()
-    cosine, far = values(subject, "cosine", readout="model"), values(subject, "relative_distance", readout="model")
+    cosine, far = values(subject, "cosine", scope="model"), values(subject, "relative_distance", scope="model")
     # The smoothed bigram is near by its cosine, and still a fifth away.
     assert cosine["smoothed_log_bigram"] > 0.8 and far["smoothed_log_bigram"] > 0.2
 
 
 def test_where_keys_have_one_value_rules_nearly_coincide():
-    far = values(induction(AssociativeRecall(vocabulary=8, length=6)), "relative_distance", readout="model")
+    far = values(induction(AssociativeRecall(vocabulary=8, length=6)), "relative_distance", scope="model")
     assert far["normalised_bigram"] < 1e-10 and far["most_recent"] < 1e-10
     assert far["gradient_step"] < 0.5
 
@@ -63,7 +61,7 @@ def test_where_keys_have_one_value_rules_nearly_coincide():
 @pytest.mark.parametrize("task", [CHAIN, REPEATED], ids=["chain", "repeated"])
 def test_untrained_heads_and_models_are_no_gradient_step(task):
     subject = untrained(task)
-    for where in ({"readout": "model"}, {"readout": "head", "layer": 1, "head": 0}):
+    for where in ({"scope": "model"}, {"scope": "head", "layer": 1, "head": 0}):
         assert values(subject, "relative_distance", **where)["gradient_step"] > 0.9
         assert abs(values(subject, "cosine", **where)["gradient_step"]) < 0.4
 
@@ -71,7 +69,7 @@ def test_untrained_heads_and_models_are_no_gradient_step(task):
 def test_another_order_of_tokens_is_no_gradient_step():
     subject = CONTROLS["shuffled_tokens"](pair_step())
     assert isinstance(subject, Subject)
-    assert values(subject, "relative_distance", readout="model")["gradient_step"] > 0.5
+    assert values(subject, "relative_distance", scope="model")["gradient_step"] > 0.5
 
 
 def test_the_previous_token_head_writes_no_logits():
@@ -93,9 +91,9 @@ def test_the_scale_is_fitted_on_other_prompts():
 
     (f, g), (f2, g2) = centred(tuning), centred(prompt)
     scale = (f * g).sum() / (g * g).sum()
-    assert values(subject, "scale", readout="model")["gradient_step"] == pytest.approx(float(scale), rel=1e-9)
+    assert values(subject, "scale", scope="model")["gradient_step"] == pytest.approx(float(scale), rel=1e-9)
     wanted = float((f2 - scale * g2).norm() / f2.norm())
-    assert values(subject, "relative_distance", readout="model")["gradient_step"] == pytest.approx(wanted, rel=1e-9)
+    assert values(subject, "relative_distance", scope="model")["gradient_step"] == pytest.approx(wanted, rel=1e-9)
 
 
 @pytest.mark.parametrize("norm", ["LN", "RMS"])

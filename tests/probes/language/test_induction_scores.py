@@ -21,11 +21,11 @@ def read(subject: Subject, probe: InductionScores = PROBE):
 
 
 def head(reading, metric: str) -> np.ndarray:
-    return reading.arrays[metric]
+    return reading.array(metric)
 
 
-def model_row(reading, metric: str, condition: str) -> float:
-    table = reading.table[(reading.table["metric"] == metric) & (reading.table["condition"] == condition)]
+def model_row(reading, metric: str, prompts: str) -> float:
+    table = reading.table[(reading.table["metric"] == metric) & (reading.table["prompts"] == prompts)]
     return table["value"].item()
 
 
@@ -105,7 +105,7 @@ def test_another_order_of_tokens_hides_the_prefixes_and_not_the_places():
 def test_each_score_is_its_definition(config):
     subject = untrained(init_variance=20.0, **config)
     reading = read(subject, InductionScores(prompts=1))
-    tokens, patterns = reading.arrays["tokens"].tolist(), reading.arrays["pattern"]
+    tokens, patterns = reading.array("tokens").tolist(), reading.array("pattern")
     model: Any = subject.model
     _, cache = model.run_with_cache(torch.tensor([tokens]))
     block, pos = (len(tokens) - 1) // 4, len(tokens)
@@ -160,7 +160,7 @@ def test_the_eigenvalues_are_those_of_the_whole_matrix(norm):
 def test_losses_are_by_position_and_scored_on_the_task_alone():
     reading = read(induction())
     rows = reading.table[reading.table["metric"] == "loss_by_position"]
-    task, repeated = (rows[rows["condition"] == name] for name in ("task", "repeated"))
+    task, repeated = (rows[rows["prompts"] == name] for name in ("task", "repeated"))
     assert task["position"].tolist() == list(range(5, 26))
     assert repeated["position"].tolist() == list(range(1, 26))
     assert repeated["value"].mean() == pytest.approx(model_row(reading, "loss", "repeated"))
@@ -183,4 +183,4 @@ def test_a_large_vocabulary_is_read_in_the_ids_that_occur():
     reading = read(Subject(model, NextTokenReader(), task), InductionScores(prompts=3))
     chance = head(reading, "copying")
     assert chance.shape == (1, 2) and 0.02 < chance.mean() < 0.2
-    assert reading.arrays["tokens"].max() == 5000
+    assert reading.array("tokens").max() == 5000

@@ -42,11 +42,11 @@ def measured(probe: Formation, *series: list[dict[str, Any]]) -> Callable[..., f
 def test_a_planted_sigmoid_is_found_where_it_is(scale: float, middle: float) -> None:
     value = measured(Formation((LOSS,)), rows("loss", 5 + scale * sigmoid(middle)))
     # Between checkpoints a factor 1.07 apart a sigmoid is nearly straight in log step.
-    assert value(metric="change_point", condition_value=0.5) == pytest.approx(middle, rel=2e-3)
+    assert value(metric="change_point", share=0.5) == pytest.approx(middle, rel=2e-3)
     # log(share / (1 - share)) widths from the middle.
     for share in (0.1, 0.9):
         expected = middle * math.exp(0.2 * math.log(share / (1 - share)))
-        assert value(metric="change_point", condition_value=share) == pytest.approx(expected, rel=1e-2)
+        assert value(metric="change_point", share=share) == pytest.approx(expected, rel=1e-2)
     assert value(metric="change") == pytest.approx(scale, abs=1e-3)
 
 
@@ -56,7 +56,7 @@ def test_noise_and_single_outliers_hardly_move_it() -> None:
     values[[20, -5]] = [3.0, -3.0]
     value = measured(Formation((LOSS,)), rows("loss", values))
     # Noise of 0.01 against a slope of 1.25 per factor e moves it by about 1 %.
-    assert value(metric="change_point", condition_value=0.5) == pytest.approx(1000.0, rel=0.03)
+    assert value(metric="change_point", share=0.5) == pytest.approx(1000.0, rel=0.03)
     assert value(metric="noise") == pytest.approx(0.01, rel=0.5)
 
 
@@ -111,9 +111,9 @@ def test_order_is_the_log_ratio_of_change_points_and_changes_sign() -> None:
     both = Formation((LOSS, COPY), orders=(("copy", "loss"), ("loss", "copy")))
     value = measured(both, rows("loss", 1 - sigmoid(2000.0)), rows("copy", 7 * sigmoid(1000.0)))
     for share in (0.1, 0.5, 0.9):
-        order = value(metric="order", readout="copy before loss", condition_value=share)
+        order = value(metric="order", series="copy", before="loss", share=share)
         assert order == pytest.approx(math.log(2), abs=0.01)
-        assert value(metric="order", readout="loss before copy", condition_value=share) == pytest.approx(-order)
+        assert value(metric="order", series="loss", before="copy", share=share) == pytest.approx(-order)
 
 
 def test_no_order_with_what_never_forms() -> None:

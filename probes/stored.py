@@ -1,0 +1,42 @@
+"""Where a run keeps its readings: readings/<probe>/seed-<k>.parquet, with the arrays beside it."""
+
+from pathlib import Path
+
+from mesa.errors import UserError
+from mesa.storage.run import Run
+from probes.reading import Reading, joined
+from probes.registry import PROBES
+
+
+def folder_of(run: Run, probe: str) -> Path:
+    """The folder of a probe's readings."""
+    return run.path / "readings" / probe
+
+
+def seed_stem(seed: int) -> str:
+    """The name of the files of one seed, without their endings."""
+    return f"seed-{seed}"
+
+
+def stored_readings(run: Run) -> Reading:
+    """Everything that probes have read from a run, in the order of the registry, under the run's current name.
+
+    Raises UserError where there is nothing, and, naming the file, where a reading is damaged, foreign or of another
+    version.
+    """
+    names = [name for name in PROBES if _seeds(run, name) or _old(run, name).exists()]
+    if not names:
+        raise UserError(f"{run.path}: has no readings; run `mesa probe {run.path}` first")
+    # What version 0.1 wrote is refused by `load`, in one line, unless the probe has been run again since.
+    readings = [Reading.load(folder_of(run, name), seed_stem(seed)) for name in names for seed in _seeds(run, name)]
+    readings += [Reading.load(run.path / "readings", name) for name in names if not _seeds(run, name)]
+    # A run that was renamed is not known to its rows.
+    return joined(reading.stamped(run=run.name) for reading in readings)
+
+
+def _seeds(run: Run, probe: str) -> list[int]:
+    return [seed for seed in run.seeds if (folder_of(run, probe) / f"{seed_stem(seed)}.parquet").exists()]
+
+
+def _old(run: Run, probe: str) -> Path:
+    return run.path / "readings" / f"{probe}.parquet"

@@ -1,0 +1,71 @@
+"""A report of what lies in a run: of the last checkpoint, under the run's present name, and one line for damage."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analyses.report.run_report import write_run
+from mesa import Run, UserError, train
+from mesa.config.yaml import parse
+from probes import GDAlignment, Plan, WeightProducts, probe_runs
+from probes.stored import stored_readings
+
+SMALL = {
+    "task": {"name": "linear_regression", "d_in": 3, "context": 4},
+    "training": {"steps": 20, "batch": 16, "evaluate_every": 5, "held_out": 32},
+    "seeds": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose every checkpoint was probed."""
+    run = Run.create(tmp_path_factory.mktemp("stored") / "first-name", parse(SMALL))
+    train(run)
+    probe_runs([(run, [Plan(WeightProducts(prompts=50), "all"), Plan(GDAlignment(prompts=20), controls=())])])
+    return run.path
+
+
+@pytest.fixture
+def run(probed: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(probed, tmp_path / "first-name"))
+
+
+def test_heatmaps_called_trained_show_the_last_checkpoint(run: Path) -> None:
+    write_run(Run.open(run))
+    reading = stored_readings(Run.open(run))
+    shown = pd.read_csv(run / "report" / "data" / "weights.csv")
+    shown = shown[shown["product"] == "A"]["trained"].to_numpy()
+    first, last = (reading.array("A", seed=0, step=step)[0].flatten() for step in (0, 20))
+    np.testing.assert_allclose(shown, last, rtol=1e-6)
+    assert np.abs(first - last).max() > 1e-3
+    attention = pd.read_csv(run / "report" / "data" / "attention.csv")
+    attention = attention[attention["model"] == "trained"]["pattern"].to_numpy()
+    np.testing.assert_allclose(attention, reading.array("pattern", seed=0, step=20).flatten(), rtol=1e-6)
+
+
+def test_a_renamed_run_is_reported_whole_under_its_new_name(run: Path) -> None:
+    renamed = run.rename(run.with_name("second-name"))
+    write_run(Run.open(renamed))
+    for name in ("weights", "attention"):
+        assert len(pd.read_csv(renamed / "report" / "data" / f"{name}.csv"))
+    weights = pd.read_csv(renamed / "report" / "data" / "weights.csv")
+    assert set(weights["run"]) == {"second-name"}
+    assert set(stored_readings(Run.open(renamed)).table["run"]) == {"second-name"}
+
+
+def test_a_damaged_reading_is_one_line(run: Path) -> None:
+    file = run / "readings" / "gd_alignment" / "seed-1.parquet"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"gd_alignment/seed-1\.parquet: cannot be read"):
+        write_run(Run.open(run))
+
+
+def test_readings_of_version_0_1_are_one_line(run: Path) -> None:
+    old = {name: ["x"] for name in ("run", "probe", "metric", "readout", "value")}
+    pd.DataFrame(old).to_parquet(run / "readings" / "rollout.parquet")
+    with pytest.raises(UserError, match=r"rollout\.parquet: was written by mesa-probes 0\.1; run `mesa probe` again"):
+        write_run(Run.open(run))
