@@ -37,8 +37,8 @@ def test_it_is_the_explicit_step(d_in: int, context: int) -> None:
 def test_inputs_far_beyond_training_change_nothing() -> None:
     prompt = prompts()
     large = replace(prompt, x=30 * prompt.x, y=30 * prompt.y, query=30 * prompt.query)
-    found = predicted(interleaved_step_model(SIZE, d_in=3, context=5), large)
-    torch.testing.assert_close(found, GradientDescent(SIZE).predict(large)[0], rtol=1e-10, atol=0)
+    prediction = predicted(interleaved_step_model(SIZE, d_in=3, context=5), large)
+    torch.testing.assert_close(prediction, GradientDescent(SIZE).predict(large)[0], rtol=1e-10, atol=0)
 
 
 def test_both_tokens_of_a_pair_hold_the_label_after_the_first_layer() -> None:
@@ -53,8 +53,8 @@ def test_every_head_is_needed(head: tuple[int, int]) -> None:
     prompt, model = prompts(), interleaved_step_model(SIZE, d_in=3, context=5)
     A, V = weight_products(model)
     V[head] = 0
-    found, expected = predicted(from_products(model, A, V), prompt), GradientDescent(SIZE).predict(prompt)[0]
-    assert float((found - expected).norm() / expected.norm()) > 0.1
+    prediction, expected = predicted(from_products(model, A, V), prompt), GradientDescent(SIZE).predict(prompt)[0]
+    assert float((prediction - expected).norm() / expected.norm()) > 0.1
 
 
 def test_the_fast_path_is_the_construction() -> None:

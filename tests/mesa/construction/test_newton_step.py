@@ -10,14 +10,14 @@ from tasks import LinearRegression, PairedReader
 
 
 def explicit(prompt, scale, steps) -> np.ndarray:
-    found = []
+    predictions = []
     for x, y, q in zip(prompt.x.numpy(), prompt.y.numpy(), prompt.query.numpy(), strict=True):
         S = x.T @ x
         M = scale * S
         for _ in range(steps):
             M = 2 * M - M @ S @ M
-        found.append(q @ M @ x.T @ y)
-    return np.array(found)
+        predictions.append(q @ M @ x.T @ y)
+    return np.array(predictions)
 
 
 @pytest.mark.parametrize(("d_in", "d_out", "context"), [(1, 1, 3), (3, 1, 5), (5, 2, 8), (6, 1, 3)])

@@ -33,15 +33,15 @@ def prompts(task) -> tuple[TokenPrompt, dict[str, Any]]:
 @pytest.mark.parametrize("heads", [1, 3])
 def test_the_induction_head_is_the_normalised_bigram(task, heads):
     prompt, sizes = prompts(task)
-    found = induction_model(**sizes, n_heads=heads, strength=2.5)(prompt.tokens[:, :-1])
-    torch.testing.assert_close(found, 2.5 * normalised_bigram(prompt, torch.arange(task.d_vocab)), **EXACT)
+    logits = induction_model(**sizes, n_heads=heads, strength=2.5)(prompt.tokens[:, :-1])
+    torch.testing.assert_close(logits, 2.5 * normalised_bigram(prompt, torch.arange(task.d_vocab)), **EXACT)
 
 
 @tasks
 def test_the_pair_step_behind_a_previous_token_head_is_one_gradient_step(task):
     prompt, sizes = prompts(task)
-    found = pair_step_model(0.3, **sizes, n_heads=2)(prompt.tokens[:, :-1])
-    torch.testing.assert_close(found, gradient_step(prompt, torch.arange(task.d_vocab), 0.3), **EXACT)
+    logits = pair_step_model(0.3, **sizes, n_heads=2)(prompt.tokens[:, :-1])
+    torch.testing.assert_close(logits, gradient_step(prompt, torch.arange(task.d_vocab), 0.3), **EXACT)
 
 
 @tasks
@@ -71,9 +71,9 @@ def test_the_previous_token_head_says_what_stood_before(task):
     prompt, sizes = prompts(task)
     read = prompt.tokens[:, :-1]
     model = previous_token_model(task.d_vocab, task.n_ctx, n_heads=2)
-    found, cache = model.run_with_cache(read)
+    logits, cache = model.run_with_cache(read)
     before = torch.cat([read[:, :1], read[:, :-1]], dim=1)
-    torch.testing.assert_close(found, torch.nn.functional.one_hot(before, sizes["d_vocab"]).double(), **EXACT)
+    torch.testing.assert_close(logits, torch.nn.functional.one_hot(before, sizes["d_vocab"]).double(), **EXACT)
     pattern = cache["pattern", 0][:, 0]
     torch.testing.assert_close(pattern.diagonal(-1, 1, 2), torch.ones_like(pattern[:, 1:, 0]), **EXACT)
 
@@ -89,10 +89,10 @@ def test_without_the_previous_token_head_nothing_is_found():
 
 def test_single_precision_is_enough_for_a_control():
     prompt, sizes = prompts(TASKS["chain"])
-    found = induction_model(**sizes, strength=1.0, dtype=torch.float32)(prompt.tokens[:, :-1])
+    logits = induction_model(**sizes, strength=1.0, dtype=torch.float32)(prompt.tokens[:, :-1])
     wanted = normalised_bigram(prompt, torch.arange(5)).float()
     # Scores of about 110 in float32 are equal for equal tokens to 1e-5.
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
+    torch.testing.assert_close(logits, wanted, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("make", [induction_model, lambda **sizes: pair_step_model(1.0, **sizes)])

@@ -19,9 +19,9 @@ def taken(monkeypatch) -> list[str]:
         plain: Callable = getattr(module, name)
 
         def spy(*args):
-            found = plain(*args)
-            names.append("clipped" if found is None else label)
-            return found
+            loss = plain(*args)
+            names.append("clipped" if loss is None else label)
+            return loss
 
         monkeypatch.setattr(module, name, spy)
 
@@ -151,8 +151,8 @@ def test_entries_at_the_bound_and_nan_are_treated_as_clamp_treats_them():
     ):
         own = torch.tensor(values, requires_grad=True)
         quick = torch.tensor(values, requires_grad=True)
-        expected, found = own.clamp(-2, 2), tokens.clipped(quick, 2.0)
-        torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+        expected, fast = own.clamp(-2, 2), tokens.clipped(quick, 2.0)
+        torch.testing.assert_close(fast, expected, rtol=0, atol=0, equal_nan=True)
         torch.testing.assert_close(
-            torch.autograd.grad(found.sum(), quick)[0], torch.autograd.grad(expected.sum(), own)[0], equal_nan=True
+            torch.autograd.grad(fast.sum(), quick)[0], torch.autograd.grad(expected.sum(), own)[0], equal_nan=True
         )

@@ -23,7 +23,7 @@ def prompts(seeded, d_in=3, d_out=1, context=5, scale=0.5):
 
 def explicit(prompt, gammas, sizes, clip=np.inf) -> np.ndarray:
     """Token by token, prompt by prompt, as science has it: both updates from the tokens before the layer."""
-    found = np.zeros((len(sizes), *prompt.target.shape))
+    predictions = np.zeros((len(sizes), *prompt.target.shape))
     for b in range(len(prompt.x)):
         x, y = prompt.x[b].numpy(), prompt.y[b].numpy()
         q, r = prompt.query[b].numpy(), np.zeros(prompt.target[b].shape)
@@ -31,8 +31,8 @@ def explicit(prompt, gammas, sizes, clip=np.inf) -> np.ndarray:
             S, moment = sum(np.outer(v, v) for v in x), sum(np.outer(v, u) for v, u in zip(x, y, strict=True))
             x, q, y, r = x - gamma * x @ S, q - gamma * q @ S, y - size * x @ moment, r - size * q @ moment
             x, q, y, r = (np.clip(part, -clip, clip) for part in (x, q, y, r))
-            found[k, b] = -r
-    return found
+            predictions[k, b] = -r
+    return predictions
 
 
 @pytest.mark.parametrize(("d_in", "d_out", "context"), [(1, 1, 1), (3, 1, 5), (10, 1, 10), (4, 3, 6), (6, 2, 3)])

@@ -23,11 +23,11 @@ def with_context(prompt, x):
 @pytest.mark.parametrize("d_out", [1, 3])
 def test_least_squares_is_numpys(seeded, context, d_out):
     prompt = prompts(seeded, context=context, d_out=d_out, label_noise=0.3)
-    found = Ridge.least_squares().weights(prompt)[0]
+    weights = Ridge.least_squares().weights(prompt)[0]
     for b in range(8):
         expected = np.linalg.lstsq(prompt.x[b].numpy(), prompt.y[b].numpy(), rcond=None)[0]
         # Square contexts reach a condition number of some hundred.
-        np.testing.assert_allclose(found[b].numpy(), expected, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(weights[b].numpy(), expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -40,11 +40,11 @@ def test_a_context_of_low_rank_has_weights_of_least_norm(seeded, dtype, context)
     prompt, tolerance = with_context(whole, x).to(dtype=dtype), 1e-10 if dtype == torch.float64 else 1e-4
     # The others end there.
     for learner in (Ridge.least_squares(), Ridge(), Newton(60), ConjugateGradients(60)):
-        found = learner.weights(prompt)[-1]
-        assert found.dtype == dtype
+        weights = learner.weights(prompt)[-1]
+        assert weights.dtype == dtype
         for b in range(8):
             expected = np.linalg.lstsq(x[b].numpy(), whole.y[b].numpy(), rcond=1e-10)[0]
-            np.testing.assert_allclose(found[b].numpy(), expected, rtol=0, atol=tolerance)
+            np.testing.assert_allclose(weights[b].numpy(), expected, rtol=0, atol=tolerance)
 
 
 def test_a_repeated_example_counts_twice(seeded):
@@ -61,10 +61,10 @@ def test_a_repeated_example_counts_twice(seeded):
 @pytest.mark.parametrize("penalty", [1e-3, 0.5, 30.0])
 def test_ridge_is_the_solution_of_its_normal_equations(seeded, context, d_out, prior, penalty):
     prompt = prompts(seeded, context=context, d_out=d_out, label_noise=0.3)
-    found = Ridge(penalty, prior).weights(prompt)[0].numpy()
+    weights = Ridge(penalty, prior).weights(prompt)[0].numpy()
     price = penalty * np.diag(1.0 / np.square(prior or np.ones(5)))
     for b, (x, y) in enumerate(zip(prompt.x.numpy(), prompt.y.numpy(), strict=True)):
-        np.testing.assert_allclose(found[b], np.linalg.solve(x.T @ x + price, x.T @ y), rtol=0, atol=1e-10)
+        np.testing.assert_allclose(weights[b], np.linalg.solve(x.T @ x + price, x.T @ y), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("context", [3, 5, 12])

@@ -20,11 +20,11 @@ def prompts(seeded, batch=6, context=12, d_out=1, noise=0.2):
 @pytest.mark.parametrize("d_out", [1, 3])
 def test_they_are_those_of_scipys_tree(seeded, neighbours, d_out):
     prompt = prompts(seeded, d_out=d_out)
-    found = NearestNeighbours(neighbours).predict(prompt)[0]
+    prediction = NearestNeighbours(neighbours).predict(prompt)[0]
     for b in range(6):
         near = KDTree(prompt.x[b].numpy()).query(prompt.query[b].numpy(), k=neighbours)[1]
         expected = prompt.y[b].numpy()[np.reshape(near, (4, neighbours))].mean(axis=1)
-        np.testing.assert_allclose(found[b].numpy(), expected, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(prediction[b].numpy(), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

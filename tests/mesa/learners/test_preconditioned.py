@@ -121,12 +121,12 @@ def test_steps_are_an_explicit_loop(seeded, context, d_out):
     prompt = noisy(seeded, context=context, d_out=d_out)
     # Not symmetric, so that a transpose would be noticed.
     P = 0.3 * torch.eye(5, dtype=torch.float64) + 0.05 * torch.randn(5, 5, generator=seeded(1), dtype=torch.float64)
-    found = PreconditionedGradientDescent(P, steps=4).weights(prompt)
+    weights_by_step = PreconditionedGradientDescent(P, steps=4).weights(prompt)
     for b, (x, y) in enumerate(zip(prompt.x.numpy(), prompt.y.numpy(), strict=True)):
         W = np.zeros((5, d_out))
         for step in range(4):
             W = W + P.numpy() @ x.T @ (y - x @ W)
-            np.testing.assert_allclose(found[step, b].numpy(), W, rtol=0, atol=1e-10)
+            np.testing.assert_allclose(weights_by_step[step, b].numpy(), W, rtol=0, atol=1e-10)
 
 
 def test_several_steps_with_a_multiple_of_the_identity_are_gradient_descent(seeded):

@@ -15,15 +15,15 @@ def valley(v: torch.Tensor) -> torch.Tensor:
 def test_a_curved_valley_is_followed_to_its_end(scale):
     start = torch.tensor([-1.2, 1.0, 0.5], dtype=torch.float64)
     assert valley(start).item() == pytest.approx(rosen(start.numpy()))
-    found = minimise(lambda v: scale * valley(v), start)
+    minimum = minimise(lambda v: scale * valley(v), start)
     # The valley is flat: 1e-10 of the first loss is 1e-4 or so along it.
-    torch.testing.assert_close(found, torch.ones(3, dtype=torch.float64), rtol=0, atol=1e-3)
-    assert abs(rosen_der(found.numpy())).max() < 1e-2
+    torch.testing.assert_close(minimum, torch.ones(3, dtype=torch.float64), rtol=0, atol=1e-3)
+    assert abs(rosen_der(minimum.numpy())).max() < 1e-2
 
 
 def test_bounds_hold():
-    found = minimise(valley, torch.zeros(2), bounds=[(None, 0.5), (None, None)])
-    torch.testing.assert_close(found, torch.tensor([0.5, 0.25], dtype=torch.float64), rtol=0, atol=1e-4)
+    minimum = minimise(valley, torch.zeros(2), bounds=[(None, 0.5), (None, None)])
+    torch.testing.assert_close(minimum, torch.tensor([0.5, 0.25], dtype=torch.float64), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("worst", [float("nan"), float("inf")])
@@ -33,10 +33,10 @@ def test_a_loss_that_overflows_is_left_again(worst):
             return worst * v.sum()
         return (v - 1.9).square().sum() + 0.1 * (v - 1.9).exp().sum()
 
-    found = minimise(loss, torch.tensor([-30.0, 1.0]))
-    assert found.isfinite().all()
+    minimum = minimise(loss, torch.tensor([-30.0, 1.0]))
+    assert minimum.isfinite().all()
     # 2 z + .1 exp(z) = 0 at z = -.0477.
-    torch.testing.assert_close(found, torch.full((2,), 1.9 - 0.0477, dtype=torch.float64), rtol=0, atol=1e-3)
+    torch.testing.assert_close(minimum, torch.full((2,), 1.9 - 0.0477, dtype=torch.float64), rtol=0, atol=1e-3)
 
 
 def test_without_a_finite_start_it_stays():

@@ -22,33 +22,33 @@ IDS = torch.randint(0, 5, (3, 7), generator=torch.Generator().manual_seed(0))
 
 @pytest.mark.parametrize("kernel", ["softmax", "linear", ["softmax", "linear"]])
 def test_it_is_the_formula(kernel):
-    found = model(kernel=kernel)
-    resid = found.W_E[IDS] + found.W_pos[: IDS.shape[1]]
-    for layer, name in enumerate(found.config.kernels):
+    transformer = model(kernel=kernel)
+    resid = transformer.W_E[IDS] + transformer.W_pos[: IDS.shape[1]]
+    for layer, name in enumerate(transformer.config.kernels):
         written = torch.zeros_like(resid)
         for head in range(2):
-            q, k, v = (resid @ getattr(found, W)[layer, head] for W in ("W_Q", "W_K", "W_V"))
+            q, k, v = (resid @ getattr(transformer, W)[layer, head] for W in ("W_Q", "W_K", "W_V"))
             scores = q @ k.mT
             if name == "softmax":
                 later = torch.ones(7, 7, dtype=torch.bool).triu(1)
                 pattern = (scores / 3**0.5).masked_fill(later, -torch.inf).softmax(dim=-1)
             else:
                 pattern = scores.tril()
-            written = written + pattern @ v @ found.W_O[layer, head]
+            written = written + pattern @ v @ transformer.W_O[layer, head]
         resid = resid + written
     # Float64, the same sums in another order.
-    torch.testing.assert_close(found(IDS), resid @ found.W_U, rtol=1e-10, atol=1e-10)
-    assert torch.equal(found(Inputs(IDS, queries=0)), found(IDS))
+    torch.testing.assert_close(transformer(IDS), resid @ transformer.W_U, rtol=1e-10, atol=1e-10)
+    assert torch.equal(transformer(Inputs(IDS, queries=0)), transformer(IDS))
 
 
 @pytest.mark.parametrize("kernel", ["softmax", "linear"])
 @pytest.mark.parametrize("norm", [None, "LN", "RMS"])
 def test_what_comes_later_changes_nothing(kernel, norm):
-    found = model(kernel=kernel, normalization=norm, final_norm=norm is not None, d_mlp=4)
+    transformer = model(kernel=kernel, normalization=norm, final_norm=norm is not None, d_mlp=4)
     other = IDS.clone()
     other[:, 4:] = (other[:, 4:] + 1) % 5
-    assert torch.equal(found(IDS)[:, :4], found(other)[:, :4])
-    assert not torch.equal(found(IDS)[:, 4:], found(other)[:, 4:])
+    assert torch.equal(transformer(IDS)[:, :4], transformer(other)[:, :4])
+    assert not torch.equal(transformer(IDS)[:, 4:], transformer(other)[:, 4:])
 
 
 def test_weights_are_a_function_of_the_seed_and_the_global_state_is_left_alone():
@@ -66,8 +66,8 @@ def test_weights_are_a_function_of_the_seed_and_the_global_state_is_left_alone()
 
 def test_weights_have_the_variance_that_is_asked_for():
     config = ModelConfig(n_layers=2, d_model=64, d_head=64, kernel="softmax", causal=True, init_variance=0.5)
-    found = TokenTransformer(config, d_vocab=50, n_ctx=40)
-    for weight in (found.W_E, found.W_pos, found.W_Q, found.W_O, found.W_U):
+    transformer = TokenTransformer(config, d_vocab=50, n_ctx=40)
+    for weight in (transformer.W_E, transformer.W_pos, transformer.W_Q, transformer.W_O, transformer.W_U):
         # variance / (layers * fan_in), fan_in 64 for all of these; 2,560 draws or more are within 10 %.
         assert weight.var().item() == pytest.approx(0.5 / (2 * 64), rel=0.1)
 

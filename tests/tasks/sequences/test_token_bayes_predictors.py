@@ -44,9 +44,9 @@ def test_repeated_tokens(noise, bos):
         return float(total)
 
     rows = [row for row in product(range(2), repeat=6) if probability(row) > 0]
-    found, wanted = found_and_wanted(task, probability, rows)
+    computed, wanted = found_and_wanted(task, probability, rows)
     # What cannot be scored, for no block that has ended gives the tokens so far, is uniform.
-    torch.testing.assert_close(found, wanted.nan_to_num(nan=0.5), rtol=0, atol=1e-12)
+    torch.testing.assert_close(computed, wanted.nan_to_num(nan=0.5), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
@@ -69,8 +69,8 @@ def test_associative_recall(noise):
     pairs = list(product(range(2), (2, 3)))
     rows = [sum(chosen, ()) for chosen in product(pairs, repeat=3)]
     rows = [row for row in rows if probability(row) > 0]
-    found, wanted = found_and_wanted(task, probability, rows)
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+    computed, wanted = found_and_wanted(task, probability, rows)
+    torch.testing.assert_close(computed, wanted, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
@@ -91,8 +91,8 @@ def test_markov_chain(noise):
             total *= float(given @ weights)
         return total
 
-    found, wanted = found_and_wanted(task, probability, list(product(range(2), repeat=7)))
-    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+    computed, wanted = found_and_wanted(task, probability, list(product(range(2), repeat=7)))
+    torch.testing.assert_close(computed, wanted, rtol=0, atol=1e-12)
 
 
 def test_three_states_by_chance():
