@@ -7,7 +7,7 @@ from tasks.lazy import lazily
 if TYPE_CHECKING:
     from analyses.claims.analysis import Analysis, Evidence, Plot, Size
     from analyses.claims.claim import Claim, Measure, Source, Verdict, judge
-    from analyses.registry import ANALYSES, analysis_of
+    from analyses.registry import ANALYSES
 
 __all__ = [
     "ANALYSES",
@@ -19,13 +19,12 @@ __all__ = [
     "Size",
     "Source",
     "Verdict",
-    "analysis_of",
     "judge",
 ]
 
 _EXPORTS = {
     **dict.fromkeys(("Analysis", "Evidence", "Plot", "Size"), "analyses.claims.analysis"),
-    **dict.fromkeys(("ANALYSES", "analysis_of"), "analyses.registry"),
+    "ANALYSES": "analyses.registry",
     **dict.fromkeys(("Claim", "Measure", "Source", "Verdict", "judge"), "analyses.claims.claim"),
 }
 __getattr__ = lazily(__name__, _EXPORTS)

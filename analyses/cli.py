@@ -41,7 +41,7 @@ def list_() -> None:
         "learners": LEARNERS,
         "token predictors": TOKEN_PREDICTORS,
         "probes": PROBES,
-        "analyses (mesa reproduce NAME)": ANALYSES,
+        "analyses (mesa reproduce NAME)": {name: f"{row.about}; {row.duration}" for name, row in ANALYSES.items()},
         "benchmarks (mesa bench NAME)": BENCHES,
     }
     for title, entries in sections.items():
@@ -189,16 +189,17 @@ def reproduce(
     """Train, probe, judge and report one analysis; what is there already is not trained again."""
     from analyses.claims.analysis import Size
     from analyses.progress import Progress
-    from analyses.registry import analysis_of
+    from analyses.registry import ANALYSES
     from analyses.reproduce import reproduce as carry_out
     from mesa.errors import UserError
     from mesa.training.runs import default_workers
 
     if quick and full:
         raise UserError("--quick and --full: a run has one size")
-    found = analysis_of(analysis)
-    if getattr(found, "only_full", False) and not (quick or full):
+    row, name = ANALYSES[analysis], "quick" if quick else "full" if full else "default"
+    if name not in row.sizes:
         raise UserError(f"{analysis}: runs only at the paper's size, `mesa reproduce {analysis} --full`, or --quick")
+    found = row.analysis()
     size = Size(seeds=seeds or (2 if quick else found.seeds), quick=quick, full=full)
     place = out or Path("out") / (analysis if size.name == "default" else f"{analysis}-{size.name}")
     # A smoke run is over before processes of its own would have started.

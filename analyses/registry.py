@@ -1,96 +1,151 @@
-"""The analyses by name; only names and sentences, nothing is loaded."""
+"""The analyses and benchmarks as rows of registries: names, sentences and facts; nothing is loaded."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from mesa.errors import unknown
+from tasks.registry import Registry, Row
 
 if TYPE_CHECKING:
+    from analyses.benchmarks.timing import BenchResult
     from analyses.claims.analysis import Analysis
 
-ANALYSES = {
-    "one-step": (
-        "analyses.experiments.one_step",
-        "OneStep",
-        "one trained layer is one gradient step; about two minutes",
-    ),
-    "two-step": (
-        "analyses.experiments.two_step",
-        "TwoStep",
-        "two tied layers are two steps of GD++; about four minutes",
-    ),
-    "curvature": (
-        "analyses.experiments.curvature.analysis",
-        "CurvatureByContext",
-        "the learned gamma for four context lengths, and the spectra; about five minutes",
-    ),
-    "depth": (
-        "analyses.experiments.depth.analysis",
-        "Depth",
-        "five layers, and ten tied ones, beside GD++; about seven minutes",
-    ),
-    "deep-mlp": (
-        "analyses.experiments.deep_mlp",
-        "DeepMLP",
-        "twelve blocks with heads and MLPs; only with --full, hours",
-    ),
-    "softmax-heads": (
-        "analyses.experiments.softmax_heads",
-        "SoftmaxHeads",
-        "one softmax head against two; about four minutes",
-    ),
-    "layer-norm": (
-        "analyses.experiments.layer_norm.analysis",
-        "LayerNorm",
-        "one layer behind a LayerNorm; about two minutes",
-    ),
-    "fixed-tasks": (
-        "analyses.experiments.fixed_tasks.analysis",
-        "FixedTasks",
-        "8 to 8192 training tasks; about three minutes",
-    ),
-    "plateau": (
-        "analyses.experiments.plateau.analysis",
-        "Plateau",
-        "when the drop comes, one head and two; about three minutes",
-    ),
-    "sine": (
-        "analyses.experiments.sine.analysis",
-        "Sine",
-        "one gradient step on deep features, on sine curves; about five minutes",
-    ),
-    "copying": (
-        "analyses.experiments.copying.analysis",
-        "Copying",
-        "neighbouring tokens: copy, then descend; about ten minutes",
-    ),
-    "induction": (
-        "analyses.experiments.induction.analysis",
-        "Induction",
-        "induction heads: when, of what, and who does it; ten minutes",
-    ),
-    "induction-step": (
-        "analyses.experiments.induction_step.analysis",
-        "InductionStep",
-        "is an induction head a gradient step? ten minutes",
-    ),
-    "markov": ("analyses.experiments.markov", "Markov", "Markov chains: uniform, unigram, bigram; about five minutes"),
-    "attribution": (
-        "analyses.experiments.attribution",
-        "Attribution",
-        "which heads take the gradient step; about five minutes",
-    ),
-}
-BENCHES = {
-    "attribution": ("analyses.benchmarks.attribution", "edits of all heads, stacked, beside one forward pass a head"),
-    "identify": ("analyses.benchmarks.identify", "planted models and impostors named blind: a confusion matrix"),
-    "training": ("analyses.benchmarks.training", "steps per second beside a plain loop over the model's forward pass"),
-}
+SizeName: TypeAlias = Literal["quick", "default", "full"]
 
 
-def analysis_of(name: str) -> "Analysis":
-    """The analysis of this name; UserError, with the nearest name, where there is none."""
-    if name not in ANALYSES:
-        raise unknown("analysis", name, ANALYSES)
-    module, cls, _ = ANALYSES[name]
-    return getattr(import_module(module), cls)()
+@dataclass(frozen=True, kw_only=True)
+class AnalysisRow(Row):
+    """An analysis: how long its default size takes on two cores, and which sizes it has.
+
+    Its target is a class without arguments that follows `analyses.claims.analysis.Analysis`.
+    """
+
+    duration: str
+    sizes: tuple[SizeName, ...] = ("quick", "default", "full")
+
+    def analysis(self) -> "Analysis":
+        """The analysis itself; this imports what it needs."""
+        return cast("Callable[[], Analysis]", self.load())()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRow(Row):
+    """A benchmark: its target yields results, dataclasses; `summary` names a function that puts them into words."""
+
+    summary: str = ""
+
+    def results(self) -> "Iterable[BenchResult]":
+        """Run it; results come as they are measured."""
+        return cast("Callable[[], Iterable[BenchResult]]", self.load())()
+
+    def words(self, results: "Sequence[BenchResult]") -> str:
+        """All results in words; empty where the benchmark has no summary."""
+        if not self.summary:
+            return ""
+        return cast("Callable[[Sequence[BenchResult]], str]", Row(target=self.summary, about=self.about).load())(
+            results
+        )
+
+
+ANALYSES = Registry(
+    "analysis",
+    AnalysisRow,
+    {
+        "one-step": AnalysisRow(
+            target="analyses.experiments.one_step:OneStep",
+            about="one trained layer is one gradient step",
+            duration="about two minutes",
+        ),
+        "two-step": AnalysisRow(
+            target="analyses.experiments.two_step:TwoStep",
+            about="two tied layers are two steps of GD++",
+            duration="about four minutes",
+        ),
+        "curvature": AnalysisRow(
+            target="analyses.experiments.curvature.analysis:CurvatureByContext",
+            about="the learned gamma for four context lengths, and the spectra",
+            duration="about five minutes",
+        ),
+        "depth": AnalysisRow(
+            target="analyses.experiments.depth.analysis:Depth",
+            about="five layers, and ten tied ones, compared with GD++",
+            duration="about seven minutes",
+        ),
+        "deep-mlp": AnalysisRow(
+            target="analyses.experiments.deep_mlp:DeepMLP",
+            about="twelve blocks with heads and MLPs; only with --full or --quick",
+            duration="hours",
+            # An hour and more of training is of no use at a smaller size.
+            sizes=("quick", "full"),
+        ),
+        "softmax-heads": AnalysisRow(
+            target="analyses.experiments.softmax_heads:SoftmaxHeads",
+            about="one softmax head against two",
+            duration="about four minutes",
+        ),
+        "layer-norm": AnalysisRow(
+            target="analyses.experiments.layer_norm.analysis:LayerNorm",
+            about="one layer behind a LayerNorm",
+            duration="about two minutes",
+        ),
+        "fixed-tasks": AnalysisRow(
+            target="analyses.experiments.fixed_tasks.analysis:FixedTasks",
+            about="8 to 8192 training tasks",
+            duration="about three minutes",
+        ),
+        "plateau": AnalysisRow(
+            target="analyses.experiments.plateau.analysis:Plateau",
+            about="when the loss drops, with one head and with two",
+            duration="about three minutes",
+        ),
+        "sine": AnalysisRow(
+            target="analyses.experiments.sine.analysis:Sine",
+            about="one gradient step on deep features, on sine curves",
+            duration="about five minutes",
+        ),
+        "copying": AnalysisRow(
+            target="analyses.experiments.copying.analysis:Copying",
+            about="neighbouring tokens: copy, then descend",
+            duration="about ten minutes",
+        ),
+        "induction": AnalysisRow(
+            target="analyses.experiments.induction.analysis:Induction",
+            about="induction heads: when they form, of what, and which heads do it",
+            duration="about ten minutes",
+        ),
+        "induction-step": AnalysisRow(
+            target="analyses.experiments.induction_step.analysis:InductionStep",
+            about="is an induction head a gradient step?",
+            duration="about ten minutes",
+        ),
+        "markov": AnalysisRow(
+            target="analyses.experiments.markov:Markov",
+            about="Markov chains: uniform, unigram, bigram",
+            duration="about five minutes",
+        ),
+        "attribution": AnalysisRow(
+            target="analyses.experiments.attribution:Attribution",
+            about="which heads take the gradient step",
+            duration="about five minutes",
+        ),
+    },
+)
+BENCHES = Registry(
+    "benchmark",
+    BenchRow,
+    {
+        "attribution": BenchRow(
+            target="analyses.benchmarks.attribution:rows",
+            about="edits of all heads, stacked, compared with one forward pass a head",
+        ),
+        "identify": BenchRow(
+            target="analyses.benchmarks.identify:rows",
+            about="planted models and impostors, identified blind: a confusion matrix",
+            summary="analyses.benchmarks.identify:summary",
+        ),
+        "training": BenchRow(
+            target="analyses.benchmarks.training:rows",
+            about="steps per second, compared with a plain loop over the model's forward pass",
+        ),
+    },
+)

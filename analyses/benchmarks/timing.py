@@ -5,15 +5,19 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from analyses.registry import BENCHES
-from mesa.errors import UserError, unknown
+from mesa.errors import UserError
 from mesa.storage.files import write_atomic
 
-Block = Callable[[], Any]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Block: TypeAlias = Callable[[], object]
+# What a benchmark yields: a dataclass, one measured row.
+BenchResult: TypeAlias = "DataclassInstance"
 
 
 @dataclass(frozen=True)
@@ -36,29 +40,28 @@ def alternate(first: Block, second: Block, *, calls: int = 20, blocks: int = 9, 
             side()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(blocks):
-        for side, found in zip((first, second), times, strict=True):
+        for side, seconds in zip((first, second), times, strict=True):
             start = time.perf_counter()
             for _ in range(calls):
                 side()
-            found.append((time.perf_counter() - start) / calls)
+            seconds.append((time.perf_counter() - start) / calls)
     return Pace(statistics.median(times[0]), statistics.median(times[1]))
 
 
 def run_bench(name: str, file: Path | None) -> None:
     """Run a benchmark, print its rows as they come, and write them as JSON; UserError for an unknown name."""
-    if name not in BENCHES:
-        raise unknown("benchmark", name, BENCHES)
+    row = BENCHES[name]
     if file is not None and not file.absolute().parent.is_dir():
         raise UserError(f"--json {file}: its folder does not exist")
-    rows, found, module = [], [], import_module(BENCHES[name][0])
-    for row in module.rows():
-        found.append(row)
-        rows.append(asdict(row))
-        shown = (
-            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in rows[-1].items()
-        )
-        print("  ".join(shown), flush=True)
-    if hasattr(module, "summary"):
-        print(module.summary(found))
+    results = []
+    for result in row.results():
+        results.append(result)
+        print("  ".join(f"{key} {_shown(value)}" for key, value in asdict(result).items()), flush=True)
+    if words := row.words(results):
+        print(words)
     if file is not None:
-        write_atomic(file.absolute(), json.dumps(rows, indent=1) + "\n")
+        write_atomic(file.absolute(), json.dumps([asdict(result) for result in results], indent=1) + "\n")
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -26,8 +26,6 @@ class DeepMLP:
     title = "Twelve blocks with heads and MLPs"
     question = "With four heads and an MLP in each of twelve blocks, does a model still resemble GD++?"
     seeds = 2
-    # An hour and more of training is of no use at a smaller size.
-    only_full = True
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The paper's setting."""

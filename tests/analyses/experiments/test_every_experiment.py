@@ -9,7 +9,7 @@ import pytest
 from analyses.claims.analysis import Size, judged
 from analyses.claims.claim import Circumstances, judge
 from analyses.progress import Progress
-from analyses.registry import analysis_of
+from analyses.registry import ANALYSES
 from analyses.reproduce import Result, gather, reproduce
 from mesa.storage.run import Run
 from probes.runner import probe_runs
@@ -44,7 +44,7 @@ SLOW |= {"induction-step", "copying", "softmax-heads"}
 )
 def smoke(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     out = tmp_path_factory.mktemp("out") / request.param
-    return out, reproduce(analysis_of(request.param), out, SMALL, progress=Progress())
+    return out, reproduce(ANALYSES[request.param].analysis(), out, SMALL, progress=Progress())
 
 
 def test_a_quick_run_is_whole_and_never_concludes(smoke: tuple[Path, Result]) -> None:
