@@ -1,4 +1,4 @@
-"""The questions: what is measured on a model, beside explicit algorithms and controls."""
+"""The questions: what is measured on a model, and compared with explicit algorithms and controls."""
 
 from typing import TYPE_CHECKING
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from probes.behaviour.order_sensitivity import OrderSensitivity
     from probes.behaviour.out_of_distribution import OutOfDistribution
     from probes.behaviour.rollout import Rollout
-    from probes.controls.regression import CONTROLS
     from probes.language.composition import Composition
     from probes.language.induction_as_gradient_step import InductionAsGradientStep
     from probes.language.induction_scores import InductionScores
     from probes.pretrained import load_pretrained, pretrained_subject
-    from probes.probe import Comparison, Probe
+    from probes.probe import Comparison, Probe, ProbeOf
     from probes.reading import Reading
+    from probes.registry import CONTROLS, PROBES
     from probes.runner import Plan, probe_runs, probe_subjects
     from probes.schema import COLUMNS
-    from probes.subject import Subject
+    from probes.subject import LanguageSubject, RegressionSubject, Subject, View
     from probes.training_time.formation import Formation
     from probes.training_time.series import Series
     from probes.weights.head_sum import HeadSum
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLUMNS",
     "CONTROLS",
+    "PROBES",
     "READOUTS",
     "ArrayKey",
     "Comparison",
@@ -53,17 +54,21 @@ __all__ = [
     "InductionAsGradientStep",
     "InductionScores",
     "Interpolation",
+    "LanguageSubject",
     "LayerMatching",
     "LinearDecoding",
     "OrderSensitivity",
     "OutOfDistribution",
     "Plan",
     "Probe",
+    "ProbeOf",
     "Reading",
     "Readout",
+    "RegressionSubject",
     "Rollout",
     "Series",
     "Subject",
+    "View",
     "WeightProducts",
     "load_pretrained",
     "pretrained_subject",
@@ -73,7 +78,7 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    "CONTROLS": "probes.controls.regression",
+    **dict.fromkeys(("CONTROLS", "PROBES"), "probes.registry"),
     "Composition": "probes.language.composition",
     "CopyingSensitivity": "probes.activations.copying_sensitivity",
     "Curvature": "probes.activations.curvature",
@@ -91,14 +96,14 @@ _EXPORTS = {
     "OrderSensitivity": "probes.behaviour.order_sensitivity",
     "OutOfDistribution": "probes.behaviour.out_of_distribution",
     **dict.fromkeys(("load_pretrained", "pretrained_subject"), "probes.pretrained"),
-    **dict.fromkeys(("Comparison", "Probe"), "probes.probe"),
+    **dict.fromkeys(("Comparison", "Probe", "ProbeOf"), "probes.probe"),
     "ArrayKey": "probes.arrays",
     "COLUMNS": "probes.schema",
     "Reading": "probes.reading",
     **dict.fromkeys(("READOUTS", "Readout"), "probes.attribution.readouts"),
     "Rollout": "probes.behaviour.rollout",
     "Series": "probes.training_time.series",
-    "Subject": "probes.subject",
+    **dict.fromkeys(("LanguageSubject", "RegressionSubject", "Subject", "View"), "probes.subject"),
     **dict.fromkeys(("Plan", "probe_runs", "probe_subjects"), "probes.runner"),
     "WeightProducts": "probes.weights.weight_products",
     "ranked": "probes.attribution.roles",

@@ -10,7 +10,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mesa.errors import UserError
 from mesa.rng import generator
-from probes.subject import Subject
+from probes.subject import LanguageSubject
 from tasks.readers.next_token import NextTokenReader
 from tasks.sequences.repeated_tokens import RepeatedTokens
 
@@ -64,7 +64,7 @@ def load_pretrained(
     return bridge
 
 
-def pretrained_subject(path: Path | str, task: Any = None, *, device: torch.device | str = "cpu") -> Subject:
+def pretrained_subject(path: Path | str, task: Any = None, *, device: torch.device | str = "cpu") -> LanguageSubject:
     """The model of a Hugging Face directory on a task of symbols, by default repeated random tokens.
 
     These are drawn from its whole vocabulary after its first token of a sequence, and fit in its context. Raises
@@ -83,7 +83,7 @@ def pretrained_subject(path: Path | str, task: Any = None, *, device: torch.devi
     for what, asked, there in (("ids", task.d_vocab, model.cfg.d_vocab), ("positions", task.n_ctx, model.cfg.n_ctx)):
         if asked > there:
             raise UserError(f"{path}: the task asks for {asked} {what}, the model has {there}")
-    return Subject(model, NextTokenReader(), task, run=Path(path).resolve().name)
+    return LanguageSubject(model, NextTokenReader(), task, run=Path(path).resolve().name)
 
 
 def untrained_twin(model: TransformerBridge, seed: int) -> TransformerBridge:

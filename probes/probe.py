@@ -1,16 +1,18 @@
 """The protocols of this folder: a question to one subject, and a question to many."""
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import torch
 
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import LanguageSubject, RegressionSubject
+
+SubjectT = TypeVar("SubjectT", contravariant=True)
 
 
 @runtime_checkable
-class Probe(Protocol):
-    """A question put to one subject: a frozen dataclass whose fields are its parameters.
+class ProbeOf(Protocol[SubjectT]):
+    """A question put to one subject of a kind: a frozen dataclass whose fields are its parameters.
 
     Laws: the model, its hooks, its training mode and the global random state are as before the call; a head's basis and
     the order of prompts in a batch change nothing; a probe knows nothing of controls.
@@ -21,13 +23,17 @@ class Probe(Protocol):
         """The name in tables and on the command line."""
         ...
 
-    def applies(self, subject: Subject) -> str | None:
-        """None where the question makes sense, or the reason why not in one line."""
+    def applies(self, subject: SubjectT) -> str | None:
+        """None where the question makes sense for a subject of this kind, or the reason why not in one line."""
         ...
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: SubjectT, generator: torch.Generator) -> Reading:
         """Measure."""
         ...
+
+
+# A probe of subjects of either kind is a probe of each.
+Probe: TypeAlias = ProbeOf[RegressionSubject] | ProbeOf[LanguageSubject]
 
 
 @runtime_checkable

@@ -1,66 +1,341 @@
-"""The probes by name; only names and sentences, nothing is loaded."""
+"""The probes and controls by name: what each is about, what it applies to, and what goes with it."""
 
-PROBES = {
-    "gd_alignment": (
-        "probes.behaviour.gd_alignment",
-        "GDAlignment",
-        "predictions and sensitivities beside gradient descent's",
-    ),
-    "token_alignment": (
-        "probes.language.token_alignment",
-        "TokenAlignment",
-        "next-token distributions beside uniform, unigram, bigram and the best",
-    ),
-    "weight_products": ("probes.weights.weight_products", "WeightProducts", "A and V beside the construction's"),
-    "interpolation": ("probes.weights.interpolation", "Interpolation", "the loss halfway to the constructed weights"),
-    "out_of_distribution": ("probes.behaviour.out_of_distribution", "OutOfDistribution", "losses on shifted prompts"),
-    "curves": ("probes.behaviour.curves", "Curves", "predictions along the input, beside a learner's and the truth"),
-    "curvature": (
-        "probes.activations.curvature",
-        "Curvature",
-        "GD++'s gamma and step size of every layer, and the spectra of S",
-    ),
-    "head_sum": ("probes.weights.head_sum", "HeadSum", "what the heads' weights add up to: sum of eta_h A_h"),
-    "copying_sensitivity": (
-        "probes.activations.copying_sensitivity",
-        "CopyingSensitivity",
-        "what the first layer copies between neighbouring tokens",
-    ),
-    "layer_matching": (
-        "probes.behaviour.layer_matching",
-        "LayerMatching",
-        "which step of which learner each layer is nearest to",
-    ),
-    "linear_decoding": (
-        "probes.activations.linear_decoding",
-        "LinearDecoding",
-        "X^T y and learners' weights decoded from every layer",
-    ),
-    "order_sensitivity": (
-        "probes.behaviour.order_sensitivity",
-        "OrderSensitivity",
-        "how predictions spread when the context is permuted",
-    ),
-    "induction_scores": (
-        "probes.language.induction_scores",
-        "InductionScores",
-        "previous-token, prefix-matching and copying heads, and losses by position",
-    ),
-    "composition": ("probes.language.composition", "Composition", "which head reads what which earlier head writes"),
-    "induction_as_gradient_step": (
-        "probes.language.induction_as_gradient_step",
-        "InductionAsGradientStep",
-        "the logits that heads write beside one gradient step's on the context's pairs",
-    ),
-    "head_attribution": (
-        "probes.attribution.probe",
-        "HeadAttribution",
-        "which heads carry a behaviour: direct writes, ablations, paths, the smallest circuit",
-    ),
-    "rollout": ("probes.behaviour.rollout", "Rollout", "one layer applied again and again"),
-    "identify": (
-        "probes.behaviour.identify",
-        "Identify",
-        "which learner, how many steps, by what margin, or none of them",
-    ),
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+
+from tasks.registry import Prompts, Registry, Row, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from probes.subject import Subject, SubjectT
+
+REGRESSION: tuple[Prompts, ...] = ("regression",)
+TOKENS: tuple[Prompts, ...] = ("tokens",)
+BOTH: tuple[Prompts, ...] = ("regression", "tokens")
+
+# What a control is for: a probe must tell a negative one from the model and find its known answer on a positive one;
+# an explaining one isolates what a number comes from.
+Role: TypeAlias = Literal["negative", "positive", "explaining"]
+
+# Default controls by the subject's reader, else by its kind of prompts.
+Controls: TypeAlias = Mapping[str, tuple[str, ...]]
+OF_PREDICTIONS: Controls = {
+    "regression": ("untrained", "shuffled_labels", "constructed"),
+    "interleaved": ("untrained", "shuffled_labels", "reversed_positions", "constructed_interleaved"),
+    "tokens": ("untrained", "shuffled_tokens", "constructed_induction"),
 }
+# Shuffled labels or tokens say nothing about a probe that looks at weights, compares one model's loss with another's,
+# reads the labels off the tokens themselves, or shuffles examples itself.
+OF_WEIGHTS: Controls = {
+    "regression": ("untrained", "constructed"),
+    "interleaved": ("untrained", "reversed_positions", "constructed_interleaved"),
+    "tokens": ("untrained", "constructed_induction"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeRow(Row):
+    """A probe: the kinds of subjects it applies to, its default controls, and how to try it on something small.
+
+    `example` holds small settings, `example_subject` is a function `module:function` that gives a small subject with
+    a known answer. `draws` names functions `module:function` that draw what a report of one run shows of it.
+    """
+
+    subjects: tuple[Prompts, ...]
+    controls: Controls = field(default_factory=lambda: OF_PREDICTIONS)
+    example: Settings = field(default_factory=dict)
+    example_subject: str
+    draws: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlRow(Row):
+    """A control: the kinds of subjects it can be made from, its role, and its label in figures.
+
+    Its target is a function that takes a subject and returns the control, or in one line the reason why there is none.
+    """
+
+    subjects: tuple[Prompts, ...]
+    role: Role
+    label: str
+
+    def __call__(self, subject: "SubjectT") -> "SubjectT | str":
+        """The control made from a subject, or in one line why there is none."""
+        if subject.kind not in self.subjects:
+            return f"it is for {_named(self.subjects)}"
+        return cast("Callable[[SubjectT], SubjectT | str]", self.load())(subject)
+
+
+def why_not_of_kind(row: ProbeRow, subject: "Subject") -> str | None:
+    """None where a probe applies to this kind of subject, else the reason in one line."""
+    return None if subject.kind in row.subjects else f"it is for {_named(row.subjects)}"
+
+
+def _named(kinds: tuple[Prompts, ...]) -> str:
+    words = {"regression": "models of regression prompts", "tokens": "language models of token sequences"}
+    return " and ".join(words[kind] for kind in kinds)
+
+
+PROBES = Registry(
+    "probe",
+    ProbeRow,
+    {
+        "gd_alignment": ProbeRow(
+            target="probes.behaviour.gd_alignment:GDAlignment",
+            about="predictions and sensitivities, compared with gradient descent's",
+            subjects=REGRESSION,
+            example={"prompts": 60},
+            example_subject="probes.examples:gradient_step",
+        ),
+        "token_alignment": ProbeRow(
+            target="probes.language.token_alignment:TokenAlignment",
+            about="next-token distributions, compared with uniform, unigram, bigram and the best",
+            subjects=TOKENS,
+            example={"prompts": 20},
+            example_subject="probes.examples:induction",
+        ),
+        "weight_products": ProbeRow(
+            target="probes.weights.weight_products:WeightProducts",
+            about="A and V, compared with the construction's",
+            subjects=REGRESSION,
+            controls=OF_WEIGHTS,
+            example={"prompts": 60},
+            example_subject="probes.examples:gradient_step",
+        ),
+        "interpolation": ProbeRow(
+            target="probes.weights.interpolation:Interpolation",
+            about="the loss halfway to the constructed weights",
+            subjects=REGRESSION,
+            controls=OF_WEIGHTS,
+            example={"prompts": 60},
+            example_subject="probes.examples:gradient_step",
+        ),
+        "out_of_distribution": ProbeRow(
+            target="probes.behaviour.out_of_distribution:OutOfDistribution",
+            about="losses on shifted prompts",
+            subjects=REGRESSION,
+            example={"prompts": 60},
+            example_subject="probes.examples:gradient_step",
+        ),
+        "curves": ProbeRow(
+            target="probes.behaviour.curves:Curves",
+            about="predictions along the input, compared with a learner's and the truth",
+            subjects=REGRESSION,
+            example={"prompts": 2, "queries": 20},
+            example_subject="probes.examples:line",
+        ),
+        "curvature": ProbeRow(
+            target="probes.activations.curvature:Curvature",
+            about="GD++'s gamma and step size of every layer, and the spectra of S",
+            subjects=REGRESSION,
+            controls=OF_WEIGHTS,
+            example={"prompts": 60},
+            example_subject="probes.examples:two_steps",
+        ),
+        "head_sum": ProbeRow(
+            target="probes.weights.head_sum:HeadSum",
+            about="what the heads' weights add up to: sum of eta_h A_h",
+            subjects=REGRESSION,
+            example_subject="probes.examples:gradient_step",
+        ),
+        "copying_sensitivity": ProbeRow(
+            target="probes.activations.copying_sensitivity:CopyingSensitivity",
+            about="what the first layer copies between neighbouring tokens",
+            subjects=REGRESSION,
+            controls={**OF_PREDICTIONS, "interleaved": OF_WEIGHTS["interleaved"]},
+            example={"prompts": 10},
+            example_subject="probes.examples:interleaved_step",
+        ),
+        "layer_matching": ProbeRow(
+            target="probes.behaviour.layer_matching:LayerMatching",
+            about="which step of which learner each layer is nearest to",
+            subjects=REGRESSION,
+            example={"prompts": 60},
+            example_subject="probes.examples:two_steps",
+        ),
+        "linear_decoding": ProbeRow(
+            target="probes.activations.linear_decoding:LinearDecoding",
+            about="X^T y and learners' weights decoded from every layer",
+            subjects=REGRESSION,
+            example={"prompts": 60},
+            example_subject="probes.examples:gradient_step",
+        ),
+        "order_sensitivity": ProbeRow(
+            target="probes.behaviour.order_sensitivity:OrderSensitivity",
+            about="how predictions spread when the context is permuted",
+            subjects=REGRESSION,
+            controls=OF_WEIGHTS,
+            example={"prompts": 60, "permutations": 4},
+            example_subject="probes.examples:gradient_step",
+        ),
+        "induction_scores": ProbeRow(
+            target="probes.language.induction_scores:InductionScores",
+            about="previous-token, prefix-matching and copying heads, and losses by position",
+            subjects=TOKENS,
+            example={"prompts": 10},
+            example_subject="probes.examples:induction",
+        ),
+        "composition": ProbeRow(
+            target="probes.language.composition:Composition",
+            about="which head reads what which earlier head writes",
+            subjects=TOKENS,
+            controls=OF_WEIGHTS,
+            example_subject="probes.examples:induction",
+        ),
+        "induction_as_gradient_step": ProbeRow(
+            target="probes.language.induction_as_gradient_step:InductionAsGradientStep",
+            about="the logits that heads write, compared with one gradient step's on the context's pairs",
+            subjects=TOKENS,
+            example={"prompts": 20},
+            example_subject="probes.examples:pair_step",
+        ),
+        "head_attribution": ProbeRow(
+            target="probes.attribution.probe:HeadAttribution",
+            about="which heads carry a behaviour: direct writes, ablations, paths, the smallest circuit",
+            subjects=BOTH,
+            example={"prompts": 60},
+            example_subject="probes.examples:two_heads",
+        ),
+        "rollout": ProbeRow(
+            target="probes.behaviour.rollout:Rollout",
+            about="one layer applied again and again",
+            subjects=REGRESSION,
+            example={"prompts": 60, "applications": 3},
+            example_subject="probes.examples:gradient_step",
+        ),
+        "identify": ProbeRow(
+            target="probes.behaviour.identify:Identify",
+            about="which learner, how many steps, by what margin, or none of them",
+            subjects=REGRESSION,
+            example={"prompts": 60, "max_steps": 1},
+            example_subject="probes.examples:gradient_step",
+        ),
+    },
+)
+CONTROLS = Registry(
+    "control",
+    ControlRow,
+    {
+        "untrained": ControlRow(
+            target="probes.controls.untrained:untrained",
+            about="the same model with the weights that its seed started from",
+            subjects=BOTH,
+            role="negative",
+            label="untrained",
+        ),
+        "shuffled_labels": ControlRow(
+            target="probes.controls.shuffled:shuffled_labels",
+            about="the model sees each label at another example, learners see the clean prompt",
+            subjects=REGRESSION,
+            role="negative",
+            label="shuffled labels",
+        ),
+        "shuffled_labels_both": ControlRow(
+            target="probes.controls.shuffled:shuffled_labels_both",
+            about="the model and learners see each label at another example",
+            subjects=REGRESSION,
+            role="explaining",
+            label="shuffled labels for both",
+        ),
+        "constructed": ControlRow(
+            target="probes.controls.constructed:constructed",
+            about="weights that perform tuned gradient descent exactly, or GD++ in several layers",
+            subjects=REGRESSION,
+            role="positive",
+            label="constructed",
+        ),
+        "constructed_gd": ControlRow(
+            target="probes.controls.constructed:constructed_gd",
+            about="weights that perform tuned gradient descent exactly, one step a layer",
+            subjects=REGRESSION,
+            role="positive",
+            label="constructed GD",
+        ),
+        "constructed_preconditioned": ControlRow(
+            target="probes.controls.constructed:constructed_preconditioned",
+            about="weights that perform one tuned, preconditioned step exactly",
+            subjects=REGRESSION,
+            role="positive",
+            label="constructed preconditioned step",
+        ),
+        "constructed_softmax": ControlRow(
+            target="probes.controls.constructed_attention:constructed_softmax",
+            about="two softmax heads that perform one gradient step on centred inputs",
+            subjects=REGRESSION,
+            role="positive",
+            label="constructed softmax step",
+        ),
+        "constructed_interleaved": ControlRow(
+            target="probes.controls.constructed_attention:constructed_interleaved",
+            about="weights that copy labels between neighbouring tokens and then perform one gradient step",
+            subjects=REGRESSION,
+            role="positive",
+            label="constructed copy and step",
+        ),
+        "constructed_normed": ControlRow(
+            target="probes.controls.constructed_attention:constructed_normed",
+            about="the gradient step's weights behind the model's own norm",
+            subjects=REGRESSION,
+            role="positive",
+            label="constructed behind the norm",
+        ),
+        "reversed_positions": ControlRow(
+            target="probes.controls.shuffled:reversed_positions",
+            about="the model sees the positions of the context's tokens in reverse order",
+            subjects=REGRESSION,
+            role="negative",
+            label="reversed positions",
+        ),
+        "fresh_teachers": ControlRow(
+            target="probes.controls.fresh_teachers:fresh_teachers",
+            about="the same model on prompts of new teachers",
+            subjects=REGRESSION,
+            role="explaining",
+            label="fresh teachers",
+        ),
+        "identified_only": ControlRow(
+            target="probes.controls.constructed:identified_only",
+            about="the model with every weight product that the loss cannot see set to zero",
+            subjects=REGRESSION,
+            role="explaining",
+            label="identified weights only",
+        ),
+        "sine_fit": ControlRow(
+            target="probes.controls.reference_models:sine_fit",
+            about="the least-squares sine through the context: the right answer without gradient descent",
+            subjects=REGRESSION,
+            role="negative",
+            label="sine fit",
+        ),
+        "best_predictor": ControlRow(
+            target="probes.controls.reference_models:best_predictor",
+            about="the best predictor of the task in the model's place",
+            subjects=TOKENS,
+            role="positive",
+            label="best predictor",
+        ),
+        "shuffled_tokens": ControlRow(
+            target="probes.controls.shuffled:shuffled_tokens",
+            about="the model sees the inner tokens in another order, learners see the clean prompt",
+            subjects=TOKENS,
+            role="negative",
+            label="shuffled tokens",
+        ),
+        "constructed_induction": ControlRow(
+            target="probes.controls.constructed_heads:constructed_induction",
+            about="a previous-token head and an induction head with weights set by hand",
+            subjects=TOKENS,
+            role="positive",
+            label="constructed induction",
+        ),
+        "constructed_pair_step": ControlRow(
+            target="probes.controls.constructed_heads:constructed_pair_step",
+            about="a previous-token head and a linear head that perform one gradient step on the pairs",
+            subjects=TOKENS,
+            role="positive",
+            label="constructed pair step",
+        ),
+    },
+)

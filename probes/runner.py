@@ -1,39 +1,26 @@
-"""Many probes over many subjects: controls beside every model, and every row stamped with where it comes from."""
+"""Many probes over many subjects and their controls; every row is stamped with where it comes from."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
-from importlib import import_module
 from pathlib import Path
+from typing import Any, cast
 
 from mesa import build
-from mesa.errors import unknown
 from mesa.learners import Settled, TrainedLearner
 from mesa.rng import generator
 from mesa.storage.run import Run, Which, checked, model_of
 from mesa.training.pool import pool, results
 from mesa.training.trainer import one_thread
 from probes.behaviour.agreement import SEARCHED, default_learners, fitted
-from probes.controls.regression import CONTROLS
 from probes.hooks import DeadHook
-from probes.probe import Probe
+from probes.probe import Probe, ProbeOf
 from probes.reading import Reading, joined
-from probes.registry import PROBES
+from probes.registry import CONTROLS, OF_PREDICTIONS, PROBES, why_not_of_kind
 from probes.stored import folder_of, seed_stem
-from probes.subject import Subject
-from tasks.readers.interleaved import InterleavedReader
-
-DEFAULT_CONTROLS = ("untrained", "shuffled_labels", "constructed")
-# Shuffled labels say nothing about a probe that looks at weights, compares one model's loss with another's, reads the
-# labels off the tokens themselves, or shuffles examples itself.
-WEIGHT_CONTROLS = ("untrained", "constructed")
-WEIGHT_PROBES = ("weight_products", "interpolation", "curvature", "order_sensitivity", "composition")
-# Those of neighbouring tokens; what is copied from place to place is copied whatever the labels there are.
-PLACE_CONTROLS = ("untrained", "shuffled_labels", "reversed_positions", "constructed_interleaved")
-PLACE_WEIGHT_CONTROLS = ("untrained", "reversed_positions", "constructed_interleaved")
-# Those of language models; another order of tokens says nothing about weights either.
-TOKEN_CONTROLS = ("untrained", "shuffled_tokens", "constructed_induction")
-TOKEN_WEIGHT_CONTROLS = ("untrained", "constructed_induction")
+from probes.subject import LanguageSubject, RegressionSubject, Subject
+from tasks.readers.reader import Reader
+from tasks.registry import READERS
 
 
 @dataclass(frozen=True)
@@ -66,22 +53,23 @@ def probe_of(name: str, prompts: int | None = None) -> Probe:
 
     Its parameters are the defaults, but for the number of `prompts` where it has one.
     """
-    if name not in PROBES:
-        raise unknown("probe", name, PROBES)
-    module, cls, _ = PROBES[name]
-    found = getattr(import_module(module), cls)
-    known = any(field.name == "prompts" for field in fields(found))
-    return found(**({} if prompts is None or not known else {"prompts": prompts}))
+    make = cast("Callable[..., Probe]", PROBES[name].load())
+    has_prompts = any(field.name == "prompts" for field in fields(cast("Any", make)))
+    return make(**({} if prompts is None or not has_prompts else {"prompts": prompts}))
 
 
 def default_controls(probe: Probe, subject: Subject) -> tuple[str, ...]:
-    """The controls that fit a probe and the kind of model."""
-    weights = probe.name in WEIGHT_PROBES
-    if subject.symbols:
-        return TOKEN_WEIGHT_CONTROLS if weights else TOKEN_CONTROLS
-    if isinstance(getattr(subject.reader, "base", subject.reader), InterleavedReader):
-        return PLACE_WEIGHT_CONTROLS if weights or probe.name == "copying_sensitivity" else PLACE_CONTROLS
-    return WEIGHT_CONTROLS if weights else DEFAULT_CONTROLS
+    """The controls that fit a probe and the subject's reader, else its kind of prompts.
+
+    A probe without a row of its own gets those that fit a probe of predictions.
+    """
+    controls = PROBES[probe.name].controls if probe.name in PROBES else OF_PREDICTIONS
+    return controls.get(_reader_name(subject.reader), controls.get(subject.kind, ()))
+
+
+def _reader_name(reader: Reader) -> str:
+    target = f"{type(reader).__module__}:{type(reader).__qualname__}"
+    return next((name for name, row in READERS.items() if row.target == target), "")
 
 
 def measure(probe: Probe, subject: Subject) -> Reading | Skipped:
@@ -89,11 +77,14 @@ def measure(probe: Probe, subject: Subject) -> Reading | Skipped:
 
     A model and its controls are thus measured on the same prompts.
     """
-    reason = probe.applies(subject)
+    reason = why_not_of_kind(PROBES[probe.name], subject) if probe.name in PROBES else None
+    # From here on the probe is one of this kind of subjects, which its row says and its type cannot.
+    fitting = cast("ProbeOf[Subject]", probe)
+    reason = reason or fitting.applies(subject)
     if reason is not None:
         return Skipped(probe.name, subject.control, reason)
     try:
-        reading = probe(subject, generator(subject.seed, f"probe/{probe.name}"))
+        reading = fitting(subject, generator(subject.seed, f"probe/{probe.name}"))
     except DeadHook as error:
         # Nothing can be read there, and that is all that is wrong: other probes go on.
         return Skipped(probe.name, subject.control, str(error))
@@ -110,7 +101,7 @@ def probe_subjects(
     >>> from mesa.construction import gradient_step_model
     >>> from probes import GDAlignment
     >>> from tasks import LinearRegression, PairedReader
-    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
     >>> reading, skipped = probe_subjects([GDAlignment(prompts=200)], [subject])
     >>> reading.table.control.unique().tolist()
     ['none', 'untrained', 'shuffled_labels', 'constructed']
@@ -154,7 +145,8 @@ def subjects_of(run: Run, seed: int, which: Which) -> Iterator[Subject]:
     """The models of a seed's checkpoints, with the run's reader and task."""
     task, reader = build.task(run.config.task), build.reader(run.config)
     for step, path in run.select(seed, which).items():
-        yield Subject(model_of(checked(path, run, seed)), reader, task, run.name, seed, step)
+        make = LanguageSubject if READERS[run.config.reader].prompts == "tokens" else RegressionSubject
+        yield make(model_of(checked(path, run, seed)), reader, task, run.name, seed, step)
 
 
 def _seed(path: Path, seed: int, plans: tuple[Plan, ...]) -> tuple[dict[str, Reading], list[Skipped]]:
@@ -190,6 +182,8 @@ def _facing(plan: Plan, run: Run, seed: int) -> Probe | Skipped:
 def _settled(probe: Probe, run: Run, seed: int) -> Probe:
     """The probe with learners that are tuned for the seed's last model."""
     (subject,) = subjects_of(run, seed, "last")
+    if not isinstance(subject, RegressionSubject):
+        raise ValueError(f"tune_once: {probe.name} has no learners to tune on token sequences")
     # As for a rival: a Probe is a frozen dataclass, and one without a field `learners` says so here.
     name = "learners"
     learners = getattr(probe, name) or default_learners(subject)
@@ -199,18 +193,18 @@ def _settled(probe: Probe, run: Run, seed: int) -> Probe:
 
 
 def _with_controls(probe: Probe, subject: Subject, controls: Sequence[str] | None) -> Iterator[Reading | Skipped]:
-    found = measure(probe, subject)
-    yield found
+    measured = measure(probe, subject)
+    yield measured
+    if probe.name in PROBES and why_not_of_kind(PROBES[probe.name], subject) is not None:
+        # A question about another kind of model is a question about none of the controls: one line is enough.
+        return
     if controls is None:
-        if isinstance(found, Skipped) and subject.symbols:
-            # A question about another kind of model is one about none of the controls: one line is enough.
+        if isinstance(measured, Skipped) and isinstance(subject, LanguageSubject):
             return
         controls = default_controls(probe, subject)
     for name in controls:
-        if name not in CONTROLS:
-            raise unknown("control", name, CONTROLS)
         control = CONTROLS[name](subject)
-        if isinstance(control, Subject):
-            yield measure(probe, control)
-        else:
+        if isinstance(control, str):
             yield Skipped(probe.name, name, control)
+        else:
+            yield measure(probe, control)

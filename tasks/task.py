@@ -35,6 +35,11 @@ class TokenTask(Protocol):
         ...
 
     @property
+    def vocabulary(self) -> int:
+        """How many symbols there are: the ids that can follow the first token."""
+        ...
+
+    @property
     def n_ctx(self) -> int:
         """How many tokens a model reads: all of a sequence but the last."""
         ...

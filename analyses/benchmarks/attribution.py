@@ -25,7 +25,7 @@ from probes.attribution.edits import QKV, Case
 from probes.attribution.layered_edits import LayeredEdits
 from probes.attribution.readouts import readout_of
 from probes.hooks import hook_name
-from probes.subject import Subject
+from probes.subject import LanguageSubject, RegressionSubject, Subject
 from tasks.readers.next_token import NextTokenReader
 from tasks.readers.paired import PairedReader
 from tasks.regression.linear_regression import LinearRegression
@@ -58,13 +58,13 @@ def symbols(d_model: int) -> Subject:
         causal=True,
         init_variance=1.0,
     )
-    return Subject(TokenTransformer(config, task.d_vocab, task.n_ctx), NextTokenReader(), task)
+    return LanguageSubject(TokenTransformer(config, task.d_vocab, task.n_ctx), NextTokenReader(), task)
 
 
 def regression(kernel: Any) -> Subject:
     """Attention on ten examples and a query, heads as wide as the tokens."""
     config = ModelConfig(n_layers=LAYERS, n_heads=HEADS, kernel=kernel, init_variance=0.1)
-    return Subject(InContextTransformer(config, 11), PairedReader(), LinearRegression())
+    return RegressionSubject(InContextTransformer(config, 11), PairedReader(), LinearRegression())
 
 
 SETTINGS: dict[str, tuple[Callable[[], Subject], int]] = {
@@ -147,7 +147,7 @@ def _edited(case: Case, model: HookedTransformer, name: str, head: int, value: T
 
     with torch.no_grad():
         output = model.run_with_hooks(_values(case, False), fwd_hooks=[(name, hook)])
-        return case.read(case.subject.reader.decode(output, case.clean), 1)[0]
+        return case.read(case.subject.decode(output, case.clean), 1)[0]
 
 
 def _caches(case: Case) -> tuple[HookedTransformer, Any, Any]:
@@ -164,7 +164,7 @@ def _values(case: Case, bad: bool) -> Any:
 
 def _case(subject: Subject, prompts: int) -> Case:
     prompt = usable(subject.prompts(prompts, generator(0, "bench/attribution")))
-    readout, encode = readout_of(None, subject), subject.reader.encode
+    readout, encode = readout_of(None, subject), subject.encode
 
     def read(prediction: Tensor, variants: int) -> Tensor:
         return readout(prediction.unflatten(0, (variants, -1)), prompt).double()

@@ -28,7 +28,7 @@ from mesa.training.runs import default_workers
 from mesa.training.trainer import Trainer, one_thread
 from probes.behaviour.identify import Identify, decide
 from probes.controls.planted import Planted, last_step, noisy, rotate_queries
-from probes.subject import Subject
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.paired import PairedReader
 from tasks.regression.linear_regression import LinearRegression
@@ -101,7 +101,7 @@ def answers(job: Job) -> list[PlantAnswer]:
         named = []
         for index, noise in enumerate(job.noise):
             model = _model(job.kind, learner, task, tuning, noise, source(index + 1))
-            subject = Subject(model, PairedReader(), task)
+            subject = RegressionSubject(model, PairedReader(), task)
             scores, _ = probe.scores(subject, generator(index, "bench/identify"))
             plant = f"{job.kind}, {job.setting}"
             named.append(PlantAnswer(plant, noise, expected, _answer(scores)))
@@ -137,7 +137,9 @@ def _class(
     A learner that is not on the list may agree with one that is: three steps with momentum are a polynomial in S that
     two plain steps of distinct sizes reproduce. Then that is its name.
     """
-    scores, _ = probe.scores(Subject(Planted(predict, task.d_in), PairedReader(), task), generator(1, "bench/class"))
+    scores, _ = probe.scores(
+        RegressionSubject(Planted(predict, task.d_in), PairedReader(), task), generator(1, "bench/class")
+    )
     return [(candidate.name, candidate.steps) for candidate in decide(scores).agreeing]
 
 
@@ -197,7 +199,7 @@ def _trained_on_shuffled(task: LinearRegression, source: torch.Generator) -> InC
     from dataclasses import asdict
 
     from mesa.config.schema import RunConfig, TrainingConfig
-    from probes.controls.regression import ShuffledTask
+    from probes.controls.shuffled import ShuffledTask
 
     fields = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(task).items()}
     training = TrainingConfig(batch=256, learning_rate=1e-2, gradient_clip=None)

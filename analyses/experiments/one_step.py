@@ -24,7 +24,8 @@ from analyses.plots import shifts as shift_figures
 from analyses.plots import weights as heatmaps
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
-from probes.runner import DEFAULT_CONTROLS, Plan, probe_of
+from probes.registry import OF_PREDICTIONS
+from probes.runner import Plan, probe_of
 
 PAPER = "von Oswald et al. 2023"
 MODEL, NEGATIVE = "isotropic", "anisotropic"
@@ -184,7 +185,7 @@ class OneStep:
         yield heatmaps.attention(evidence, MODEL)
 
 
-_CONTROLS = {"rollout": (*DEFAULT_CONTROLS, "identified_only")}
+_CONTROLS = {"rollout": (*OF_PREDICTIONS["regression"], "identified_only")}
 
 
 def _weights(product: str) -> Number:

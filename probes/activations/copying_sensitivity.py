@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens import HookedTransformer
 
 from probes.reading import Reading
-from probes.subject import NOT_REGRESSION, Subject, chunks
+from probes.sensitivity import chunks
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.interleaved import InterleavedReader
 from tasks.readers.reader import Inputs
@@ -34,7 +34,8 @@ class CopyingSensitivity:
     >>> from mesa.construction import interleaved_step_model
     >>> from tasks import LinearRegression, InterleavedReader
     >>> reader = InterleavedReader(one_hot=True)
-    >>> subject = Subject(interleaved_step_model(0.6, d_in=4, context=3), reader, LinearRegression(d_in=4, context=3))
+    >>> model, task = interleaved_step_model(0.6, d_in=4, context=3), LinearRegression(d_in=4, context=3)
+    >>> subject = RegressionSubject(model, reader, task)
     >>> table = CopyingSensitivity(prompts=10)(subject, torch.Generator().manual_seed(0)).table
     >>> even = table[table.parity == "even"].set_index("metric").value
     >>> [round(float(even[metric]), 6) for metric in ("own", "next", "previous", "other")]
@@ -44,19 +45,15 @@ class CopyingSensitivity:
     prompts: int = 500
     name: str = "copying_sensitivity"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """HookedTransformers of two layers or more on neighbouring tokens."""
-        if subject.symbols:
-            return NOT_REGRESSION
-        if not isinstance(getattr(subject.reader, "base", subject.reader), InterleavedReader):
+        if not isinstance(subject.reader, InterleavedReader):
             return "only neighbouring tokens hold x and y apart, for one to be copied to the other"
-        if not isinstance(subject.model, HookedTransformer):
+        if subject.hooked is None:
             return "only a HookedTransformer's first layer can be read on its own"
-        return (
-            None if subject.model.cfg.n_layers > 1 else "with one layer nothing comes after what the first one copies"
-        )
+        return None if subject.n_layers > 1 else "with one layer nothing comes after what the first one copies"
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         prompt = subject.prompts(self.prompts, generator)
         parts = [_gradients(subject, part) * len(part) for part in chunks(prompt)]
@@ -69,21 +66,21 @@ class CopyingSensitivity:
         return Reading.of(rows, {"sensitivity": found.cpu().numpy()})
 
 
-def _gradients(subject: Subject, prompt: RegressionPrompt) -> Float[Tensor, "token input channel"]:
+def _gradients(subject: RegressionSubject, prompt: RegressionPrompt) -> Float[Tensor, "token input channel"]:
     """The gradients averaged over prompts: one forward pass, and one backward for each token k.
 
     A shift that all prompts share is added to the content, so that its gradient is the sum over prompts at once.
     """
-    reader = getattr(subject.reader, "base", subject.reader)
+    reader = subject.reader
     assert isinstance(reader, InterleavedReader)
-    inputs = subject.reader.encode(prompt)
+    inputs = subject.encode(prompt)
     count = inputs.values.shape[1] - inputs.queries
     content = reader.content(prompt)
     shift = inputs.values.new_zeros(count, content, requires_grad=True)
     with torch.enable_grad():
         padded = torch.nn.functional.pad(shift, (0, inputs.values.shape[2] - content, 0, inputs.queries))
         moved = Inputs(inputs.values + padded, inputs.queries)
-        totals = subject.model(moved, stop_at_layer=1)[:, :count].sum(dim=(0, 2))
+        totals = subject.with_weights()(moved, stop_at_layer=1)[:, :count].sum(dim=(0, 2))
         rows = [torch.autograd.grad(total, shift, retain_graph=True)[0] for total in totals]
     return torch.stack(rows) / len(prompt)
 

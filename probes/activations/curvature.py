@@ -11,13 +11,12 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from mesa.construction.products import weight_products
-from mesa.models.in_context import InContextTransformer
 from probes.activations.residual_stream import paired, residual_stream
 from probes.activations.token_decoder import TokenDecoder
-from probes.behaviour.agreement import depth
 from probes.reading import Reading
-from probes.subject import Subject, chunks
-from probes.weights.normalised_products import bare
+from probes.sensitivity import chunks
+from probes.subject import RegressionSubject
+from probes.weights.normalised_products import why_not_attention_only
 from tasks.prompt import RegressionPrompt
 
 # A change this small beside what it changes, in units of the last place, is rounding and has no direction.
@@ -50,7 +49,7 @@ class Curvature:
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
     >>> model = gradient_step_model(0.3, d_in=3, steps=2, gamma=0.2)
-    >>> subject = Subject(model, PairedReader(), LinearRegression(d_in=3))
+    >>> subject = RegressionSubject(model, PairedReader(), LinearRegression(d_in=3))
     >>> table = Curvature(prompts=100)(subject, torch.Generator().manual_seed(0)).table
     >>> table[table.metric == "gamma"].value.round(8).tolist()
     [0.2, nan, 0.2, nan]
@@ -60,21 +59,20 @@ class Curvature:
     shown: int = 200
     name: str = "curvature"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """Any HookedTransformer on paired tokens in which every token sees the whole context."""
         reason = paired(subject)
-        if reason is None and getattr(subject.model.cfg, "attention_dir", None) == "causal":
+        if reason is None and subject.with_hooks().cfg.attention_dir == "causal":
             return "a causal model's tokens see only a part of S"
         return reason
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness is for the map that decodes embedded tokens."""
         tuning, prompt = (subject.prompts(self.prompts, generator) for _ in range(2))
         decoder = TokenDecoder.fitted(subject, tuning)
         found = _Measured.of(subject, prompt, decoder)
-        model = subject.model
-        tied = isinstance(model, InContextTransformer) and model.config.tied
-        layers = depth(subject)
+        tied = subject.transformer is not None and subject.transformer.config.tied
+        layers = subject.n_layers
         identified = [layer < layers - 1 or (tied and layers > 1) for layer in range(layers)]
         gamma = np.where(identified, found.gamma, math.nan)
         rows = [*decoder.worth(subject, prompt), *found.rows(identified), *found.spectra(gamma)]
@@ -93,9 +91,9 @@ class _Measured:
     rank: int
 
     @classmethod
-    def of(cls, subject: Subject, prompt: RegressionPrompt, decoder: TokenDecoder) -> "_Measured":
+    def of(cls, subject: RegressionSubject, prompt: RegressionPrompt, decoder: TokenDecoder) -> "_Measured":
         count = prompt.x.shape[1]
-        layers = depth(subject)
+        layers = subject.n_layers
         curves, steps = ([_Fit(prompt) for _ in range(layers)] for _ in range(2))
         spectra, quotients = [], []
         for part in chunks(prompt):
@@ -206,11 +204,13 @@ def _condition(values: np.ndarray) -> float:
         return float(np.median(values.max(axis=-1) / least))
 
 
-def _from_weights(subject: Subject, prompt: RegressionPrompt, identified: list[bool]) -> Iterator[dict[str, Any]]:
+def _from_weights(
+    subject: RegressionSubject, prompt: RegressionPrompt, identified: list[bool]
+) -> Iterator[dict[str, Any]]:
     """gamma and step size off the products; nothing for a model that is more than linear attention."""
-    model = subject.model
-    if bare(subject) is not None or not isinstance(model, InContextTransformer):
+    if why_not_attention_only(subject) is not None:
         return
+    model = subject.with_weights()
     if set(model.config.kernels) != {"linear"} or model.config.bias:
         return
     d_in, d_out = prompt.x.shape[-1], prompt.y.shape[-1]

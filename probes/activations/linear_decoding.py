@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens import HookedTransformer
 
 from mesa.learners import Averaging, GradientDescent, Learner, Ridge
 from probes.activations.residual_stream import residual_stream
-from probes.behaviour.agreement import depth, fitted
+from probes.behaviour.agreement import fitted
 from probes.reading import Reading
-from probes.subject import NOT_REGRESSION, Subject, chunks
+from probes.sensitivity import chunks
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.regression.sine import SineRegression
 
@@ -44,7 +44,7 @@ class LinearDecoding:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
-    >>> subject = Subject(gradient_step_model(0.6, d_in=3), PairedReader(), LinearRegression(d_in=3))
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=3), PairedReader(), LinearRegression(d_in=3))
     >>> table = LinearDecoding(prompts=100)(subject, torch.Generator().manual_seed(0)).table
     >>> found = table[(table.metric == "r_squared") & (table.learner == "averaging") & (table.source == "prediction")]
     >>> found.value.round(6).tolist()
@@ -56,22 +56,20 @@ class LinearDecoding:
     learners: tuple[Learner, ...] | None = None
     name: str = "linear_decoding"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """Any HookedTransformer on a task linear in x."""
-        if subject.symbols:
-            return NOT_REGRESSION
-        if not isinstance(subject.model, HookedTransformer):
+        if subject.hooked is None:
             return "only a HookedTransformer has a residual stream to read between its layers"
         return "sine curves have no linear weights to decode" if isinstance(subject.task, SineRegression) else None
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         counts = (self.prompts, max(self.prompts // 5, 2), self.prompts)
         prompts = [subject.prompts(count, generator) for count in counts]
         others = [subject.prompts(count, generator) for count in counts]
         asked = self.queries or 2 * prompts[0].x.shape[-1]
         (query,) = subject.task.sample(1, generator, asked).to(prompts[0].x.device, prompts[0].x.dtype).query
-        default = Averaging(), Ridge.least_squares(), GradientDescent(steps=depth(subject))
+        default = Averaging(), Ridge.least_squares(), GradientDescent(steps=subject.n_layers)
         learners = fitted(self.learners or default, prompts[0])
         wanted, unrelated = ([_weights(learners, prompt) for prompt in batch] for batch in (prompts, others))
         streams = [_features(subject, prompt, query) for prompt in prompts]
@@ -91,7 +89,9 @@ def _weights(learners: tuple[Learner, ...], prompt: RegressionPrompt) -> dict[st
     return {name: weights.flatten(2).cpu() for name, weights in found.items() if weights is not None}
 
 
-def _features(subject: Subject, prompt: RegressionPrompt, query: Float[Tensor, "query d_in"]) -> dict[str, Tensor]:
+def _features(
+    subject: RegressionSubject, prompt: RegressionPrompt, query: Float[Tensor, "query d_in"]
+) -> dict[str, Tensor]:
     """What each source holds of the prompts before the first layer and after each, (stage batch feature)."""
     parts: list[dict[str, Tensor]] = []
     for part in chunks(prompt):
@@ -101,7 +101,7 @@ def _features(subject: Subject, prompt: RegressionPrompt, query: Float[Tensor, "
         )
         stream = residual_stream(subject, asked)
         first = stream.resid.shape[2] - size
-        said = torch.stack([subject.reader.decode(resid, stream.inputs) for resid in stream.resid])
+        said = torch.stack([subject.decode(resid, stream.inputs) for resid in stream.resid])
         seen = stream.resid[:, :, first:].flatten(2), said.flatten(2), stream.resid[:, :, :first].mean(dim=2)
         # A model's own precision is all there is to keep: layers times prompts times queries are many.
         parts.append({name: each.to(prompt.x.dtype).cpu() for name, each in zip(SOURCES, seen, strict=True)})

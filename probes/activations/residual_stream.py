@@ -1,14 +1,13 @@
 """The residual stream of a model between its layers, and what each layer wrote to it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens import HookedTransformer
 
-from probes.subject import Subject
+from probes.hooks import hook_name, hooked_run
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.paired import PairedReader
 from tasks.readers.reader import Inputs
@@ -32,31 +31,24 @@ class ResidualStream:
         return self.resid[0].shape != tokens.shape or not torch.equal(self.resid[0], tokens)
 
 
-def paired(subject: Subject) -> str | None:
+def paired(subject: RegressionSubject) -> str | None:
     """None for a model with a residual stream on paired tokens that start from zero, or why it is not that."""
-    if not isinstance(subject.model, HookedTransformer):
+    if subject.hooked is None:
         return "only a HookedTransformer has a residual stream to read between its layers"
-    reader = getattr(subject.reader, "base", subject.reader)
+    reader = subject.reader
     if not isinstance(reader, PairedReader):
         return "only paired tokens keep an example's x and y together"
     return None if reader.start is None else "with a start the tokens' labels are no residuals"
 
 
-def residual_stream(subject: Subject, prompt: RegressionPrompt) -> ResidualStream:
+def residual_stream(subject: RegressionSubject, prompt: RegressionPrompt) -> ResidualStream:
     """Run the model once, without a graph; everything is returned in float64."""
-    model = subject.model
-    assert isinstance(model, HookedTransformer)
-    inputs, seen = subject.reader.encode(prompt), {}
-    layers = [f"blocks.{layer}.hook_resid_post" for layer in range(model.cfg.n_layers)]
-    clips = [name for name in (f"{layer}.hook_clip" for layer in layers) if name in model.hook_dict]
-
-    def keep(resid: Tensor, hook: Any) -> None:
-        seen[hook.name] = resid.double()
-
-    with torch.no_grad(), model.hooks([(name, keep) for name in ("blocks.0.hook_resid_pre", *layers, *clips)]):
-        subject.output(inputs)
-    resid = torch.stack([seen["blocks.0.hook_resid_pre"], *(seen[name] for name in layers)])
+    model, inputs = subject.with_hooks(), subject.encode(prompt)
+    stages = [hook_name(0, "resid_pre"), *(hook_name(layer, "resid_post") for layer in range(model.cfg.n_layers))]
+    clips = [name for name in (f"{stage}.hook_clip" for stage in stages) if name in model.hook_dict]
+    _, activations = hooked_run(model, inputs, keep=[*stages, *clips], dtype=torch.float64)
+    resid = torch.stack([activations[name] for name in stages])
     written = resid[1:] - resid[:-1]
     if clips:
-        written = written - torch.stack([seen[name] for name in clips])
+        written = written - torch.stack([activations[name] for name in clips])
     return ResidualStream(resid, written, inputs)

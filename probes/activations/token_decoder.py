@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from probes.activations.residual_stream import ResidualStream, residual_stream
-from probes.subject import Subject, chunks
+from probes.sensitivity import chunks
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 
 
@@ -22,7 +23,7 @@ class TokenDecoder:
     map: tuple[Float[Tensor, "d_model d_token"], Float[Tensor, " d_token"]] | None = None
 
     @classmethod
-    def fitted(cls, subject: Subject, prompt: RegressionPrompt) -> "TokenDecoder":
+    def fitted(cls, subject: RegressionSubject, prompt: RegressionPrompt) -> "TokenDecoder":
         """The entries themselves where tokens are not embedded, else the map of least norm that fits these prompts."""
         d_in, d_out = prompt.x.shape[-1], prompt.y.shape[-1]
         streams = [residual_stream(subject, part) for part in chunks(prompt)]
@@ -41,7 +42,7 @@ class TokenDecoder:
         """What a change of the residual stream changes of x and y."""
         return self._split(written if self.map is None else written @ self.map[0])
 
-    def worth(self, subject: Subject, prompt: RegressionPrompt) -> Iterator[dict[str, Any]]:
+    def worth(self, subject: RegressionSubject, prompt: RegressionPrompt) -> Iterator[dict[str, Any]]:
         """The map's R^2 on other prompts, a row for x and one for y; none where there is no map."""
         if self.map is None:
             return

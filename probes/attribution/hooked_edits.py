@@ -1,7 +1,6 @@
 """Edits of heads through hooks alone, a stacked forward pass from the start: right for any model with hook points."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,13 +20,13 @@ class HookedEdits:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        cfg: Any = case.subject.model.cfg
-        self.layers = range(cfg.n_layers)
+        model = case.subject.with_hooks()
+        self.layers = range(case.subject.n_layers)
         z, patterns = ([hook_name(layer, point) for layer in self.layers] for point in ("z", "pattern"))
         inputs = [hook_name(layer, point) for layer in self.layers for point in QKV]
-        outs = [hook_name(layer, "mlp_out") for layer in self.layers if "mlp_out" in points(case.subject)]
-        self.output, self.kept = hooked_run(case.subject, case.clean, keep=[*z, *patterns, *inputs, *outs])
-        self.corrupted_output, other = hooked_run(case.subject, case.corrupted, keep=z)
+        outs = [hook_name(layer, "mlp_out") for layer in self.layers if "mlp_out" in points(model)]
+        self.output, self.kept = hooked_run(model, case.clean, keep=[*z, *patterns, *inputs, *outs])
+        self.corrupted_output, other = hooked_run(model, case.corrupted, keep=z)
         self.clean_z, self.corrupted_z = [self.kept[name] for name in z], [other[name] for name in z]
         self.patterns = {name: self._still(self.kept[name]) for name in patterns}
         self.mlp_outs = {name: self._still(self.kept[name]) for name in outs}
@@ -91,14 +90,14 @@ class HookedEdits:
         return output, count, kept
 
     def _run(self, edits: dict[str, Edit], count: int, keep: Sequence[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
-        return hooked_run(self.case.subject, self._stacked(count), edits, keep)
+        return hooked_run(self.case.subject.with_hooks(), self._stacked(count), edits, keep)
 
     def _stacked(self, count: int) -> Inputs:
         values = self.case.clean.values
         return Inputs(values.repeat(count, *[1] * (values.ndim - 1)), self.case.clean.queries)
 
-    def _read(self, output: Tensor, count: int, _: Any = None) -> Tensor:
-        return self.case.read(self.case.subject.reader.decode(output, self._stacked(count)), count)
+    def _read(self, output: Tensor, count: int) -> Tensor:
+        return self.case.read(self.case.subject.decode(output, self._stacked(count)), count)
 
     def _portions(self, variants: int) -> list[slice]:
         return portions(variants, self.batch * self.pos)

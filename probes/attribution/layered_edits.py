@@ -128,7 +128,7 @@ class LayeredEdits:
     def agree(self) -> bool:
         """Whether the layers as understood here give the model's own predictions, clean and corrupted."""
         for inputs, last in ((self.case.clean, self.last), (self.case.corrupted, self.corrupted_last)):
-            said = self.case.subject.reader.decode(self.case.subject.output(inputs), inputs)
+            said = self.case.subject.decode(self.case.subject.output(inputs), inputs)
             mine = self._decoded(last)
             # Rounding differs by the order of sums, a few hundred times the type's precision in deep models.
             bound = 1e4 * torch.finfo(said.dtype).eps * max(1.0, float(said.abs().max()))
@@ -188,7 +188,7 @@ class LayeredEdits:
         if self.model.cfg.normalization_type is not None:
             resid = self.model.ln_final(resid)
         inputs = Inputs(self.case.clean.values[:, -self.tail :], self.case.clean.queries)
-        return self.case.subject.reader.decode(self.model.unembed(resid), inputs)
+        return self.case.subject.decode(self.model.unembed(resid), inputs)
 
     def _read(self, resid: Tensor, count: int) -> Tensor:
         return self.case.read(self._decoded(resid), count)
@@ -197,7 +197,7 @@ class LayeredEdits:
 def layered(case: Case) -> bool:
     """Whether a subject is made of plain layers and read by a reader that looks only at the last positions."""
     model: Any = case.subject.model
-    reader = getattr(case.subject.reader, "base", case.subject.reader)
+    reader = case.subject.reader
     if not isinstance(model, HookedTransformer) or type(reader) not in (
         PairedReader,
         InterleavedReader,

@@ -57,7 +57,8 @@ class HeadAttribution:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
-    >>> subject = Subject(gradient_step_model(0.6, d_in=10, n_heads=2), PairedReader(), LinearRegression())
+    >>> from probes import RegressionSubject
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=10, n_heads=2), PairedReader(), LinearRegression())
     >>> table = HeadAttribution(prompts=400)(subject, torch.Generator().manual_seed(0)).table
     >>> table[table.metric == "direct"].value.round(6).tolist()
     [1.0, 0.0]
@@ -84,8 +85,7 @@ class HeadAttribution:
 
     def applies(self, subject: Subject) -> str | None:
         """Models with TransformerLens's hook points on their heads, and a read-out of their kind of prompts."""
-        known = getattr(subject.model, "hook_dict", {})
-        if hook_name(0, "z") not in known or not hasattr(subject.model, "cfg"):
+        if subject.hooked is None or hook_name(0, "z") not in subject.hooked.hook_dict:
             return "only a model with TransformerLens's hook points has heads to edit"
         return readout_of(self.readout, subject).applies(subject)
 
@@ -93,8 +93,8 @@ class HeadAttribution:
         """Measure."""
         readout = readout_of(self.readout, subject)
         prompt, fresh = (usable(subject.prompts(self.prompts, generator)) for _ in range(2))
-        check_hooks(subject, subject.reader.encode(prompt.batch(0, 2)))
-        arrays: dict[str, np.ndarray] = {"attention": _attention(subject, subject.reader.encode(prompt.batch(0, 1)))}
+        check_hooks(subject.with_hooks(), subject.encode(prompt.batch(0, 2)))
+        arrays: dict[str, np.ndarray] = {"attention": _attention(subject, subject.encode(prompt.batch(0, 1)))}
         runs = HeadRuns(subject, prompt, readout)
         runs = HeadRuns(subject, prompt, readout, hooks=not _understood(runs))
         rows: list[Row] = [{"metric": name, "value": value} for name, value in zip(("clean", "corrupted"), runs.raw)]
@@ -150,10 +150,9 @@ class HeadAttribution:
 
 
 def _attention(subject: Subject, inputs: Inputs) -> np.ndarray:
-    cfg: Any = subject.model.cfg
-    names = [hook_name(layer, "pattern") for layer in range(cfg.n_layers)]
-    _, found = hooked_run(subject, inputs, keep=names)
-    return torch.stack([found[name][0] for name in names]).cpu().numpy()
+    names = [hook_name(layer, "pattern") for layer in range(subject.n_layers)]
+    _, patterns = hooked_run(subject.with_hooks(), inputs, keep=names)
+    return torch.stack([patterns[name][0] for name in names]).cpu().numpy()
 
 
 def _understood(runs: HeadRuns) -> bool:

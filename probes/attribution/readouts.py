@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mesa.errors import unknown
-from probes.subject import Subject
+from probes.subject import LanguageSubject, Subject
 from tasks.prompt import Prompt, RegressionPrompt, TokenPrompt
 
 
@@ -33,10 +33,9 @@ class Readout:
 
     def applies(self, subject: Subject) -> str | None:
         """None, or why the subject has no such read-out."""
-        if (self.symbols if subject.symbols else self.regression) is not None:
+        if (self.symbols if isinstance(subject, LanguageSubject) else self.regression) is not None:
             return None
-        kind = "tokens" if subject.symbols else "regression"
-        return f"the read-out {self.name} is not for models of {kind}"
+        return f"the read-out {self.name} is not for models of {subject.kind}"
 
     def measure(self, prediction: Tensor, prompt: Prompt) -> Float[Tensor, "*variant batch"]:
         """The read-out of every prompt, undivided."""
@@ -57,7 +56,7 @@ def readout_of(readout: "str | Readout | None", subject: Subject) -> Readout:
     """
     if isinstance(readout, Readout):
         return readout
-    name = readout or ("logit_difference" if subject.symbols else "prediction")
+    name = readout or ("logit_difference" if isinstance(subject, LanguageSubject) else "prediction")
     if name not in READOUTS:
         raise unknown("readout", name, READOUTS)
     return READOUTS[name]

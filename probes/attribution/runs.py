@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -41,14 +40,12 @@ class HeadRuns:
     @property
     def layers(self) -> int:
         """How many layers the model has."""
-        cfg: Any = self.subject.model.cfg
-        return cfg.n_layers
+        return self.subject.n_layers
 
     @property
     def heads(self) -> int:
         """How many heads a layer has."""
-        cfg: Any = self.subject.model.cfg
-        return cfg.n_heads
+        return self.subject.with_hooks().cfg.n_heads
 
     def edits(self) -> Iterator[HeadEdits]:
         """The clean and corrupted runs of some prompts at a time."""
@@ -143,5 +140,5 @@ class HeadRuns:
 
     @cached_property
     def _inputs(self) -> tuple[Inputs, Inputs]:
-        encode = self.subject.reader.encode
+        encode = self.subject.encode
         return encode(self.prompt), encode(corrupted(self.prompt))

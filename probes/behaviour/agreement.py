@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mesa.learners import GradientDescent, Learner, PreconditionedGradientDescent
 from mesa.models.in_context import InContextTransformer
-from probes.subject import Subject
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.reader import half_squared_error
 
@@ -16,9 +16,9 @@ from tasks.readers.reader import half_squared_error
 SEARCHED = 2_000
 
 
-def default_learners(subject: Subject) -> tuple[Learner, ...]:
+def default_learners(subject: RegressionSubject) -> tuple[Learner, ...]:
     """Gradient descent, GD++ where there are several layers, with a step for each, and one preconditioned step."""
-    steps, one = depth(subject), PreconditionedGradientDescent()
+    steps, one = subject.n_layers, PreconditionedGradientDescent()
     if steps == 1:
         return GradientDescent(), one
     model = subject.model
@@ -32,11 +32,6 @@ def fitted(learners: Iterable[Learner], prompt: RegressionPrompt) -> tuple[Learn
     """Learners fitted to these prompts; one whose fit is a search, not a closed form, to the first 2,000 of them."""
     few = prompt.batch(0, SEARCHED)
     return tuple(each.fit(few if getattr(each, "steps", 1) > 1 else prompt) for each in learners)
-
-
-def depth(subject: Subject) -> int:
-    """The number of layers of a TransformerLens model; 1 for a model that does not say."""
-    return int(getattr(getattr(subject.model, "cfg", None), "n_layers", 1))
 
 
 def relative_distance(f: Tensor, g: Tensor) -> float:

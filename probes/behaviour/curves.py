@@ -7,7 +7,7 @@ import torch
 from mesa.learners import Learner
 from probes.behaviour.agreement import default_learners, fitted, relative_distance
 from probes.reading import Reading
-from probes.subject import NOT_REGRESSION, Subject
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 
 
@@ -20,7 +20,7 @@ class Curves:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
-    >>> subject = Subject(gradient_step_model(0.6, d_in=1), PairedReader(), LinearRegression(d_in=1))
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=1), PairedReader(), LinearRegression(d_in=1))
     >>> reading = Curves(prompts=2, queries=50)(subject, torch.Generator().manual_seed(0))
     >>> reading.arrays["model"].shape
     (2, 50)
@@ -31,20 +31,16 @@ class Curves:
     learners: tuple[Learner, ...] | None = None
     name: str = "curves"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """Only where an input and a label are one number each."""
-        if subject.symbols:
-            return NOT_REGRESSION
         prompt = subject.task.sample(1, torch.Generator())
         flat = prompt.x.shape[-1] == prompt.y.shape[-1] == 1
         return None if flat else "curves can be drawn where inputs and labels are one number each"
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness tunes the learners."""
         learners = fitted(self.learners or default_learners(subject), subject.prompts(1000, generator))
-        prompt = _ordered(subject.task.sample(self.prompts, generator, self.queries))
-        like = next(subject.model.parameters())
-        prompt = prompt.to(like.device, like.dtype)
+        prompt = _ordered(subject.prompts(self.prompts, generator, queries=self.queries))
         prediction = subject.predict(prompt)
         guesses = {learner.name: learner.predict(prompt)[-1] for learner in learners}
         shown = {"context_x": prompt.x, "context_y": prompt.y, "query": prompt.query, "target": prompt.target}

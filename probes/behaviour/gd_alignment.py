@@ -7,19 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
-from transformer_lens import HookedTransformer
 
 from mesa.learners import Learner
 from probes.behaviour.agreement import (
     default_learners,
-    depth,
     fitted,
     loss_rows,
     prediction_difference,
     relative_distance,
 )
 from probes.reading import Reading
-from probes.subject import NOT_REGRESSION, Subject, chunks, sensitivities
+from probes.sensitivity import chunks, sensitivities
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.reader import half_squared_error
 
@@ -36,7 +35,7 @@ class GDAlignment:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
-    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
     >>> table = GDAlignment(prompts=500)(subject, torch.Generator().manual_seed(0)).table
     >>> cosine = table[(table.metric == "sensitivity_cosine") & (table.learner == "gd")]
     >>> round(cosine["value"].item(), 6)
@@ -48,11 +47,11 @@ class GDAlignment:
     by_layer: bool = True
     name: str = "gd_alignment"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """Any model of regression prompts that predicts can be compared."""
-        return NOT_REGRESSION if subject.symbols else None
+        return None
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness tunes the learners, the second scores."""
         tuning = subject.prompts(self.prompts, generator)
         learners = fitted(self.learners or default_learners(subject), tuning)
@@ -65,7 +64,7 @@ class GDAlignment:
             for step, (g, dg) in enumerate(zip(guesses[learner.name], reactions[learner.name], strict=True), start=1):
                 found = _compare(prediction, g, reaction, dg)
                 rows += [{**row, "learner": learner.name, "learner_step": step} for row in found]
-        if self.by_layer and depth(subject) > 1 and isinstance(subject.model, HookedTransformer):
+        if self.by_layer and subject.n_layers > 1:
             stages, turns = subject.layers(prompt)[1:], subject.layer_sensitivity(prompt)[1:]
             for layer, (f, df) in enumerate(zip(stages, turns, strict=True)):
                 rows += [{"metric": "loss", "layer": layer, "value": half_squared_error(f, prompt.target).item()}]

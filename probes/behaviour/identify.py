@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from mesa.registry import CandidateSpace
-from probes.behaviour.agreement import depth
 from probes.behaviour.candidates import Candidate, SignedPermutation, candidates
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.regression.linear_regression import LinearRegression
 from tasks.regression.shifts import InputScale, NoisyLabels
@@ -79,7 +78,7 @@ class Identify:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import PairedReader
-    >>> subject = Subject(gradient_step_model(0.6, d_in=3), PairedReader(), LinearRegression(d_in=3))
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=3), PairedReader(), LinearRegression(d_in=3))
     >>> table = Identify(prompts=200, max_steps=1)(subject, torch.Generator().manual_seed(0)).table
     >>> table[table.metric == "identified"][["learner", "learner_step"]].values.tolist()
     [['gd', 1]]
@@ -97,11 +96,11 @@ class Identify:
         if self.turns < 2:
             raise ValueError(f"turns: {self.turns} must be at least 2, to tell asymmetry from what is systematic")
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """Linear regression only: the learners are learners of it."""
         return None if isinstance(subject.task, LinearRegression) else "the learners are those of linear regression"
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         scores, rows = self.scores(subject, generator)
         found = decide(scores, self.bound, self.systematic)
@@ -113,7 +112,9 @@ class Identify:
             rows.append({"metric": "runner_up", **_named(found.runner_up), "value": _distance(worst)})
         return Reading.of({"readout": "prediction", **row} for row in rows)
 
-    def scores(self, subject: Subject, generator: torch.Generator) -> tuple[list[Score], list[dict[str, Any]]]:
+    def scores(
+        self, subject: RegressionSubject, generator: torch.Generator
+    ) -> tuple[list[Score], list[dict[str, Any]]]:
         """The score of every candidate, simplest first, and the rows behind it."""
         task = subject.task
         assert isinstance(task, LinearRegression)
@@ -127,7 +128,7 @@ class Identify:
             (name, value, _Condition.of(subject, subject.prompts(self.prompts, generator, shifted), turns))
             for name, value, shifted in self._conditions(task)
         ]
-        layers = depth(subject)
+        layers = subject.n_layers
         most = self.max_steps or max(2, layers + 1)
         rows = [
             {"metric": "asymmetry", "condition": name, "condition_value": value, "value": condition.asymmetry}
@@ -174,7 +175,9 @@ class _Condition:
     variance: float
 
     @classmethod
-    def of(cls, subject: Subject, prompt: RegressionPrompt, turns: Sequence[SignedPermutation]) -> "_Condition":
+    def of(
+        cls, subject: RegressionSubject, prompt: RegressionPrompt, turns: Sequence[SignedPermutation]
+    ) -> "_Condition":
         answers = _answers(subject, prompt, turns)
         said = subject.predict(prompt).double()
         return cls(prompt.to(dtype=torch.float64), said, answers, float(answers.var()))
@@ -202,7 +205,7 @@ class _Condition:
         return total / self.variance, systematic / self.variance
 
 
-def _answers(subject: Subject, prompt: RegressionPrompt, turns: Sequence[SignedPermutation]) -> Tensor:
+def _answers(subject: RegressionSubject, prompt: RegressionPrompt, turns: Sequence[SignedPermutation]) -> Tensor:
     """The model's answers to turned prompts, (turn batch query d_out), turned back, in float64."""
     return torch.stack([subject.predict(turn(prompt)) * turn.label.to(prompt.x) for turn in turns]).double()
 

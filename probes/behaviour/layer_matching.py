@@ -9,13 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
-from transformer_lens import HookedTransformer
 
 from mesa.learners import ConjugateGradients, GradientDescent, Learner, Newton, Ridge
 from mesa.models.in_context import InContextTransformer
-from probes.behaviour.agreement import depth, fitted, relative_distance
+from probes.behaviour.agreement import fitted, relative_distance
 from probes.reading import Reading
-from probes.subject import NOT_REGRESSION, Subject
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.regression.sine import SineRegression
 
@@ -45,7 +44,7 @@ class LayerMatching:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
-    >>> subject = Subject(gradient_step_model(1.0, d_in=3, steps=3), PairedReader(), LinearRegression(d_in=3))
+    >>> subject = RegressionSubject(gradient_step_model(1.0, d_in=3, steps=3), PairedReader(), LinearRegression(d_in=3))
     >>> probe = LayerMatching(prompts=50, learners=(GradientDescent(steps=3),))
     >>> table = probe(subject, torch.Generator().manual_seed(0)).table
     >>> table[table.metric == "best_step"].value.tolist()
@@ -58,22 +57,20 @@ class LayerMatching:
     learners: tuple[Learner, ...] | None = None
     name: str = "layer_matching"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """Any HookedTransformer, whose residual stream can be decoded after every layer, on a task linear in x."""
-        if subject.symbols:
-            return NOT_REGRESSION
-        if not isinstance(subject.model, HookedTransformer):
+        if subject.hooked is None:
             return "only a HookedTransformer has a residual stream to decode after every layer"
         return "the learners are those of linear regression" if isinstance(subject.task, SineRegression) else None
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness tunes the learners."""
-        layers = depth(subject)
+        layers = subject.n_layers
         most = self.max_steps or max(2 * layers, 4)
         tuning = subject.prompts(self.prompts, generator)
         chosen = fitted(self.learners or _default(subject, most), tuning)
         queries = self.queries or 4 * tuning.x.shape[-1]
-        prompt = subject.task.sample(self.prompts, generator, queries).to(tuning.x.device, tuning.x.dtype)
+        prompt = subject.prompts(self.prompts, generator, queries=queries)
         model = _Stages.of(subject, prompt)
         rows: list[dict[str, Any]] = [
             {"metric": "implied_r_squared", "layer": layer, "value": value}
@@ -98,7 +95,7 @@ class _Stages:
     linearity: list[float]
 
     @classmethod
-    def of(cls, subject: Subject, prompt: RegressionPrompt) -> "_Stages":
+    def of(cls, subject: RegressionSubject, prompt: RegressionPrompt) -> "_Stages":
         first = replace(prompt, query=prompt.query[:, :1], target=prompt.target[:, :1])
         said, wide = subject.layers(prompt)[1:].double(), prompt.to(dtype=torch.float64)
         half = wide.query.shape[1] // 2
@@ -110,9 +107,9 @@ class _Stages:
         return cls(wide, said, reaction, weights, linearity.tolist())
 
 
-def _default(subject: Subject, most: int) -> tuple[Learner, ...]:
+def _default(subject: RegressionSubject, most: int) -> tuple[Learner, ...]:
     """Learners that are fitted have a step per layer, clipped as the model's tokens are; the others `most` steps."""
-    model, layers = subject.model, depth(subject)
+    model, layers = subject.transformer, subject.n_layers
     clip = model.config.clip if isinstance(model, InContextTransformer) else None
     plain, corrected = (GradientDescent(steps=layers, clip=clip, gamma=gamma) for gamma in (None, 0.0))
     return plain, corrected, Newton(most), ConjugateGradients(most), Ridge.least_squares(), Ridge()

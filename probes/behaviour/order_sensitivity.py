@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from probes.reading import Reading
-from probes.subject import NOT_REGRESSION, Subject
+from probes.subject import RegressionSubject
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class OrderSensitivity:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
-    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
     >>> table = OrderSensitivity(prompts=50)(subject, torch.Generator().manual_seed(0)).table
     >>> round(table[table.metric == "order_sensitivity"].value.item(), 10)
     0.0
@@ -35,11 +35,11 @@ class OrderSensitivity:
         if self.permutations < 2:
             raise ValueError(f"permutations: {self.permutations} must be at least 2, or there is no spread")
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """Any model of regression prompts that predicts can be asked in another order."""
-        return NOT_REGRESSION if subject.symbols else None
+        return None
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         prompt = subject.prompts(self.prompts, generator)
         count = prompt.x.shape[1]

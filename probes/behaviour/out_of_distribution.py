@@ -11,7 +11,7 @@ from torch import Tensor
 from mesa.learners import Learner
 from probes.behaviour.agreement import default_learners, fitted, loss_rows, relative_distance
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.regression.linear_regression import LinearRegression
 from tasks.regression.shifts import InputScale, NoisyLabels, QueryScale, RescaledInputs, TeacherScale
@@ -31,7 +31,7 @@ class OutOfDistribution:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import PairedReader
-    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
     >>> probe = OutOfDistribution(prompts=100)
     >>> sorted(probe(subject, torch.Generator().manual_seed(0)).table.condition.unique())[:3]
     ['exponential', 'input_scale', 'laplace']
@@ -48,12 +48,12 @@ class OutOfDistribution:
     learners: tuple[Learner, ...] | None = None
     name: str = "out_of_distribution"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """Linear regression and sine curves only: the shifts are shifts of them."""
         known = isinstance(subject.task, LinearRegression | SineRegression)
         return None if known else "the shifts are those of linear regression and of sine curves"
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure every condition on fresh prompts."""
         base = subject.task
         assert isinstance(base, LinearRegression | SineRegression)

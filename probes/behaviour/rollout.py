@@ -8,9 +8,9 @@ import torch
 
 from mesa import fast
 from mesa.learners import GradientDescent
-from mesa.models.in_context import InContextTransformer
 from probes.reading import Reading
-from probes.subject import Subject, chunks
+from probes.sensitivity import chunks
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.paired import PairedReader
 from tasks.readers.reader import Inputs, half_squared_error
@@ -26,7 +26,7 @@ class Rollout:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression
-    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
     >>> table = Rollout(prompts=100, applications=3)(subject, torch.Generator().manual_seed(0)).table
     >>> table.applications.unique().tolist()
     [1, 2, 3]
@@ -38,17 +38,17 @@ class Rollout:
     clip: float = 10.0
     name: str = "rollout"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """One-layer models on paired tokens only."""
-        if not isinstance(subject.model, InContextTransformer) or subject.model.cfg.n_layers != 1:
+        if subject.transformer is None or subject.n_layers != 1:
             return "only a model of one layer can be rolled out"
-        if subject.model.config.d_model is not None:
+        if subject.transformer.config.d_model is not None:
             return "an embedded token has no y entry to update"
-        if not isinstance(getattr(subject.reader, "base", subject.reader), PairedReader):
+        if not isinstance(subject.reader, PairedReader):
             return "only paired tokens keep x and y apart"
         return None
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         tuning = subject.prompts(self.prompts, generator)
         learner = GradientDescent().fit(tuning)
@@ -65,17 +65,15 @@ class Rollout:
             place = {"damping": damping, "applications": count}
             yield {**described, **steps, **place, "value": loss}
 
-    def _losses(self, subject: Subject, prompt: RegressionPrompt, damping: float) -> list[float]:
+    def _losses(self, subject: RegressionSubject, prompt: RegressionPrompt, damping: float) -> list[float]:
         """The model's loss after each application."""
-        model = subject.model
-        assert isinstance(model, InContextTransformer)
-        path = fast.path(model, getattr(subject.reader, "base", subject.reader))
+        path = fast.path(subject.with_weights(), subject.reader)
         totals = torch.zeros(self.applications, dtype=torch.float64)
         for part in chunks(prompt):
-            inputs = subject.reader.encode(part)
+            inputs = subject.encode(part)
             for index in range(self.applications):
                 inputs = self._applied(subject, path, inputs, part.x.shape[-1], damping)
-                prediction = subject.reader.decode(inputs.values, inputs)
+                prediction = subject.decode(inputs.values, inputs)
                 totals[index] += half_squared_error(prediction, part.target).item() * len(part.x)
         return (totals / len(prompt.x)).tolist()
 
@@ -94,7 +92,7 @@ class Rollout:
         return losses
 
     def _applied(
-        self, subject: Subject, path: fast.FastPath | None, inputs: Inputs, d_in: int, damping: float
+        self, subject: RegressionSubject, path: fast.FastPath | None, inputs: Inputs, d_in: int, damping: float
     ) -> Inputs:
         """The tokens after one more application of the layer to their y entries."""
         with torch.no_grad():

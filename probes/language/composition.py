@@ -10,7 +10,7 @@ from torch import Tensor
 
 from probes.language.heads import behind, first_norm, positivity, token_heads, weights
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import LanguageSubject
 
 INPUTS = ("q", "k", "v")
 Pairs = Float[Tensor, "layer head to_layer to_head"]
@@ -38,7 +38,7 @@ class Composition:
 
     >>> from mesa.construction import induction_model
     >>> from tasks import RepeatedTokens, NextTokenReader
-    >>> subject = Subject(induction_model(33, 48, bos=32), NextTokenReader(), RepeatedTokens())
+    >>> subject = LanguageSubject(induction_model(33, 48, bos=32), NextTokenReader(), RepeatedTokens())
     >>> table = Composition()(subject, torch.Generator().manual_seed(0)).table
     >>> round(table[table.metric == "qk_trace"]["value"].item(), 6)
     1.0
@@ -46,14 +46,14 @@ class Composition:
 
     name: str = "composition"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: LanguageSubject) -> str | None:
         """Any language model of at least two layers with TransformerLens's weights."""
         reason = token_heads(subject)
-        if reason is None and _layers(subject) < 2:
+        if reason is None and subject.n_layers < 2:
             return "one layer has no later one to compose with"
         return reason
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure; nothing is random."""
         model: Any = subject.model
         with torch.no_grad():
@@ -61,11 +61,6 @@ class Composition:
             arrays["qk_trace"] = _traces(model, subject.task.d_vocab)
         rows = list(_rows(arrays))
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
-
-
-def _layers(subject: Subject) -> int:
-    model: Any = subject.model
-    return model.cfg.n_layers
 
 
 def _rows(arrays: dict[str, Pairs]) -> Iterator[dict[str, Any]]:

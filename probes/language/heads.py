@@ -9,12 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mesa.rng import generator
-from probes.hooks import DeadHook
-from probes.subject import Subject
+from probes.hooks import DeadHook, hook_name, hooked_run
+from probes.subject import LanguageSubject
 from tasks.prompt import TokenPrompt
 
 # The hook points and weights that these probes read; a HookedTransformer and a TransformerBridge have them.
-HOOKS = ("hook_pattern", "hook_v", "hook_z")
+POINTS = ("pattern", "v", "z")
 WEIGHTS = ("W_E", "W_U", "W_Q", "W_K", "W_V", "W_O")
 # What is smaller than this beside what it could be is rounding, of models in float32.
 ROUNDING = 1e-6
@@ -24,22 +24,17 @@ LARGE = 4096
 AT_ONCE = 2**24
 
 
-def token_heads(subject: Subject) -> str | None:
+def token_heads(subject: LanguageSubject) -> str | None:
     """None for a language model whose heads can be read, or why they cannot, in one line."""
-    if not subject.symbols:
-        return "it reads token sequences, not regression prompts"
-    model: Any = subject.model
-    known = getattr(model, "hook_dict", {})
-    layers = getattr(getattr(model, "cfg", None), "n_layers", 0)
-    names = [f"blocks.{layer}.attn.{leaf}" for layer in range(layers) for leaf in HOOKS]
-    missing = [name for name in names if name not in known]
-    if missing or not names:
-        return f"the model has no hook point {missing[0]}" if missing else "the model has no layers with hook points"
-    asked = getattr(subject.task, "d_vocab", None)
-    if asked is None:
-        return "its task does not say how many ids there are"
-    if asked > model.cfg.d_vocab:
-        return f"its task has {asked} ids, the model {model.cfg.d_vocab}"
+    model = subject.hooked
+    if model is None:
+        return "the model has no layers with hook points"
+    names = [hook_name(layer, point) for layer in range(model.cfg.n_layers) for point in POINTS]
+    missing = [name for name in names if name not in model.hook_dict]
+    if missing:
+        return f"the model has no hook point {missing[0]}"
+    if subject.task.d_vocab > model.cfg.d_vocab:
+        return f"its task has {subject.task.d_vocab} ids, the model {model.cfg.d_vocab}"
     for name in WEIGHTS:
         # Asked for one by one: an architecture without a weight raises on it.
         if not isinstance(getattr(model, name, None), Tensor):
@@ -50,7 +45,7 @@ def token_heads(subject: Subject) -> str | None:
         return str(error)
 
 
-def _why_weights_misread(subject: Subject) -> str | None:
+def _why_weights_misread(subject: LanguageSubject) -> str | None:
     """None where z W_O is what heads write and W_U behind the final norm gives the logits, or which of them is not so.
 
     Some architectures norm what attention writes, scale gains otherwise, or cap logits: their weights would be misread.
@@ -95,29 +90,14 @@ def _near(mine: Tensor, theirs: Tensor, size: Tensor) -> bool:
     return bool((mine - theirs).norm() <= 1e-3 * size.norm() + 1e-6 * theirs.norm())
 
 
-def watched(subject: Subject, prompt: TokenPrompt, names: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
+def watched(subject: LanguageSubject, prompt: TokenPrompt, names: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits (batch pos-1 d_vocab) and activations by name, of one run without a graph, in float64.
 
     Raises DeadHook, naming the hook point, where one did not fire.
     """
-    found: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Any:
-        # A TransformerBridge may call its hook points by other names than those asked for.
-        def hook(tensor: Tensor, hook: Any) -> None:
-            found[name] = tensor.detach().double()
-
-        return hook
-
-    model: Any = subject.model
-    asked = list(names)
-    with torch.no_grad(), model.hooks(fwd_hooks=[(name, keep(name)) for name in asked]):
-        inputs = subject.reader.encode(prompt)
-        logits = subject.reader.decode(subject.output(inputs), inputs).double()
-    silent = [name for name in asked if name not in found]
-    if silent:
-        raise DeadHook(f"{silent[0]}: the hook did not fire, so nothing can be read there")
-    return logits, found
+    inputs = subject.encode(prompt)
+    output, activations = hooked_run(subject.with_hooks(), inputs, keep=names, dtype=torch.float64)
+    return subject.decode(output, inputs).double(), activations
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +112,7 @@ class Unembedding:
     scale_name: str | None
 
     @classmethod
-    def of(cls, subject: Subject, symbols: Int[Tensor, " symbol"]) -> "Unembedding":
+    def of(cls, subject: LanguageSubject, symbols: Int[Tensor, " symbol"]) -> "Unembedding":
         """The unembedding of a language model, for these ids."""
         model: Any = subject.model
         name = "ln_final.hook_scale"

@@ -11,7 +11,7 @@ from torch import Tensor
 from mesa.registry import TOKEN_PREDICTORS
 from probes.language.heads import LARGE, ROUNDING, Unembedding, per_head, pieces, token_heads, watched, weights
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import LanguageSubject
 from tasks.prompt import TokenPrompt
 
 # Explicit predictors tie by construction; sums of ones in float64 are exact, logarithms of equal numbers too.
@@ -38,7 +38,8 @@ class InductionAsGradientStep:
 
     >>> from mesa.construction import pair_step_model
     >>> from tasks import MarkovChain, NextTokenReader
-    >>> subject = Subject(pair_step_model(0.5, d_vocab=5, n_ctx=20, bos=4), NextTokenReader(), MarkovChain(length=20))
+    >>> model = pair_step_model(0.5, d_vocab=5, n_ctx=20, bos=4)
+    >>> subject = LanguageSubject(model, NextTokenReader(), MarkovChain(length=20))
     >>> table = InductionAsGradientStep(prompts=20)(subject, torch.Generator().manual_seed(0)).table
     >>> step = table[(table.learner == "gradient_step") & (table.scope == "model")].set_index("metric")["value"]
     >>> step.round(6).to_dict()
@@ -54,11 +55,11 @@ class InductionAsGradientStep:
         if unknown:
             raise ValueError(f"learners: {unknown[0]!r} is not one of {', '.join(TOKEN_PREDICTORS)}")
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: LanguageSubject) -> str | None:
         """Any language model with hooks."""
         return token_heads(subject)
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness fits the scales, the second scores."""
         few = max(8, LARGE // subject.task.n_ctx) if subject.task.d_vocab > LARGE else self.prompts
         tuning, prompt = (subject.prompts(min(self.prompts, few), generator) for _ in range(2))
@@ -84,14 +85,21 @@ class InductionAsGradientStep:
             rows += [{"metric": m, **place, "learner": learner, "value": float(value)} for m, value in values.items()]
         return Reading.of(rows)
 
-    def _totals(self, subject: Subject, prompt: TokenPrompt, out: Unembedding, symbols: Tensor) -> "dict[Any, _Totals]":
+    def _totals(
+        self, subject: LanguageSubject, prompt: TokenPrompt, out: Unembedding, symbols: Tensor
+    ) -> "dict[Any, _Totals]":
         totals: dict[Any, _Totals] = {}
         for who, learner, f, g, answer in self._pairs(subject, prompt, out, symbols):
             totals.setdefault((who, learner), _Totals()).add(f, g, answer)
         return totals
 
     def _distances(
-        self, subject: Subject, prompt: TokenPrompt, out: Unembedding, symbols: Tensor, scales: dict[Any, Tensor]
+        self,
+        subject: LanguageSubject,
+        prompt: TokenPrompt,
+        out: Unembedding,
+        symbols: Tensor,
+        scales: dict[Any, Tensor],
     ) -> dict[Any, Tensor]:
         """|f - a g|^2, from the differences themselves: sums of squares would leave 1e-8 of an exact agreement."""
         total: dict[Any, Tensor] = {}
@@ -101,7 +109,7 @@ class InductionAsGradientStep:
         return total
 
     def _pairs(
-        self, subject: Subject, prompt: TokenPrompt, out: Unembedding, symbols: Int[Tensor, " symbol"]
+        self, subject: LanguageSubject, prompt: TokenPrompt, out: Unembedding, symbols: Int[Tensor, " symbol"]
     ) -> Iterator[tuple[tuple[int, ...], str, Tensor, Tensor, Tensor]]:
         """Who writes, the learner, centred logits and answers (place symbol), and the answers before centring."""
         for part in pieces(prompt, part_size(prompt, len(symbols))):
@@ -142,7 +150,7 @@ def part_size(prompt: TokenPrompt, symbols: int) -> int:
 
 
 def _written(
-    subject: Subject, prompt: TokenPrompt, out: Unembedding, symbols: Int[Tensor, " symbol"]
+    subject: LanguageSubject, prompt: TokenPrompt, out: Unembedding, symbols: Int[Tensor, " symbol"]
 ) -> Iterator[tuple[tuple[int, ...], Float[Tensor, "place symbol"]]]:
     """The centred logits at scored positions of the model, (), and of each head (layer, head) alone."""
     model: Any = subject.model

@@ -25,7 +25,7 @@ from probes.language.heads import (
 )
 from probes.language.repeats import block_length, induction_targets, repeated
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import LanguageSubject
 from tasks.prompt import TokenPrompt
 from tasks.readers.next_token import token_losses
 
@@ -60,7 +60,7 @@ class InductionScores:
     >>> from mesa.construction import induction_model
     >>> from tasks import RepeatedTokens, NextTokenReader
     >>> task = RepeatedTokens(vocabulary=8, length=21, shortest=4, longest=6)
-    >>> subject = Subject(induction_model(9, 21, bos=8), NextTokenReader(), task)
+    >>> subject = LanguageSubject(induction_model(9, 21, bos=8), NextTokenReader(), task)
     >>> reading = InductionScores(prompts=10)(subject, torch.Generator().manual_seed(0))
     >>> reading.arrays["prefix_matching"].round(6).tolist()
     [[0.0], [1.0]]
@@ -74,7 +74,7 @@ class InductionScores:
         if self.repeats < 2:
             raise ValueError(f"repeats: {self.repeats} must be at least 2: the first block cannot be predicted")
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: LanguageSubject) -> str | None:
         """Any language model with hooks that reads enough tokens for the repeats."""
         reason = token_heads(subject)
         if reason is None and block_length(subject, self.repeats) < SHORTEST:
@@ -84,7 +84,7 @@ class InductionScores:
             return f"{needed} do not fit in {room} tokens of {known} symbols"
         return reason
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness draws the task's prompts, the rest the repeated tokens."""
         own = subject.prompts(self.prompts, generator)
         prompt = repeated(subject, own, self.repeats, generator)
@@ -105,7 +105,9 @@ class InductionScores:
         rows += list(_loss_rows("task", own_losses, scored, places[:quarter], places[-quarter:]))
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in {**arrays, **scores}.items()})
 
-    def _scores(self, subject: Subject, prompt: TokenPrompt) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+    def _scores(
+        self, subject: LanguageSubject, prompt: TokenPrompt
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
         """Scores (layer head), what a figure shows, and the loss of every token (batch pos)."""
         model: Any = subject.model
         layers, heads, block = model.cfg.n_layers, model.cfg.n_heads, block_length(subject, self.repeats)
@@ -154,7 +156,9 @@ def _eigenvalues(model: Any, out: Unembedding) -> Float[Tensor, "layer head"]:
     return torch.stack(found)
 
 
-def _on_task(subject: Subject, prompt: TokenPrompt) -> tuple[Float[Tensor, "layer head"], Float[Tensor, "batch pos"]]:
+def _on_task(
+    subject: LanguageSubject, prompt: TokenPrompt
+) -> tuple[Float[Tensor, "layer head"], Float[Tensor, "batch pos"]]:
     """Prefix matching at scored positions whose token came before, NaN where none did, and the loss of every token."""
     model: Any = subject.model
     names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.cfg.n_layers)]

@@ -6,20 +6,20 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from probes.subject import Subject
+from probes.subject import LanguageSubject
 from tasks.prompt import TokenPrompt
 
 # A longer block costs more and shows no more.
 LONGEST = 25
 
 
-def block_length(subject: Subject, repeats: int) -> int:
+def block_length(subject: LanguageSubject, repeats: int) -> int:
     """How long a block may be, at most 25, to fit so many times behind the first token, no symbol twice in it."""
     model: Any = subject.model
     return min((model.cfg.n_ctx - 1) // repeats, subject.task.d_vocab - 1, LONGEST)
 
 
-def repeated(subject: Subject, own: TokenPrompt, repeats: int, generator: torch.Generator) -> TokenPrompt:
+def repeated(subject: LanguageSubject, own: TokenPrompt, repeats: int, generator: torch.Generator) -> TokenPrompt:
     """As many sequences as the task's `own` prompts: their first token, the repeats, and one token more.
 
     A reader shows a model all but the last token: it then reads the repeats to their end. Each block is drawn anew,

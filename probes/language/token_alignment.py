@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mesa.learners.token_predictors import smoothed_log_bigram, uniform, unigram
 from probes.reading import Reading
-from probes.subject import Subject
+from probes.subject import LanguageSubject
 from tasks.prompt import TokenPrompt
 
 # Predictors are tables of (batch pos symbol) in float64: more symbols than this, and they fill the memory.
@@ -33,7 +33,8 @@ class TokenAlignment:
     >>> from tasks import MarkovChain, NextTokenReader
     >>> task = MarkovChain(vocabulary=3, length=8)
     >>> model = TokenTransformer(ModelConfig(d_model=8, kernel="softmax", causal=True), task.d_vocab, task.n_ctx)
-    >>> reading = TokenAlignment(prompts=10)(Subject(model, NextTokenReader(), task), torch.Generator().manual_seed(0))
+    >>> subject = LanguageSubject(model, NextTokenReader(), task)
+    >>> reading = TokenAlignment(prompts=10)(subject, torch.Generator().manual_seed(0))
     >>> sorted(reading.table["learner"].dropna().unique())
     ['best', 'bigram', 'uniform', 'unigram']
     """
@@ -41,17 +42,15 @@ class TokenAlignment:
     prompts: int = 512
     name: str = "token_alignment"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: LanguageSubject) -> str | None:
         """Language models on a task whose best predictor is known."""
-        if not subject.symbols:
-            return "reads token sequences, not regression prompts"
         if not hasattr(subject.task, "best"):
             return "the task has no predictor in closed form"
         if subject.task.d_vocab > LARGEST:
             return f"explicit predictors of {subject.task.d_vocab} symbols take too long; at most {LARGEST}"
         return None
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         prompt = subject.prompts(self.prompts, generator)
         model = subject.predict(prompt).double().log_softmax(dim=-1)
@@ -62,7 +61,7 @@ class TokenAlignment:
         return Reading.of(rows)
 
 
-def _guesses(subject: Subject, prompt: TokenPrompt) -> Iterator[tuple[str, Tensor]]:
+def _guesses(subject: LanguageSubject, prompt: TokenPrompt) -> Iterator[tuple[str, Tensor]]:
     symbols = subject.task.vocabulary
     for name, rule in PHASES.items():
         log_probabilities = rule(prompt, torch.arange(symbols)).log_softmax(dim=-1)

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from mesa.construction.products import weight_products
-from mesa.models.in_context import InContextTransformer
 from probes.reading import Reading
-from probes.subject import Subject
-from probes.weights.normalised_products import bare
+from probes.subject import RegressionSubject
+from probes.weights.normalised_products import why_not_attention_only
+from tasks.readers.paired import PairedReader
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class HeadSum:
 
     >>> from mesa.construction import softmax_step_model
     >>> from tasks import LinearRegression, PairedReader
-    >>> subject = Subject(softmax_step_model(0.5, d_in=10, context=10), PairedReader(), LinearRegression())
+    >>> subject = RegressionSubject(softmax_step_model(0.5, d_in=10, context=10), PairedReader(), LinearRegression())
     >>> table = HeadSum()(subject, torch.Generator().manual_seed(0)).table
     >>> round(table[table.metric == "step_size"].value.item(), 6)
     0.5
@@ -33,17 +33,16 @@ class HeadSum:
 
     name: str = "head_sum"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """Attention on paired tokens with one label entry, without norm, MLP and embedding."""
-        reason = bare(subject)
-        if reason is None and getattr(_base(subject.reader), "d_out", 1) != 1:
+        reason = why_not_attention_only(subject)
+        if reason is None and isinstance(subject.reader, PairedReader) and subject.reader.d_out != 1:
             return "eta is one number a head only where labels have one entry"
         return reason
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; a prompt is drawn only for its shape."""
-        model = subject.model
-        assert isinstance(model, InContextTransformer)
+        model = subject.with_weights()
         prompt = subject.prompts(1, generator)
         context, d_in = prompt.x.shape[1:]
         A, V = weight_products(model)
@@ -72,7 +71,3 @@ def _shape(M: Tensor) -> dict[str, float]:
         "off_diagonal_mass": float(rest.norm() / diagonal.norm()),
         "identity_distance": float((M - nearest).norm() / M.norm()),
     }
-
-
-def _base(reader: object) -> object:
-    return getattr(reader, "base", reader)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from mesa.construction.products import from_products
-from mesa.models.in_context import InContextTransformer
 from probes.reading import Reading
-from probes.subject import Subject
-from probes.weights.normalised_products import construction, readable, scaled
+from probes.subject import RegressionSubject
+from probes.weights.normalised_products import construction, scaled, why_not_single_linear_head
 from tasks.readers.reader import half_squared_error
 
 
@@ -23,7 +22,7 @@ class Interpolation:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
-    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
     >>> table = Interpolation(prompts=500)(subject, torch.Generator().manual_seed(0)).table
     >>> table.metric.tolist()
     ['interpolated_loss', 'loss', 'learner_loss']
@@ -32,19 +31,18 @@ class Interpolation:
     prompts: int = 10_000
     name: str = "interpolation"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """One-head linear self-attention on paired tokens, one layer or tied ones."""
-        reason = readable(subject)
-        if reason is None and isinstance(subject.model, InContextTransformer):
-            config = subject.model.config
+        reason = why_not_single_linear_head(subject)
+        if reason is None:
+            config = subject.with_weights().config
             if config.n_layers > 1 and not config.tied:
                 return "naive interpolation means nothing for untied layers: each has a scale of its own"
         return reason
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
-        model = subject.model
-        assert isinstance(model, InContextTransformer)
+        model = subject.with_weights()
         tuning = subject.prompts(self.prompts, generator)
         learner, twin = construction(subject, tuning)
         prompt = subject.prompts(self.prompts, generator)
@@ -53,7 +51,7 @@ class Interpolation:
         loss = float("nan")
         if ours.defined:
             average = from_products(model, (ours.A + theirs.A)[:, None] / 2, (ours.V + theirs.V)[:, None] / 2)
-            between = Subject(average, subject.reader, subject.task)
+            between = RegressionSubject(average, subject.reader, subject.task)
             loss = half_squared_error(between.predict(prompt), prompt.target).item()
         model_loss = half_squared_error(subject.predict(prompt), prompt.target).item()
         learner_loss = half_squared_error(learner.predict(prompt)[-1], prompt.target).item()

@@ -12,7 +12,7 @@ from mesa.construction.products import weight_products
 from mesa.learners import GradientDescent
 from mesa.models.in_context import InContextTransformer
 from probes.behaviour.agreement import fitted
-from probes.subject import Subject
+from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.paired import PairedReader
 
@@ -36,26 +36,26 @@ class NormalisedProducts:
         return bool((self.cosine.abs() >= LEAST_COSINE).all())
 
 
-def readable(subject: Subject) -> str | None:
+def why_not_single_linear_head(subject: RegressionSubject) -> str | None:
     """None for one-head linear self-attention on paired tokens, or why the weights cannot be compared."""
-    model = subject.model
-    if isinstance(model, InContextTransformer):
+    model = subject.transformer
+    if model is not None:
         if set(model.config.kernels) != {"linear"}:
             return "the construction is for linear attention, and a layer has a softmax kernel"
         if model.config.n_heads > 1:
             return f"the products of {model.config.n_heads} heads have no one scale"
-    return bare(subject)
+    return why_not_attention_only(subject)
 
 
-def bare(subject: Subject) -> str | None:
+def why_not_attention_only(subject: RegressionSubject) -> str | None:
     """None for attention of any kernel and heads on paired tokens and nothing besides, or why it is not that."""
-    model = subject.model
-    if not isinstance(model, InContextTransformer):
+    model = subject.transformer
+    if model is None:
         return "its weights are not those of an InContextTransformer"
     config = model.config
     if config.normalization or config.d_mlp or config.input_mlp or config.d_model:
         return "the construction has no norm, no MLP and no embedding"
-    reader = getattr(subject.reader, "base", subject.reader)
+    reader = subject.reader
     if not isinstance(reader, PairedReader):
         return "the construction reads paired tokens"
     return None if reader.start is None else "the construction compared with starts from zero, the reader does not"
@@ -86,15 +86,14 @@ def identified(layers: int, d_in: int, d_out: int) -> tuple[Bool[Tensor, "layer 
 
 
 def construction(
-    subject: Subject, tuning: RegressionPrompt, learner: GradientDescent | None = None
+    subject: RegressionSubject, tuning: RegressionPrompt, learner: GradientDescent | None = None
 ) -> tuple[GradientDescent, InContextTransformer]:
     """A tuned learner with a step per layer, and the model that performs it, in the subject's dtype.
 
     By default it is what the paper compares with: gradient descent for one layer, GD++ for more, its settings shared by
     tied layers and one pair a layer for untied ones.
     """
-    model = subject.model
-    assert isinstance(model, InContextTransformer)
+    model = subject.with_weights()
     config, steps = model.config, model.cfg.n_layers
     plus_plus = GradientDescent(gamma=0.0, steps=steps, shared=config.tied, clip=config.clip)
     default = GradientDescent() if steps == 1 else plus_plus

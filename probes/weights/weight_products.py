@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mesa.models.in_context import InContextTransformer
 from probes.reading import Reading
-from probes.subject import Subject
-from probes.weights.normalised_products import construction, identified, readable, scaled
+from probes.subject import RegressionSubject
+from probes.weights.normalised_products import construction, identified, scaled, why_not_single_linear_head
 from tasks.prompt import RegressionPrompt
 
 
@@ -26,7 +25,7 @@ class WeightProducts:
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
-    >>> subject = Subject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=10), PairedReader(), LinearRegression())
     >>> table = WeightProducts(prompts=500)(subject, torch.Generator().manual_seed(0)).table
     >>> bool((table[table.metric == "off_diagonal_mass"].value == 0).all())
     True
@@ -35,14 +34,13 @@ class WeightProducts:
     prompts: int = 10_000
     name: str = "weight_products"
 
-    def applies(self, subject: Subject) -> str | None:
+    def applies(self, subject: RegressionSubject) -> str | None:
         """One-head linear self-attention on paired tokens only."""
-        return readable(subject)
+        return why_not_single_linear_head(subject)
 
-    def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the randomness only tunes the construction's step size."""
-        model = subject.model
-        assert isinstance(model, InContextTransformer)
+        model = subject.with_weights()
         tuning = subject.prompts(self.prompts, generator)
         d_in, d_out = tuning.x.shape[-1], tuning.y.shape[-1]
         _, twin = construction(subject, tuning)
@@ -64,11 +62,10 @@ class WeightProducts:
         arrays["pattern"] = self._pattern(subject, tuning) / found.beta[-1]
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
 
-    def _pattern(self, subject: Subject, prompt: RegressionPrompt) -> Tensor:
+    def _pattern(self, subject: RegressionSubject, prompt: RegressionPrompt) -> Tensor:
         """The last layer's attention on the first prompt, (query_pos key_pos)."""
-        inputs = subject.reader.encode(prompt.batch(0, 1))
-        model = subject.model
-        assert isinstance(model, InContextTransformer)
+        inputs = subject.encode(prompt.batch(0, 1))
+        model = subject.with_weights()
         with torch.no_grad():
             _, cache = model.run_with_cache(inputs, names_filter=lambda name: name.endswith("hook_pattern"))
         return cache["pattern", model.cfg.n_layers - 1][0, 0]

@@ -57,6 +57,12 @@ class InterleavedReader:
         """How many of the first channels hold x or y."""
         return max(prompt.x.shape[-1], self.d_out)
 
+    def position_channels(self, inputs: Inputs) -> int:
+        """How many of the last channels of encoded prompts hold positions."""
+        if not self.one_hot:
+            return self.channels
+        return inputs.values.shape[1] - inputs.queries + 1 + 2 * self.d_out
+
     def positions(self, places: Tensor, count: int) -> Float[Tensor, "pos channel"]:
         """The position channels of some places among `count`, with T and R behind them where they are one-hot."""
         if self.one_hot:

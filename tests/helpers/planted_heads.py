@@ -10,7 +10,7 @@ from torch import Tensor
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import from_products
 from mesa.models.language import TokenTransformer
-from probes import Subject
+from probes import LanguageSubject, RegressionSubject
 from tasks import LinearRegression, NextTokenReader, PairedReader, RepeatedTokens, TokenPrompt
 
 REPEATED = RepeatedTokens(vocabulary=16, length=10, shortest=3, longest=4)
@@ -34,11 +34,11 @@ class FixedPlace:
         scored[:, -1] = True
         return TokenPrompt(tokens, scored)
 
-    def best(self, prompt: TokenPrompt) -> None:
-        return None
+    def best(self, prompt: TokenPrompt) -> Tensor:
+        return torch.zeros(*prompt.tokens[:, 1:].shape, self.vocabulary)
 
 
-def regression(sizes: Mapping[int, float], heads: int = 4, decoys: float = 0.02, layers: int = 1) -> Subject:
+def regression(sizes: Mapping[int, float], heads: int = 4, decoys: float = 0.02, layers: int = 1) -> RegressionSubject:
     """Linear layers whose heads `sizes` do gradient steps of these sizes, all in layer 0; the others are decoys.
 
     Decoys' A and V are random; `decoys` is the size of what they write to the labels, of 1 what they write elsewhere.
@@ -54,10 +54,10 @@ def regression(sizes: Mapping[int, float], heads: int = 4, decoys: float = 0.02,
         A[0, head], V[0, head] = 0.0, 0.0
         A[0, head, :10, :10] = torch.eye(10)
         V[0, head, 10, 10] = -size
-    return Subject(from_products(model, A, V), PairedReader(), LinearRegression())
+    return RegressionSubject(from_products(model, A, V), PairedReader(), LinearRegression())
 
 
-def copying(strengths: Mapping[int, float], heads: int = 5) -> Subject:
+def copying(strengths: Mapping[int, float], heads: int = 5) -> LanguageSubject:
     """One softmax layer; heads `strengths` look at place 1 and write this times its symbol, the others are decoys."""
     task = FixedPlace()
     model = _blank(task, layers=1, heads=heads, slots=2)
@@ -73,10 +73,10 @@ def copying(strengths: Mapping[int, float], heads: int = 5) -> Subject:
             attn.W_K[head, 2 * V + 1, 0] = 1.0
             attn.W_V[head, :V, :V] = torch.eye(V)
             attn.W_O[head, :V, V : 2 * V] = strength * torch.eye(V)
-    return Subject(model, NextTokenReader(), task)
+    return LanguageSubject(model, NextTokenReader(), task)
 
 
-def induction(strengths: Mapping[int, float], previous: int = 1, heads: int = 3) -> Subject:
+def induction(strengths: Mapping[int, float], previous: int = 1, heads: int = 3) -> LanguageSubject:
     """A previous-token head in layer 0, and heads of layer 1 that look for its mark and copy; the others are decoys."""
     task = REPEATED
     model = _blank(task, layers=2, heads=heads, slots=3)
@@ -96,7 +96,7 @@ def induction(strengths: Mapping[int, float], previous: int = 1, heads: int = 3)
             second.W_Q[head, :V, :V] = sharp * torch.eye(V)
             second.W_K[head, V : 2 * V, :V] = torch.eye(V)
             second.W_O[head, :V, 2 * V : 3 * V] = strength * torch.eye(V)
-    return Subject(model, NextTokenReader(), task)
+    return LanguageSubject(model, NextTokenReader(), task)
 
 
 def _blank(task: Any, layers: int, heads: int, slots: int) -> TokenTransformer:
@@ -120,7 +120,7 @@ def _decoys(model: TokenTransformer, source: str) -> None:
                 weight.copy_(0.1 * torch.randn(weight.shape, generator=draws, dtype=torch.float64))
 
 
-def rotated_heads(subject: Subject) -> Subject:
+def rotated_heads(subject: LanguageSubject) -> LanguageSubject:
     """The same function with every head of a model of symbols in another basis."""
     import copy
 

@@ -9,7 +9,7 @@ from transformer_lens import HookedTransformer, HookedTransformerConfig
 
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.models.language import TokenTransformer
-from probes import Subject
+from probes import LanguageSubject, RegressionSubject, Subject
 from probes.attribution.corruption import corrupted, usable
 from probes.attribution.edits import Case
 from probes.attribution.readouts import readout_of
@@ -18,20 +18,19 @@ from tasks import InterleavedReader, LinearRegression, NextTokenReader, PairedRe
 REPEATED = RepeatedTokens(vocabulary=6, length=8, shortest=2, longest=4)
 
 
-def symbols(**config: Any) -> Subject:
+def symbols(**config: Any) -> LanguageSubject:
     settings = {"n_layers": 3, "n_heads": 2, "d_model": 12, "d_head": 6, "kernel": "softmax", "init_variance": 3.0}
     chosen = ModelConfig(**{**settings, "causal": True, **config})
-    return drawn(TokenTransformer(chosen, 7, 8, dtype=torch.float64), NextTokenReader(), REPEATED)
+    return LanguageSubject(drawn(TokenTransformer(chosen, 7, 8, dtype=torch.float64)), NextTokenReader(), REPEATED)
 
 
-def numbers(reader: Any, d_token: int, **config: Any) -> Subject:
+def numbers(reader: Any, d_token: int, **config: Any) -> RegressionSubject:
     settings = {"n_layers": 3, "n_heads": 2, "init_variance": 0.5, **config}
-    return drawn(
-        InContextTransformer(ModelConfig(**settings), d_token, dtype=torch.float64), reader, LinearRegression()
-    )
+    model = drawn(InContextTransformer(ModelConfig(**settings), d_token, dtype=torch.float64))
+    return RegressionSubject(model, reader, LinearRegression())
 
 
-def ids() -> Subject:
+def ids() -> LanguageSubject:
     """A plain HookedTransformer with norms, MLPs, biases and rotary positions, which are not plain layers."""
     cfg = HookedTransformerConfig(
         n_layers=2,
@@ -50,17 +49,17 @@ def ids() -> Subject:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return drawn(HookedTransformer(cfg, move_to_device=False), NextTokenReader(), REPEATED)
+        return LanguageSubject(drawn(HookedTransformer(cfg, move_to_device=False)), NextTokenReader(), REPEATED)
 
 
-def drawn(model: Any, reader: Any, task: Any) -> Subject:
+def drawn(model: HookedTransformer) -> HookedTransformer:
     """Weights that nothing has drawn yet, biases and norms among them, are drawn."""
     source = generator(0, "tests/weights")
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if ".W_" not in name or type(model) is HookedTransformer:
                 weight.copy_(torch.randn(weight.shape, generator=source, dtype=torch.float64) * 0.5)
-    return Subject(model, reader, task)
+    return model
 
 
 SUBJECTS = {
@@ -76,7 +75,7 @@ OTHERS = {"rotary": ids(), "clipped": numbers(PairedReader(), 11, clip=0.3)}
 
 def case(subject: Subject, count: int = 5) -> Case:
     prompt = usable(subject.prompts(count, generator(0, "tests/edits")))
-    readout, encode = readout_of(None, subject), subject.reader.encode
+    readout, encode = readout_of(None, subject), subject.encode
 
     def read(prediction: Tensor, variants: int) -> Tensor:
         return readout(prediction.unflatten(0, (variants, -1)), prompt)

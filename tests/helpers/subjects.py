@@ -5,7 +5,7 @@ import torch
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import from_products, gradient_step_model, weight_products
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
-from probes import Subject
+from probes import RegressionSubject
 from tasks import LinearRegression, PairedReader
 
 TASK = LinearRegression()
@@ -18,24 +18,24 @@ def tuned_size(task: LinearRegression = TASK) -> float:
     return GradientDescent().fit(task.sample(20_000, generator(0, "tests/tuning"))).step_sizes[0]
 
 
-def constructed(task: LinearRegression = TASK) -> Subject:
+def constructed(task: LinearRegression = TASK) -> RegressionSubject:
     """A model that performs the tuned gradient step exactly, in float64."""
-    return Subject(gradient_step_model(tuned_size(task), d_in=10), PairedReader(), task)
+    return RegressionSubject(gradient_step_model(tuned_size(task), d_in=10), PairedReader(), task)
 
 
-def preconditioned(task: LinearRegression = ANISOTROPIC) -> Subject:
+def preconditioned(task: LinearRegression = ANISOTROPIC) -> RegressionSubject:
     """A model that performs the tuned preconditioned step exactly."""
     learner = PreconditionedGradientDescent().fit(task.sample(20_000, generator(0, "tests/tuning")))
     model = gradient_step_model(1.0, d_in=10, preconditioner=learner.preconditioner)
-    return Subject(model, PairedReader(), task)
+    return RegressionSubject(model, PairedReader(), task)
 
 
-def untrained(task: LinearRegression = TASK) -> Subject:
+def untrained(task: LinearRegression = TASK) -> RegressionSubject:
     """A model as initialised, in float64."""
-    return Subject(InContextTransformer(ModelConfig(), 11, seed=1, dtype=torch.float64), PairedReader(), task)
+    return RegressionSubject(InContextTransformer(ModelConfig(), 11, seed=1, dtype=torch.float64), PairedReader(), task)
 
 
-def rotated_basis(subject: Subject, seed: int = 0) -> Subject:
+def rotated_basis(subject: RegressionSubject, seed: int = 0) -> RegressionSubject:
     """The same function with every head in another basis: W_Q R, W_K R^-T and W_V S, S^-1 W_O."""
     model = from_products(_transformer(subject), *weight_products(_transformer(subject)))
     for block in model.blocks:
@@ -48,9 +48,9 @@ def rotated_basis(subject: Subject, seed: int = 0) -> Subject:
             attn.W_K.copy_(attn.W_K @ torch.linalg.inv(R).T)
             attn.W_V.copy_(attn.W_V @ S)
             attn.W_O.copy_(torch.linalg.inv(S) @ attn.W_O)
-    return Subject(model, subject.reader, subject.task)
+    return RegressionSubject(model, subject.reader, subject.task)
 
 
-def _transformer(subject: Subject) -> InContextTransformer:
+def _transformer(subject: RegressionSubject) -> InContextTransformer:
     assert isinstance(subject.model, InContextTransformer)
     return subject.model

@@ -7,32 +7,32 @@ import torch
 from mesa import ModelConfig, generator
 from mesa.construction import induction_model, pair_step_model
 from mesa.models.language import TokenTransformer
-from probes import Subject
+from probes import LanguageSubject
 from tasks import MarkovChain, NextTokenReader, RepeatedTokens
 
 REPEATED = RepeatedTokens(vocabulary=10, length=25, shortest=4, longest=8)
 CHAIN = MarkovChain(vocabulary=4, length=40)
 
 
-def induction(task: Any = REPEATED, heads: int = 2) -> Subject:
+def induction(task: Any = REPEATED, heads: int = 2) -> LanguageSubject:
     """A previous-token head and an induction head, in float64; other heads are zero."""
-    return Subject(induction_model(**_sizes(task), n_heads=heads, strength=6.0), NextTokenReader(), task)
+    return LanguageSubject(induction_model(**_sizes(task), n_heads=heads, strength=6.0), NextTokenReader(), task)
 
 
-def pair_step(task: Any = CHAIN, heads: int = 2) -> Subject:
+def pair_step(task: Any = CHAIN, heads: int = 2) -> LanguageSubject:
     """A previous-token head and a linear one: one gradient step on the pairs, of size 0.25."""
-    return Subject(pair_step_model(0.25, **_sizes(task), n_heads=heads), NextTokenReader(), task)
+    return LanguageSubject(pair_step_model(0.25, **_sizes(task), n_heads=heads), NextTokenReader(), task)
 
 
-def untrained(task: Any = REPEATED, **config: Any) -> Subject:
+def untrained(task: Any = REPEATED, **config: Any) -> LanguageSubject:
     """Two layers of four heads as initialised, in float64."""
     shape = {"n_layers": 2, "n_heads": 4, "d_model": 32, "d_head": 8, "kernel": "softmax", "init_variance": 1.0}
     settings = ModelConfig(**{**shape, **config}, causal=True)
     model = TokenTransformer(settings, task.d_vocab, task.n_ctx, seed=1, dtype=torch.float64)
-    return Subject(model, NextTokenReader(), task)
+    return LanguageSubject(model, NextTokenReader(), task)
 
 
-def rotated_basis(subject: Subject, seed: int = 0) -> Subject:
+def rotated_basis(subject: LanguageSubject, seed: int = 0) -> LanguageSubject:
     """The same function with every head in another basis: W_Q R, W_K R^-T and W_V S, S^-1 W_O."""
     import copy
     from dataclasses import replace

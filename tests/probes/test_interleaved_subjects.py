@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mesa import InContextTransformer, ModelConfig
-from probes import Reading, Subject
+from probes import Reading, RegressionSubject
 from probes.registry import PROBES
 from probes.runner import Skipped, measure, probe_of
 from tasks import InterleavedReader, LinearRegression
@@ -25,7 +25,7 @@ MEASURING = {
 def test_every_probe_measures_or_says_why_not(name: str) -> None:
     config = ModelConfig(n_layers=2, kernel=["softmax", "linear"])
     model = InContextTransformer(config, 14, dtype=torch.float64)
-    subject = Subject(model, InterleavedReader(), LinearRegression(d_in=4, context=3))
+    subject = RegressionSubject(model, InterleavedReader(), LinearRegression(d_in=4, context=3))
     found = measure(probe_of(name, 60), subject)
     if name in MEASURING:
         assert isinstance(found, Reading) and len(found.table)

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from mesa import generator
-from probes import GDAlignment, Interpolation, OutOfDistribution, Rollout, Subject, WeightProducts
-from probes.probe import Probe
+from probes import GDAlignment, Interpolation, OutOfDistribution, RegressionSubject, Rollout, WeightProducts
+from probes.probe import ProbeOf
 from tests.helpers.subjects import ANISOTROPIC, constructed, preconditioned, untrained
 
 
-def ask(probe: Probe, subject: Subject) -> pd.DataFrame:
+def ask(probe: ProbeOf[RegressionSubject], subject: RegressionSubject) -> pd.DataFrame:
     assert probe.applies(subject) is None
     return probe(subject, generator(0, "tests/probe")).table
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from mesa import generator
 from mesa.errors import UserError
-from probes import Subject, load_pretrained, pretrained_subject, probe_subjects
-from probes.controls.regression import untrained
+from probes import LanguageSubject, load_pretrained, pretrained_subject, probe_subjects
+from probes.controls.untrained import untrained
 from probes.reading import Reading
 from probes.registry import PROBES
 from probes.runner import Skipped, measure, probe_of
@@ -106,7 +106,8 @@ def bias(model: Any, layer: int) -> Tensor | float:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_default_task_fits_the_model(places: dict[str, Path], name: str) -> None:
     subject = pretrained_subject(places[name])
-    assert (subject.run, subject.symbols, subject.step) == (name, True, None)
+    assert (subject.run, subject.kind, subject.step) == (name, "tokens", None)
+    assert isinstance(subject.task, RepeatedTokens)
     assert (subject.task.d_vocab, subject.task.n_ctx, subject.task.first) == (VOCABULARY, CONTEXT, 3)
     prompt = subject.prompts(4, generator(0, "tests/prompts"))
     logits = subject.predict(prompt)
@@ -144,7 +145,7 @@ def test_the_untrained_control_has_weights_of_its_own(places: dict[str, Path], n
     subject = pretrained_subject(places[name])
     before = of(subject).W_E.clone()
     first, again = untrained(subject), untrained(subject)
-    assert isinstance(first, Subject) and isinstance(again, Subject)
+    assert isinstance(first, LanguageSubject) and isinstance(again, LanguageSubject)
     assert torch.equal(of(first).W_Q, of(again).W_Q)
     assert (of(first).W_Q - of(subject).W_Q).abs().max() > 1e-2
     assert torch.equal(of(subject).W_E, before)
@@ -211,13 +212,13 @@ def global_states() -> tuple[Any, ...]:
     return torch.get_rng_state().tolist(), random.getstate(), legacy[1].tolist()
 
 
-def of(subject: Subject) -> Any:
+def of(subject: LanguageSubject) -> Any:
     return subject.model
 
 
-def subject_of(model: Any, run: str = "") -> Subject:
+def subject_of(model: Any, run: str = "") -> LanguageSubject:
     task = RepeatedTokens(vocabulary=VOCABULARY - 1, length=16, shortest=4, longest=8)
-    return Subject(model, NextTokenReader(), task, run=run)
+    return LanguageSubject(model, NextTokenReader(), task, run=run)
 
 
 def weights(change: Callable[[dict[str, Tensor]], object]) -> Callable[[Path], None]:

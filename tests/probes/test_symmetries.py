@@ -15,11 +15,11 @@ from probes import (
     LinearDecoding,
     OrderSensitivity,
     OutOfDistribution,
+    RegressionSubject,
     Rollout,
-    Subject,
     WeightProducts,
 )
-from probes.probe import Probe
+from probes.probe import ProbeOf
 from tests.helpers.reordered import ReorderedRegression
 from tests.helpers.subjects import constructed, rotated_basis, untrained
 
@@ -38,7 +38,7 @@ PROBES = [
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
-def test_a_heads_basis_changes_nothing(probe: Probe) -> None:
+def test_a_heads_basis_changes_nothing(probe: ProbeOf[RegressionSubject]) -> None:
     plain = constructed()
     first = probe(plain, generator(0, "tests/basis"))
     other = probe(rotated_basis(plain), generator(0, "tests/basis"))
@@ -50,11 +50,11 @@ def test_a_heads_basis_changes_nothing(probe: Probe) -> None:
 
 @pytest.mark.parametrize("factor", [2.0, -0.5])
 @pytest.mark.parametrize("probe", PROBES[1:3], ids=lambda probe: probe.name)
-def test_the_free_scale_between_A_and_V_changes_nothing(probe: Probe, factor: float) -> None:
+def test_the_free_scale_between_A_and_V_changes_nothing(probe: ProbeOf[RegressionSubject], factor: float) -> None:
     plain = constructed()
     assert isinstance(plain.model, InContextTransformer)
     A, V = weight_products(plain.model)
-    scaled = Subject(from_products(plain.model, A * factor, V / factor), plain.reader, plain.task)
+    scaled = RegressionSubject(from_products(plain.model, A * factor, V / factor), plain.reader, plain.task)
     first = probe(plain, generator(0, "tests/scale")).table
     other = probe(scaled, generator(0, "tests/scale")).table
     free = first["metric"] == "beta"
@@ -63,9 +63,9 @@ def test_the_free_scale_between_A_and_V_changes_nothing(probe: Probe, factor: fl
 
 
 @pytest.mark.parametrize("probe", [*PROBES[:3], *PROBES[4:]], ids=lambda probe: probe.name)
-def test_the_order_of_a_batch_changes_nothing(probe: Probe) -> None:
+def test_the_order_of_a_batch_changes_nothing(probe: ProbeOf[RegressionSubject]) -> None:
     plain = constructed()
-    reordered = Subject(plain.model, plain.reader, ReorderedRegression(plain.task))
+    reordered = RegressionSubject(plain.model, plain.reader, ReorderedRegression(plain.task))
     first = probe(plain, generator(0, "tests/order")).table["value"]
     other = probe(reordered, generator(0, "tests/order")).table["value"]
     # Sums over a batch in another order differ by rounding.
@@ -74,7 +74,7 @@ def test_the_order_of_a_batch_changes_nothing(probe: Probe) -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.name)
-def test_a_probe_leaves_everything_as_it_was(probe: Probe, training: bool) -> None:
+def test_a_probe_leaves_everything_as_it_was(probe: ProbeOf[RegressionSubject], training: bool) -> None:
     subject = untrained()
     model = subject.model
     assert isinstance(model, InContextTransformer)

@@ -9,8 +9,8 @@ import torch
 
 from mesa import generator
 from mesa.models.language import TokenTransformer
-from probes import Composition, InductionAsGradientStep, InductionScores, Subject
-from probes.probe import Probe
+from probes import Composition, InductionAsGradientStep, InductionScores, LanguageSubject
+from probes.probe import ProbeOf
 from tests.helpers.reordered import ReorderedTokens
 from tests.helpers.token_subjects import CHAIN, REPEATED, induction, pair_step, rotated_basis, untrained
 
@@ -28,7 +28,7 @@ subjects = pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS.ke
 
 @probes
 @subjects
-def test_a_heads_basis_changes_nothing(probe: Probe, subject: Subject) -> None:
+def test_a_heads_basis_changes_nothing(probe: ProbeOf[LanguageSubject], subject: LanguageSubject) -> None:
     first = probe(subject, generator(0, "tests/basis"))
     other = probe(rotated_basis(subject), generator(0, "tests/basis"))
     keys = ["metric", "learner", "scope", "prompts", "ablation", "layer", "head", "position", "to_layer", "to_head"]
@@ -40,7 +40,7 @@ def test_a_heads_basis_changes_nothing(probe: Probe, subject: Subject) -> None:
     np.testing.assert_allclose(first.table["value"][~silent], other.table["value"][~silent], rtol=1e-7, atol=1e-7)
 
 
-def _silent(probe: Probe, table: Any) -> Any:
+def _silent(probe: ProbeOf[LanguageSubject], table: Any) -> Any:
     if probe.name != "induction_as_gradient_step":
         return np.zeros(len(table), dtype=bool)
     norms = table[table["metric"] == "norm"].set_index(["scope", "layer", "head"])["value"]
@@ -49,7 +49,7 @@ def _silent(probe: Probe, table: Any) -> Any:
 
 @probes
 @subjects
-def test_the_order_of_a_batch_changes_nothing(probe: Probe, subject: Subject) -> None:
+def test_the_order_of_a_batch_changes_nothing(probe: ProbeOf[LanguageSubject], subject: LanguageSubject) -> None:
     first = probe(subject, generator(0, "tests/order")).table["value"]
     other = probe(replace(subject, task=ReorderedTokens(subject.task)), generator(0, "tests/order")).table["value"]
     # Sums over a batch in another order differ by rounding; an exact agreement is a rounding error.
@@ -58,7 +58,7 @@ def test_the_order_of_a_batch_changes_nothing(probe: Probe, subject: Subject) ->
 
 @probes
 @pytest.mark.parametrize("training", [True, False])
-def test_a_probe_leaves_everything_as_it_was(probe: Probe, training: bool) -> None:
+def test_a_probe_leaves_everything_as_it_was(probe: ProbeOf[LanguageSubject], training: bool) -> None:
     subject = untrained()
     model = subject.model
     assert isinstance(model, TokenTransformer)
@@ -81,7 +81,7 @@ def test_a_probe_leaves_everything_as_it_was(probe: Probe, training: bool) -> No
 
 
 @probes
-def test_the_same_generator_gives_the_same_reading(probe: Probe) -> None:
+def test_the_same_generator_gives_the_same_reading(probe: ProbeOf[LanguageSubject]) -> None:
     first, again = (probe(untrained(REPEATED), generator(3, "tests/pure")).table for _ in range(2))
     assert first.equals(again)
     other = probe(untrained(REPEATED), generator(4, "tests/pure")).table

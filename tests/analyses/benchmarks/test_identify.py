@@ -70,12 +70,16 @@ def test_noise_is_relative_to_each_weight_and_a_basis_changes_no_product(seeded,
 
 
 def test_a_planted_learner_predicts_what_the_learner_does(seeded) -> None:
-    from probes.subject import Subject
+    from probes.subject import RegressionSubject
     from tasks import PairedReader
 
     task = TASKS["d=5 N=4"]
     prompt = task.sample(5, seeded(0)).to(dtype=torch.float64)
     learner = GradientDescent(0.4, 2)
     exact, moved = (Planted(last_step(learner), 5, noise, seeded(1)) for noise in (0.0, 0.1))
-    torch.testing.assert_close(Subject(exact, PairedReader(), task).predict(prompt), learner.predict(prompt)[-1])
-    assert not torch.allclose(Subject(moved, PairedReader(), task).predict(prompt), learner.predict(prompt)[-1])
+    torch.testing.assert_close(
+        RegressionSubject(exact, PairedReader(), task).predict(prompt), learner.predict(prompt)[-1]
+    )
+    assert not torch.allclose(
+        RegressionSubject(moved, PairedReader(), task).predict(prompt), learner.predict(prompt)[-1]
+    )

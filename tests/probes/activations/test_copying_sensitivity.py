@@ -10,7 +10,7 @@ import torch
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import interleaved_step_model
 from mesa.learners import GradientDescent
-from probes import CONTROLS, CopyingSensitivity, GDAlignment, Subject, probe_subjects
+from probes import CONTROLS, CopyingSensitivity, GDAlignment, RegressionSubject, probe_subjects
 from tasks import InterleavedReader, LinearRegression
 from tests.helpers.reordered import ReorderedRegression
 from tests.helpers.subjects import constructed, rotated_basis
@@ -19,24 +19,24 @@ TASK = LinearRegression(d_in=4, context=3)
 PROBE = CopyingSensitivity(prompts=30)
 
 
-def built() -> Subject:
-    return Subject(interleaved_step_model(0.6, d_in=4, context=3), InterleavedReader(one_hot=True), TASK)
+def built() -> RegressionSubject:
+    return RegressionSubject(interleaved_step_model(0.6, d_in=4, context=3), InterleavedReader(one_hot=True), TASK)
 
 
-def drawn(scale: float = 1.0, **fields: Any) -> Subject:
+def drawn(scale: float = 1.0, **fields: Any) -> RegressionSubject:
     """A model with random weights, in float64."""
     config = ModelConfig(n_layers=2, kernel=["softmax", "linear"], init_variance=scale, **fields)
-    return Subject(InContextTransformer(config, 14, seed=2, dtype=torch.float64), InterleavedReader(), TASK)
+    return RegressionSubject(InContextTransformer(config, 14, seed=2, dtype=torch.float64), InterleavedReader(), TASK)
 
 
-def read(subject: Subject) -> dict[tuple[str, str], float]:
+def read(subject: RegressionSubject) -> dict[tuple[str, str], float]:
     table = PROBE(subject, generator(0, "tests/copying")).table
     return {(row["parity"], row["metric"]): row["value"] for row in table.to_dict("records")}
 
 
-def of(name: str, subject: Subject) -> Subject:
+def of(name: str, subject: RegressionSubject) -> RegressionSubject:
     found = CONTROLS[name](subject)
-    assert isinstance(found, Subject)
+    assert isinstance(found, RegressionSubject)
     assert found.control == name
     return found
 
@@ -73,7 +73,7 @@ def test_shuffled_labels_are_copied_like_others() -> None:
 def test_every_entry_is_the_gradient_found_one_by_one() -> None:
     subject = drawn(30.0)
     array = PROBE(subject, generator(0, "tests/copying")).array("sensitivity")
-    inputs = subject.reader.encode(subject.prompts(30, generator(0, "tests/copying")))
+    inputs = subject.encode(subject.prompts(30, generator(0, "tests/copying")))
     values = inputs.values.clone().requires_grad_()
     seen: dict[str, torch.Tensor] = {}
 
@@ -107,7 +107,7 @@ def test_means_are_over_the_tokens_that_they_name() -> None:
 
 def test_bases_and_batch_order_change_nothing() -> None:
     subject = drawn(30.0)
-    reordered = Subject(subject.model, subject.reader, ReorderedRegression(TASK))
+    reordered = RegressionSubject(subject.model, subject.reader, ReorderedRegression(TASK))
     for other in (rotated_basis(subject), reordered):
         first, second = PROBE(subject, generator(0, "tests/copying")), PROBE(other, generator(0, "tests/copying"))
         # Two bases multiply out to the same products up to the condition of the rotation, about 1e3, times 1e-16.
@@ -138,12 +138,12 @@ def test_it_says_where_it_does_not_apply() -> None:
     assert PROBE.applies(built()) is None
     assert "neighbouring tokens" in str(PROBE.applies(constructed()))
     one = InContextTransformer(ModelConfig(), 14)
-    assert "one layer" in str(PROBE.applies(Subject(one, InterleavedReader(), TASK)))
-    assert "HookedTransformer" in str(PROBE.applies(Subject(torch.nn.Identity(), InterleavedReader(), TASK)))
+    assert "one layer" in str(PROBE.applies(RegressionSubject(one, InterleavedReader(), TASK)))
+    assert "HookedTransformer" in str(PROBE.applies(RegressionSubject(torch.nn.Identity(), InterleavedReader(), TASK)))
 
 
 def test_by_default_it_is_asked_beside_controls_that_can_contradict_it() -> None:
-    subject = Subject(drawn().model, InterleavedReader(), TASK)
+    subject = RegressionSubject(drawn().model, InterleavedReader(), TASK)
     reading, skipped = probe_subjects([PROBE], [subject])
     assert not skipped
     expected = ["none", "untrained", "reversed_positions", "constructed_interleaved"]
@@ -151,7 +151,7 @@ def test_by_default_it_is_asked_beside_controls_that_can_contradict_it() -> None
 
 
 def test_the_constructed_control_is_the_tuned_step_and_others_are_not() -> None:
-    subject = Subject(drawn().model, InterleavedReader(), TASK)
+    subject = RegressionSubject(drawn().model, InterleavedReader(), TASK)
     tables, probe = {}, GDAlignment(prompts=1000, learners=(GradientDescent(),), by_layer=False)
     for name in ("constructed_interleaved", "shuffled_labels", "reversed_positions", "untrained"):
         table = probe(of(name, subject), generator(0, "tests/alignment")).table
@@ -167,6 +167,10 @@ def test_controls_say_in_one_line_why_not() -> None:
     for name in ("constructed_interleaved", "reversed_positions"):
         assert "neighbouring tokens" in str(CONTROLS[name](constructed()))
     assert "\n" not in str(CONTROLS["constructed"](built()))
-    assert "paired tokens" in str(CONTROLS["constructed"](Subject(constructed().model, InterleavedReader(), TASK)))
+    assert "paired tokens" in str(
+        CONTROLS["constructed"](RegressionSubject(constructed().model, InterleavedReader(), TASK))
+    )
     two = LinearRegression(d_in=4, d_out=2, context=3)
-    assert "several" in str(CONTROLS["constructed_interleaved"](Subject(drawn().model, InterleavedReader(2), two)))
+    assert "several" in str(
+        CONTROLS["constructed_interleaved"](RegressionSubject(drawn().model, InterleavedReader(2), two))
+    )

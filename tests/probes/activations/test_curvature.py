@@ -10,7 +10,7 @@ import torch
 
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import from_products, gradient_step_model, weight_products
-from probes import Curvature, Subject
+from probes import Curvature, RegressionSubject
 from tasks import LinearRegression, PairedReader
 from tests.helpers.subjects import rotated_basis
 
@@ -19,11 +19,11 @@ PROBE = Curvature(prompts=60)
 GAMMAS, SIZES = (0.15, 0.2, 0.3), (0.2, 0.5, 0.1)
 
 
-def subject_of(model: InContextTransformer, task: LinearRegression = TASK) -> Subject:
-    return Subject(model, PairedReader(task.d_out), task)
+def subject_of(model: InContextTransformer, task: LinearRegression = TASK) -> RegressionSubject:
+    return RegressionSubject(model, PairedReader(task.d_out), task)
 
 
-def ask(subject: Subject, probe: Curvature = PROBE) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+def ask(subject: RegressionSubject, probe: Curvature = PROBE) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     assert probe.applies(subject) is None
     reading = probe(subject, generator(0, "tests/probe"))
     return reading.table, reading.named_arrays()
@@ -50,7 +50,7 @@ def values(table: pd.DataFrame, metric: str, source: str = "residual") -> list[f
 def test_both_sources_find_what_was_built_in(settings: dict[str, Any], task: LinearRegression, rotated: bool) -> None:
     model = gradient_step_model(d_in=10, d_out=task.d_out, steps=3, **settings)
     plain = subject_of(model, task)
-    table, _ = ask(Subject(rotated_basis(plain).model, plain.reader, task) if rotated else plain)
+    table, _ = ask(RegressionSubject(rotated_basis(plain).model, plain.reader, task) if rotated else plain)
     tied = settings.get("tied", False)
     gammas = list(np.broadcast_to(settings["gamma"], 3))
     sizes = list(np.broadcast_to(settings["step_size"], 3))
@@ -123,7 +123,7 @@ def test_the_weights_of_several_heads_are_added_up() -> None:
         np.testing.assert_allclose(values(table, "step_size", source), SIZES, rtol=1e-8)
 
 
-def embedded(width: int = 20) -> Subject:
+def embedded(width: int = 20) -> RegressionSubject:
     """GD++ layers in another basis of a wider residual stream."""
     plain = gradient_step_model(SIZES, d_in=10, steps=3, gamma=GAMMAS)
     model = InContextTransformer(ModelConfig(n_layers=3, d_model=width), 11, dtype=torch.float64)
@@ -172,7 +172,7 @@ def test_weights_are_read_of_plain_linear_attention_only(config: ModelConfig) ->
 def test_what_has_no_answer_says_why() -> None:
     causal = subject_of(InContextTransformer(ModelConfig(causal=True), 11))
     assert "causal" in (PROBE.applies(causal) or "")
-    started = Subject(gradient_step_model(0.5, d_in=10), PairedReader(start=torch.zeros(10, 1)), TASK)
+    started = RegressionSubject(gradient_step_model(0.5, d_in=10), PairedReader(start=torch.zeros(10, 1)), TASK)
     assert "start" in (PROBE.applies(started) or "")
-    foreign = Subject(torch.nn.Linear(11, 11), PairedReader(), TASK)
+    foreign = RegressionSubject(torch.nn.Linear(11, 11), PairedReader(), TASK)
     assert "HookedTransformer" in (PROBE.applies(foreign) or "")

@@ -11,7 +11,7 @@ import torch
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import gradient_step_model
 from mesa.learners import Averaging, GradientDescent, NearestNeighbours, Ridge
-from probes import CONTROLS, LinearDecoding, Subject
+from probes import CONTROLS, LinearDecoding, RegressionSubject
 from tasks import LinearRegression, PairedReader, SineRegression
 from tests.helpers.subjects import rotated_basis
 
@@ -21,15 +21,15 @@ PROMPTS = 400
 SIZES = (2.0, 1.8)
 
 
-def subject_of(model: InContextTransformer, task: LinearRegression = TASK) -> Subject:
-    return Subject(model, PairedReader(task.d_out), task)
+def subject_of(model: InContextTransformer, task: LinearRegression = TASK) -> RegressionSubject:
+    return RegressionSubject(model, PairedReader(task.d_out), task)
 
 
-def descending(task: LinearRegression = TASK) -> Subject:
+def descending(task: LinearRegression = TASK) -> RegressionSubject:
     return subject_of(gradient_step_model(SIZES, d_in=4, d_out=task.d_out, steps=2), task)
 
 
-def untrained() -> Subject:
+def untrained() -> RegressionSubject:
     return subject_of(InContextTransformer(ModelConfig(n_layers=2), 5, seed=1, dtype=torch.float64))
 
 
@@ -44,7 +44,7 @@ class Steps(GradientDescent):
 LEARNERS = (Averaging(), Ridge.least_squares(), Steps(step_size=SIZES, steps=2, shared=False))
 
 
-def ask(subject: Subject, **fields: Any) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+def ask(subject: RegressionSubject, **fields: Any) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     probe = LinearDecoding(**{"prompts": PROMPTS, "learners": LEARNERS, **fields})
     assert probe.applies(subject) is None
     reading = probe(subject, generator(0, "tests/probe"))
@@ -110,20 +110,22 @@ def test_one_fixed_teacher_leaves_nothing_to_decode_but_the_inputs() -> None:
     # X^T y = S w still varies with the inputs.
     assert arrays["prediction_averaging"][1, 0] == pytest.approx(1, abs=1e-6)
     fresh = CONTROLS["fresh_teachers"](descending(fixed))
-    assert isinstance(fresh, Subject)
+    assert isinstance(fresh, RegressionSubject)
     assert not np.isnan(ask(fresh)[1]["prediction_least_squares"]).any()
 
 
 def test_shuffled_labels_hide_the_weights() -> None:
     shuffled = CONTROLS["shuffled_labels"](descending())
-    assert isinstance(shuffled, Subject)
+    assert isinstance(shuffled, RegressionSubject)
     _, arrays = ask(shuffled)
     assert arrays["prediction_gd_per_step"].max() < 0.1
 
 
 def test_a_heads_basis_changes_nothing() -> None:
     plain = descending()
-    first, other = (ask(each)[1] for each in (plain, Subject(rotated_basis(plain).model, plain.reader, plain.task)))
+    first, other = (
+        ask(each)[1] for each in (plain, RegressionSubject(rotated_basis(plain).model, plain.reader, plain.task))
+    )
     for name, values in first.items():
         # Rounding of 1e-13 in the features, beside the smallest penalty.
         np.testing.assert_allclose(other[name], values, atol=1e-6)
@@ -151,6 +153,8 @@ def test_learners_without_weights_are_left_out() -> None:
 
 
 def test_what_has_no_stream_or_no_weights_says_why() -> None:
-    assert "HookedTransformer" in (LinearDecoding().applies(Subject(torch.nn.Linear(5, 5), PairedReader(), TASK)) or "")
-    sine = Subject(InContextTransformer(ModelConfig(), 2), PairedReader(), SineRegression())
+    assert "HookedTransformer" in (
+        LinearDecoding().applies(RegressionSubject(torch.nn.Linear(5, 5), PairedReader(), TASK)) or ""
+    )
+    sine = RegressionSubject(InContextTransformer(ModelConfig(), 2), PairedReader(), SineRegression())
     assert "sine" in (LinearDecoding().applies(sine) or "")

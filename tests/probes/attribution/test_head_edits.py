@@ -90,7 +90,7 @@ def test_one_pass_a_head_gives_the_same_numbers(name: str, engine: Any) -> None:
             return tensor
 
         output = model.run_with_hooks(clean, fwd_hooks=[(name, hook)])
-        return asked.read(subject.reader.decode(output, asked.clean), 1)[0]
+        return asked.read(subject.decode(output, asked.clean), 1)[0]
 
     each = torch.eye(3 * heads, dtype=torch.bool).unflatten(1, (3, heads))
     found = edits.ablated(each, edits.corrupted_z).unflatten(0, (3, heads))

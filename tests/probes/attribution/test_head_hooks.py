@@ -20,12 +20,12 @@ from tests.helpers.subjects import rotated_basis
 
 def test_a_hook_that_is_not_there_or_does_not_fire_raises() -> None:
     subject = SUBJECTS["next_token"]
-    inputs = subject.reader.encode(subject.prompts(2, generator(0, "tests/fire")))
+    inputs = subject.encode(subject.prompts(2, generator(0, "tests/fire")))
     with pytest.raises(DeadHook, match=r"blocks.9.attn.hook_z: the model has no such hook point"):
-        hooked_run(subject, inputs, keep=[hook_name(9, "z")])
+        hooked_run(subject.with_hooks(), inputs, keep=[hook_name(9, "z")])
     # Attention-only blocks have this hook point and never call it.
     with pytest.raises(DeadHook, match=r"blocks.0.hook_mlp_out: the hook did not fire"):
-        hooked_run(subject, inputs, {hook_name(0, "mlp_out"): torch.zeros_like})
+        hooked_run(subject.with_hooks(), inputs, {hook_name(0, "mlp_out"): torch.zeros_like})
 
 
 @pytest.mark.parametrize("point", ["z", "q", "k", "v", "pattern"])
@@ -33,8 +33,8 @@ def test_a_hook_whose_edits_are_ignored_raises(point: str) -> None:
     """As in `boot_native` of TransformerLens 3.9, whose pattern hook fires and is not read."""
     subject = replace(SUBJECTS["next_token"], model=copy.deepcopy(SUBJECTS["next_token"].model))
     model: Any = subject.model
-    inputs = subject.reader.encode(subject.prompts(2, generator(0, "tests/bite")))
-    check_hooks(subject, inputs)
+    inputs = subject.encode(subject.prompts(2, generator(0, "tests/bite")))
+    check_hooks(subject.with_hooks(), inputs)
     deaf = model.hook_dict[hook_name(1, point)]
     deaf.register_forward_hook(lambda module, args, output: args[0])
     add_hook = deaf.add_hook

@@ -9,8 +9,8 @@ import torch
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import gradient_step_model
 from mesa.learners import GradientDescent, TrainedLearner
-from probes import CONTROLS, Curves, GDAlignment, Subject
-from probes.controls.sine_fit import SineFit
+from probes import CONTROLS, Curves, GDAlignment, RegressionSubject
+from probes.controls.reference_models import SineFit
 from tasks import LinearRegression, PairedReader, SineRegression
 from tests.helpers.subjects import rotated_basis
 
@@ -22,12 +22,12 @@ class Fixed(GradientDescent):
         return self
 
 
-LINE = Subject(gradient_step_model(0.6, d_in=1), PairedReader(), LinearRegression(d_in=1))
+LINE = RegressionSubject(gradient_step_model(0.6, d_in=1), PairedReader(), LinearRegression(d_in=1))
 
 
-def sine_subject() -> Subject:
+def sine_subject() -> RegressionSubject:
     model = InContextTransformer(ModelConfig(d_model=6, input_mlp=8, init_variance=2.0), 2, dtype=torch.float64)
-    return Subject(model, PairedReader(), SineRegression())
+    return RegressionSubject(model, PairedReader(), SineRegression())
 
 
 def test_the_construction_draws_the_learners_lines_and_another_model_does_not() -> None:
@@ -35,7 +35,7 @@ def test_the_construction_draws_the_learners_lines_and_another_model_does_not() 
     reading = probe(LINE, generator(0, "tests/probe"))
     np.testing.assert_allclose(reading.array("model"), reading.array("gd"), atol=1e-12)
     assert reading.table["value"].item() < 1e-12
-    other = Subject(gradient_step_model(0.3, d_in=1), PairedReader(), LinearRegression(d_in=1))
+    other = RegressionSubject(gradient_step_model(0.3, d_in=1), PairedReader(), LinearRegression(d_in=1))
     assert probe(other, generator(0, "tests/probe")).table["value"].item() == pytest.approx(0.5)
 
 
@@ -63,7 +63,7 @@ def test_a_heads_basis_changes_no_curve() -> None:
 
 def test_only_tasks_of_one_number_can_be_drawn() -> None:
     assert Curves().applies(LINE) is None and Curves().applies(sine_subject()) is None
-    wide = Subject(InContextTransformer(ModelConfig(), 11), PairedReader(), LinearRegression())
+    wide = RegressionSubject(InContextTransformer(ModelConfig(), 11), PairedReader(), LinearRegression())
     assert "one number" in (Curves().applies(wide) or "")
 
 
@@ -78,8 +78,7 @@ def test_drawing_leaves_everything_as_it_was() -> None:
 
 def test_the_sine_fit_is_right_and_no_other_models_equal(seeded: Any) -> None:
     prompt = SineRegression(context=4).sample(50, seeded(0), queries=3).to(dtype=torch.float64)
-    inputs = PairedReader().encode(prompt)
-    prediction = PairedReader().decode(SineFit(4).double()(inputs.values), inputs)
+    (prediction,) = SineFit().predict(prompt)
     for b in range(50):
         x, y = prompt.x[b, :, 0].numpy(), prompt.y[b, :, 0].numpy()
         fit = np.linalg.lstsq(np.stack([np.sin(x), np.cos(x)], axis=1), y, rcond=None)[0]
@@ -87,7 +86,7 @@ def test_the_sine_fit_is_right_and_no_other_models_equal(seeded: Any) -> None:
         # Normal equations against a factorisation: the condition of four random points, squared.
         np.testing.assert_allclose(prediction[b, :, 0].numpy(), fit[0] * np.sin(q) + fit[1] * np.cos(q), atol=1e-6)
     found = CONTROLS["sine_fit"](sine_subject())
-    assert isinstance(found, Subject) and found.control == "sine_fit"
+    assert isinstance(found, RegressionSubject) and found.control == "sine_fit"
     table = GDAlignment(prompts=200, learners=(Fixed(step_size=0.1),))(found, generator(0, "tests/probe")).table
     # Float32 labels in float64 arithmetic.
     assert table[table["metric"] == "loss"]["value"].item() < 1e-10

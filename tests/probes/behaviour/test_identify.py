@@ -14,15 +14,15 @@ from mesa.registry import CandidateSpace
 from probes.behaviour.candidates import Candidate, SignedPermutation, candidates
 from probes.behaviour.identify import Identify, Score, decide
 from probes.controls.planted import Planted, last_step, noisy, rotate_queries
-from probes.subject import Subject
+from probes.subject import RegressionSubject
 from tasks import LinearRegression, PairedReader
 
 TASK = LinearRegression(d_in=5, context=8)
 PROBE = Identify(prompts=400, max_steps=2)
 
 
-def subject(model) -> Subject:
-    return Subject(model, PairedReader(), TASK)
+def subject(model) -> RegressionSubject:
+    return RegressionSubject(model, PairedReader(), TASK)
 
 
 def unit(seeded) -> float:

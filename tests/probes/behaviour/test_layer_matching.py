@@ -10,7 +10,7 @@ import torch
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import gradient_step_model
 from mesa.learners import ConjugateGradients, GradientDescent, NearestNeighbours, Newton, Ridge
-from probes import LayerMatching, Subject
+from probes import LayerMatching, RegressionSubject
 from tasks import LinearRegression, PairedReader, SineRegression
 from tests.helpers.subjects import TASK, rotated_basis
 
@@ -18,25 +18,25 @@ PROMPTS = 60
 SMALL = LinearRegression(d_in=4, context=6)
 
 
-def ask(subject: Subject, **fields: Any) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+def ask(subject: RegressionSubject, **fields: Any) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     probe = LayerMatching(**{"prompts": PROMPTS, **fields})
     assert probe.applies(subject) is None
     reading = probe(subject, generator(0, "tests/probe"))
     return reading.table, reading.named_arrays()
 
 
-def tuned_subject(learner: GradientDescent, task: LinearRegression, clip: float | None = None) -> Subject:
+def tuned_subject(learner: GradientDescent, task: LinearRegression, clip: float | None = None) -> RegressionSubject:
     """A model that performs a learner as the probe will tune it."""
     prompt = task.sample(PROMPTS, generator(0, "tests/probe")).to(dtype=torch.float64)
     found = learner.fit(prompt)
     gamma = found.gammas
     model = gradient_step_model(found.step_sizes, d_in=task.d_in, steps=found.steps, gamma=gamma, clip=clip)
-    return Subject(model, PairedReader(), task)
+    return RegressionSubject(model, PairedReader(), task)
 
 
-def untrained(task: LinearRegression = SMALL, steps: int = 3) -> Subject:
+def untrained(task: LinearRegression = SMALL, steps: int = 3) -> RegressionSubject:
     model = InContextTransformer(ModelConfig(n_layers=steps), task.d_in + 1, seed=1, dtype=torch.float64)
-    return Subject(model, PairedReader(), task)
+    return RegressionSubject(model, PairedReader(), task)
 
 
 def series(table: pd.DataFrame, metric: str, learner: str) -> list[float]:
@@ -100,7 +100,7 @@ def test_the_other_learners_are_further_than_the_one_performed() -> None:
 def test_metrics_are_what_they_are_called() -> None:
     """Two learners' own weights give every number without a model."""
     size = 0.4
-    subject = Subject(gradient_step_model(size, d_in=4), PairedReader(), SMALL)
+    subject = RegressionSubject(gradient_step_model(size, d_in=4), PairedReader(), SMALL)
     rival, queries = Newton(steps=2), 10
     _, arrays = ask(subject, learners=(rival,), queries=queries)
     source = generator(0, "tests/probe")
@@ -150,6 +150,8 @@ def test_a_heads_basis_changes_nothing() -> None:
 
 
 def test_what_has_no_layers_or_no_linear_learners_says_why() -> None:
-    assert "HookedTransformer" in (LayerMatching().applies(Subject(torch.nn.Linear(5, 5), PairedReader(), SMALL)) or "")
-    sine = Subject(InContextTransformer(ModelConfig(), 2), PairedReader(), SineRegression())
+    assert "HookedTransformer" in (
+        LayerMatching().applies(RegressionSubject(torch.nn.Linear(5, 5), PairedReader(), SMALL)) or ""
+    )
+    sine = RegressionSubject(InContextTransformer(ModelConfig(), 2), PairedReader(), SineRegression())
     assert "linear regression" in (LayerMatching().applies(sine) or "")

@@ -9,12 +9,12 @@ import torch
 
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import from_products, gradient_step_model, weight_products
-from probes import CONTROLS, OrderSensitivity, Subject
+from probes import CONTROLS, OrderSensitivity, RegressionSubject
 from tasks import Inputs, LinearRegression, PairedReader, RegressionPrompt
 from tests.helpers.subjects import TASK, constructed, untrained
 
 
-def ask(subject: Subject, **fields: Any) -> dict[str, float]:
+def ask(subject: RegressionSubject, **fields: Any) -> dict[str, float]:
     probe = OrderSensitivity(**{"prompts": 400, **fields})
     assert probe.applies(subject) is None
     table = probe(subject, generator(0, "tests/probe")).table
@@ -32,7 +32,7 @@ def ask(subject: Subject, **fields: Any) -> dict[str, float]:
 )
 def test_models_of_sets_do_not_look_at_the_order(config: ModelConfig) -> None:
     model = InContextTransformer(config.model_copy(update={"init_variance": 0.5}), 11, dtype=torch.float64)
-    assert ask(Subject(model, PairedReader(), TASK))["order_sensitivity"] < 1e-12
+    assert ask(RegressionSubject(model, PairedReader(), TASK))["order_sensitivity"] < 1e-12
 
 
 def test_neither_does_gradient_descent() -> None:
@@ -42,7 +42,7 @@ def test_neither_does_gradient_descent() -> None:
     assert found["prompt_spread"] == pytest.approx(math.sqrt(0.421), rel=0.15)
 
 
-def causal(subject: Subject) -> Subject:
+def causal(subject: RegressionSubject) -> RegressionSubject:
     """The same weights under a causal mask."""
     model = subject.model
     assert isinstance(model, InContextTransformer)
@@ -53,7 +53,7 @@ def causal(subject: Subject) -> Subject:
 
 def test_a_causal_mask_makes_order_count_from_the_second_layer_on() -> None:
     # One layer's query sees the whole context whatever the mask; what it sees in the second depends on the order.
-    one, two = (Subject(gradient_step_model(0.6, d_in=10, steps=k), PairedReader(), TASK) for k in (1, 2))
+    one, two = (RegressionSubject(gradient_step_model(0.6, d_in=10, steps=k), PairedReader(), TASK) for k in (1, 2))
     assert ask(causal(one))["order_sensitivity"] < 1e-12
     assert ask(two)["order_sensitivity"] < 1e-12
     assert ask(causal(two))["order_sensitivity"] > 0.05
@@ -83,7 +83,7 @@ def test_a_part_that_counts_is_measured_at_its_size() -> None:
     assert 0 < ask(small)["order_sensitivity"] < 0.02
 
 
-def _positional(size: float) -> Subject:
+def _positional(size: float) -> RegressionSubject:
     return replace(constructed(), reader=Tilted(size))
 
 
@@ -101,13 +101,13 @@ class Tilted(PairedReader):
 
 
 def test_who_always_says_the_same_has_no_spread_to_compare_with() -> None:
-    subject = Subject(gradient_step_model(0.0, d_in=10), PairedReader(), TASK)
+    subject = RegressionSubject(gradient_step_model(0.0, d_in=10), PairedReader(), TASK)
     assert math.isnan(ask(subject)["order_sensitivity"])
 
 
 def test_shuffled_labels_are_another_prompt_and_not_another_order() -> None:
     found = CONTROLS["shuffled_labels"](constructed())
-    assert isinstance(found, Subject)
+    assert isinstance(found, RegressionSubject)
     # Examples are shuffled after they are ordered: every order pairs inputs with other labels.
     assert ask(found)["order_sensitivity"] > 0.5
 

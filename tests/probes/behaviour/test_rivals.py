@@ -14,7 +14,7 @@ import torch
 from mesa import InContextTransformer, ModelConfig, Run, UserError, generator, train
 from mesa.config.yaml import parse
 from mesa.learners import TrainedLearner
-from probes import GDAlignment, OutOfDistribution, Plan, Subject, WeightProducts, probe_runs
+from probes import GDAlignment, OutOfDistribution, Plan, RegressionSubject, WeightProducts, probe_runs
 from tasks import LinearRegression, PairedReader, SineRegression
 
 MODEL: dict[str, Any] = {"d_model": 6, "input_mlp": 8}
@@ -48,7 +48,7 @@ def test_a_rival_is_the_last_model_of_the_same_seed_in_the_run_beside(runs: tupl
     for seed in (0, 1):
         beside = TrainedLearner(learner.load(seed), PairedReader())
         for step in (0, 12):
-            subject = Subject(model.load(seed, step), PairedReader(), SineRegression())
+            subject = RegressionSubject(model.load(seed, step), PairedReader(), SineRegression())
             alone = GDAlignment(prompts=60, learners=(beside,))(subject, generator(seed, "probe/gd_alignment")).table
             found = table[(table["seed"] == seed) & (table["step"] == step)]
             np.testing.assert_allclose(found["value"], alone["value"])
@@ -78,12 +78,12 @@ def test_a_rival_that_is_not_there_is_an_error(runs: tuple[Run, Run]) -> None:
         probe_runs([(runs[0], [Plan(GDAlignment(60), rival="nowhere")])])
 
 
-def sine_subject(seed: int = 0) -> Subject:
+def sine_subject(seed: int = 0) -> RegressionSubject:
     model = InContextTransformer(ModelConfig(**MODEL, init_variance=2.0), 2, seed=seed, dtype=torch.float64)
-    return Subject(model, PairedReader(), SineRegression())
+    return RegressionSubject(model, PairedReader(), SineRegression())
 
 
-def ask(subject: Subject, rival: Any, **fields: Any) -> pd.DataFrame:
+def ask(subject: RegressionSubject, rival: Any, **fields: Any) -> pd.DataFrame:
     probe = OutOfDistribution(learners=(TrainedLearner(rival, PairedReader()),), **fields)
     assert probe.applies(subject) is None
     return probe(subject, generator(0, "tests/probe")).table
@@ -137,10 +137,10 @@ def test_error_ratio_is_the_distance_in_units_of_the_rivals_own_error() -> None:
 
 def test_other_tasks_have_other_shifts() -> None:
     assert WeightProducts().applies(sine_subject()) is not None
-    linear = Subject(InContextTransformer(ModelConfig(), 11), PairedReader(), LinearRegression())
+    linear = RegressionSubject(InContextTransformer(ModelConfig(), 11), PairedReader(), LinearRegression())
     assert OutOfDistribution().applies(linear) is None
 
     class Other(LinearRegression):
         """Still linear regression."""
 
-    assert OutOfDistribution().applies(Subject(linear.model, linear.reader, Other())) is None
+    assert OutOfDistribution().applies(RegressionSubject(linear.model, linear.reader, Other())) is None

@@ -5,16 +5,16 @@ import torch
 
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
-from probes import CONTROLS, GDAlignment, Subject, WeightProducts, probe_subjects
-from probes.controls.regression import shuffled
+from probes import CONTROLS, GDAlignment, RegressionSubject, WeightProducts, probe_subjects
+from probes.controls.shuffled import shuffled
 from probes.runner import Skipped, measure
 from tasks import LinearRegression, PairedReader
 from tests.helpers.subjects import ANISOTROPIC, constructed, rotated_basis, untrained
 
 
-def control(name: str, subject: Subject) -> Subject:
+def control(name: str, subject: RegressionSubject) -> RegressionSubject:
     found = CONTROLS[name](subject)
-    assert isinstance(found, Subject)
+    assert isinstance(found, RegressionSubject)
     assert found.control == name
     return found
 
@@ -22,7 +22,7 @@ def control(name: str, subject: Subject) -> Subject:
 def test_untrained_is_the_step_0_model_of_the_seed() -> None:
     model = InContextTransformer(ModelConfig(), 11, seed=7)
     trained = InContextTransformer(ModelConfig(), 11, seed=0)
-    again = control("untrained", Subject(trained, PairedReader(), LinearRegression(), seed=7)).model
+    again = control("untrained", RegressionSubject(trained, PairedReader(), LinearRegression(), seed=7)).model
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
     assert not torch.equal(trained.blocks[0].attn.W_Q, model.blocks[0].attn.W_Q)
 
@@ -78,7 +78,7 @@ def test_identified_only_predicts_the_same() -> None:
     kept = control("identified_only", subject)
     # Weights are multiplied out in another order: rounding only.
     torch.testing.assert_close(kept.predict(prompt), subject.predict(prompt), rtol=1e-9, atol=1e-15)
-    other = kept.output(kept.reader.encode(prompt)) - subject.output(subject.reader.encode(prompt))
+    other = kept.output(kept.encode(prompt)) - subject.output(subject.encode(prompt))
     assert other.abs().max() > 1e-12
 
 
@@ -98,7 +98,7 @@ class Foreign(torch.nn.Module):
 
 
 def test_a_foreign_model_is_probed_and_told_what_does_not_apply() -> None:
-    subject = Subject(Foreign(0.6), PairedReader(), LinearRegression())
+    subject = RegressionSubject(Foreign(0.6), PairedReader(), LinearRegression())
     reading, skipped = probe_subjects([GDAlignment(prompts=2000), WeightProducts()], [subject])
     rows = reading.table[(reading.table.metric == "sensitivity_cosine") & (reading.table.learner == "gd")]
     assert rows[rows.control == "none"]["value"].item() == pytest.approx(1, abs=1e-5)
@@ -119,7 +119,7 @@ def test_a_foreign_model_is_probed_and_told_what_does_not_apply() -> None:
     ],
 )
 def test_weights_that_cannot_be_compared_say_why(config: ModelConfig, reason: str) -> None:
-    subject = Subject(InContextTransformer(config, 11), PairedReader(), LinearRegression())
+    subject = RegressionSubject(InContextTransformer(config, 11), PairedReader(), LinearRegression())
     found = measure(WeightProducts(), subject)
     assert isinstance(found, Skipped)
     assert reason in found.reason

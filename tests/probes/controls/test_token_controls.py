@@ -6,19 +6,20 @@ import torch
 from mesa import generator
 from mesa.learners.token_predictors import gradient_step, normalised_bigram
 from mesa.models.language import TokenTransformer
-from probes import CONTROLS, Subject, probe_subjects
-from probes.registry import PROBES
-from probes.runner import TOKEN_CONTROLS, Skipped, measure, probe_of
+from probes import CONTROLS, LanguageSubject, probe_subjects
+from probes.registry import OF_PREDICTIONS, PROBES
+from probes.runner import Skipped, measure, probe_of
 from tasks import NextTokenReader, RepeatedTokens
 from tests.helpers import subjects
 from tests.helpers.token_subjects import CHAIN, untrained
 
+TOKEN_CONTROLS = OF_PREDICTIONS["tokens"]
 FOR_TOKENS = ("composition", "head_attribution", "induction_as_gradient_step", "induction_scores", "token_alignment")
 
 
-def control(name: str, subject: Subject) -> Subject:
+def control(name: str, subject: LanguageSubject) -> LanguageSubject:
     found = CONTROLS[name](subject)
-    assert isinstance(found, Subject)
+    assert isinstance(found, LanguageSubject)
     assert found.control == name
     return found
 
@@ -26,7 +27,7 @@ def control(name: str, subject: Subject) -> Subject:
 def test_untrained_is_the_step_0_model_of_the_seed():
     subject = untrained()
     assert isinstance(subject.model, TokenTransformer)
-    other = Subject(untrained().model, NextTokenReader(), subject.task, seed=1)
+    other = LanguageSubject(untrained().model, NextTokenReader(), subject.task, seed=1)
     for weight in other.model.parameters():
         weight.data.zero_()
     again = control("untrained", other).model
@@ -48,8 +49,8 @@ def test_constructed_heads_are_their_rule(name, rule, scale, task):
 def test_shuffled_tokens_moves_what_is_read_between_the_first_and_the_last():
     subject = untrained(CHAIN)
     prompt = subject.prompts(10, generator(0, "tests/controls"))
-    clean = subject.reader.encode(prompt).values
-    moved = control("shuffled_tokens", subject).reader.encode(prompt).values
+    clean = subject.encode(prompt).values
+    moved = control("shuffled_tokens", subject).encode(prompt).values
     assert torch.equal(moved[:, 0], clean[:, 0]) and torch.equal(moved[:, -1], clean[:, -1])
     assert torch.equal(moved.sort(dim=1).values, clean.sort(dim=1).values)
     assert (moved != clean).any(dim=1).all()
@@ -57,7 +58,7 @@ def test_shuffled_tokens_moves_what_is_read_between_the_first_and_the_last():
 
 @pytest.mark.parametrize("name", TOKEN_CONTROLS[1:])
 def test_controls_of_language_models_say_what_they_are_for(name):
-    assert CONTROLS[name](subjects.untrained()) == "for language models"
+    assert CONTROLS[name](subjects.untrained()) == "it is for language models of token sequences"
 
 
 def test_a_large_vocabulary_has_no_construction():
@@ -82,7 +83,7 @@ def test_a_probe_of_symbols_says_in_one_line_that_it_is_not_for_regression(name)
 @pytest.mark.parametrize("name", [name for name in CONTROLS if not name.startswith("constructed_interleaved")])
 def test_every_control_is_a_subject_or_one_line(name):
     found = CONTROLS[name](untrained(CHAIN))
-    assert isinstance(found, Subject) or (found and "\n" not in found)
+    assert isinstance(found, LanguageSubject) or (found and "\n" not in found)
 
 
 def test_a_suite_measures_token_probes_beside_their_own_controls_and_skips_the_rest_once():

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from mesa import generator
-from probes import Composition, Subject
+from probes import Composition, LanguageSubject
 from tests.helpers.token_subjects import CHAIN, induction, pair_step, untrained
 
 PROBE = Composition()
 
 
-def arrays(subject: Subject) -> dict[str, np.ndarray]:
+def arrays(subject: LanguageSubject) -> dict[str, np.ndarray]:
     return PROBE(subject, generator(0, "tests/composition")).named_arrays()
 
 

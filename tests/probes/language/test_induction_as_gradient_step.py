@@ -9,7 +9,7 @@ import torch
 
 from mesa import generator
 from mesa.learners.token_predictors import gradient_step
-from probes import CONTROLS, InductionAsGradientStep, Subject
+from probes import CONTROLS, InductionAsGradientStep, LanguageSubject
 from tasks import AssociativeRecall
 from tests.helpers.token_subjects import CHAIN, REPEATED, induction, pair_step, untrained
 
@@ -17,11 +17,11 @@ PROBE = InductionAsGradientStep(prompts=24)
 
 
 @cache
-def table_of(subject: Subject) -> pd.DataFrame:
+def table_of(subject: LanguageSubject) -> pd.DataFrame:
     return PROBE(subject, generator(0, "tests/step")).table
 
 
-def values(subject: Subject, metric: str, **where) -> pd.Series:
+def values(subject: LanguageSubject, metric: str, **where) -> pd.Series:
     table = table_of(subject)
     table = table[table["metric"] == metric]
     for name, value in where.items():
@@ -68,7 +68,7 @@ def test_untrained_heads_and_models_are_no_gradient_step(task):
 
 def test_another_order_of_tokens_is_no_gradient_step():
     subject = CONTROLS["shuffled_tokens"](pair_step())
-    assert isinstance(subject, Subject)
+    assert isinstance(subject, LanguageSubject)
     assert values(subject, "relative_distance", scope="model")["gradient_step"] > 0.5
 
 

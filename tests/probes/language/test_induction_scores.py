@@ -9,14 +9,14 @@ import torch
 from mesa import ModelConfig, generator
 from mesa.construction import previous_token_model
 from mesa.models.language import TokenTransformer
-from probes import CONTROLS, InductionScores, Subject
+from probes import CONTROLS, InductionScores, LanguageSubject
 from tasks import AssociativeRecall, MarkovChain, NextTokenReader, RepeatedTokens
 from tests.helpers.token_subjects import CHAIN, REPEATED, induction, pair_step, untrained
 
 PROBE = InductionScores(prompts=16)
 
 
-def read(subject: Subject, probe: InductionScores = PROBE):
+def read(subject: LanguageSubject, probe: InductionScores = PROBE):
     return probe(subject, generator(0, "tests/scores"))
 
 
@@ -87,14 +87,14 @@ def test_untrained_heads_have_what_chance_gives(task):
 
 def test_previous_token_heads_alone_match_no_prefix():
     model = previous_token_model(REPEATED.d_vocab, REPEATED.n_ctx)
-    reading = read(Subject(model, NextTokenReader(), REPEATED))
+    reading = read(LanguageSubject(model, NextTokenReader(), REPEATED))
     assert head(reading, "previous_token").item() == pytest.approx(1)
     assert head(reading, "prefix_matching").item() == pytest.approx(0, abs=1e-12)
 
 
 def test_another_order_of_tokens_hides_the_prefixes_and_not_the_places():
     subject = CONTROLS["shuffled_tokens"](induction())
-    assert isinstance(subject, Subject)
+    assert isinstance(subject, LanguageSubject)
     reading = read(subject)
     assert head(reading, "previous_token")[0, 0] == pytest.approx(1)
     assert head(reading, "prefix_matching")[1, 0] < 0.4
@@ -180,7 +180,7 @@ def test_a_large_vocabulary_is_read_in_the_ids_that_occur():
     task = RepeatedTokens(vocabulary=5000, length=24, shortest=4, longest=8)
     config = ModelConfig(n_layers=1, n_heads=2, d_model=8, d_head=4, kernel="softmax", causal=True)
     model = TokenTransformer(config, task.d_vocab, task.n_ctx, dtype=torch.float64)
-    reading = read(Subject(model, NextTokenReader(), task), InductionScores(prompts=3))
+    reading = read(LanguageSubject(model, NextTokenReader(), task), InductionScores(prompts=3))
     chance = head(reading, "copying")
     assert chance.shape == (1, 2) and 0.02 < chance.mean() < 0.2
     assert reading.array("tokens").max() == 5000

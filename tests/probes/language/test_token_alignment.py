@@ -6,9 +6,10 @@ import torch
 
 from mesa import ModelConfig, generator
 from mesa.models.language import TokenTransformer
-from probes.controls.best_predictor import BestPredictor
+from probes.controls.reference_models import BestPredictor
 from probes.language.token_alignment import TokenAlignment
-from probes.subject import Subject
+from probes.runner import Skipped, measure
+from probes.subject import LanguageSubject
 from tasks import AssociativeRecall, MarkovChain, NextTokenReader, RepeatedTokens, TokenTask
 from tests.helpers.subjects import constructed
 
@@ -16,17 +17,17 @@ PROBE = TokenAlignment(prompts=64)
 TASKS = [MarkovChain(length=40), RepeatedTokens(vocabulary=8, length=20, shortest=4, longest=8), AssociativeRecall()]
 
 
-def best(task: TokenTask) -> Subject:
-    return Subject(BestPredictor(task), NextTokenReader(), task)
+def best(task: TokenTask) -> LanguageSubject:
+    return LanguageSubject(BestPredictor(task), NextTokenReader(), task)
 
 
-def untrained(task: TokenTask) -> Subject:
+def untrained(task: TokenTask) -> LanguageSubject:
     config = ModelConfig(n_layers=2, d_model=16, kernel="softmax", causal=True)
     model = TokenTransformer(config, task.d_vocab, task.n_ctx, seed=3, dtype=torch.float64)
-    return Subject(model, NextTokenReader(), task)
+    return LanguageSubject(model, NextTokenReader(), task)
 
 
-def read(subject: Subject, metric: str) -> dict[str, float]:
+def read(subject: LanguageSubject, metric: str) -> dict[str, float]:
     table = PROBE(subject, generator(0, "tests/tokens")).table
     return table[table["metric"] == metric].set_index("learner")["value"].to_dict()
 
@@ -64,10 +65,11 @@ def test_the_order_of_a_batch_changes_nothing():
 
     plain = untrained(task)
     first = PROBE(plain, generator(0, "order")).table["value"]
-    other = PROBE(Subject(plain.model, plain.reader, Reversed(length=20)), generator(0, "order")).table["value"]
+    other = PROBE(LanguageSubject(plain.model, plain.reader, Reversed(length=20)), generator(0, "order")).table["value"]
     np.testing.assert_allclose(first, other, rtol=1e-12)
 
 
 def test_it_applies_to_token_sequences_alone():
     assert PROBE.applies(best(TASKS[0])) is None
-    assert "token sequences" in str(PROBE.applies(constructed()))
+    skipped = measure(PROBE, constructed())
+    assert isinstance(skipped, Skipped) and "token sequences" in skipped.reason

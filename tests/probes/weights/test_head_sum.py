@@ -9,26 +9,26 @@ import torch
 
 from mesa import InContextTransformer, ModelConfig, generator
 from mesa.construction import from_products, gradient_step_model, softmax_step_model, weight_products
-from probes import CONTROLS, GDAlignment, HeadSum, Subject
+from probes import CONTROLS, GDAlignment, HeadSum, RegressionSubject
 from tasks import LinearRegression, PairedReader
 from tests.helpers.subjects import rotated_basis
 
 TASK = LinearRegression()
 
 
-def subject_of(model: InContextTransformer) -> Subject:
-    return Subject(model, PairedReader(), TASK)
+def subject_of(model: InContextTransformer) -> RegressionSubject:
+    return RegressionSubject(model, PairedReader(), TASK)
 
 
-def softmax_step() -> Subject:
+def softmax_step() -> RegressionSubject:
     return subject_of(softmax_step_model(0.6, d_in=10, context=10))
 
 
-def untrained(heads: int = 2) -> Subject:
+def untrained(heads: int = 2) -> RegressionSubject:
     return subject_of(InContextTransformer(ModelConfig(n_heads=heads, kernel="softmax"), 11, dtype=torch.float64))
 
 
-def ask(subject: Subject) -> pd.DataFrame:
+def ask(subject: RegressionSubject) -> pd.DataFrame:
     assert HeadSum().applies(subject) is None
     return HeadSum()(subject, generator(0, "tests/probe")).table
 
@@ -108,14 +108,14 @@ def test_a_heads_basis_and_the_heads_order_change_nothing(make) -> None:
 def test_what_has_no_such_sum_says_why(config: ModelConfig, reason: str) -> None:
     found = HeadSum().applies(subject_of(InContextTransformer(config, 11)))
     assert found is not None and reason in found
-    two = Subject(InContextTransformer(ModelConfig(), 12), PairedReader(d_out=2), LinearRegression(d_out=2))
+    two = RegressionSubject(InContextTransformer(ModelConfig(), 12), PairedReader(d_out=2), LinearRegression(d_out=2))
     assert "one entry" in (HeadSum().applies(two) or "")
 
 
 def test_the_constructed_softmax_control_nearly_reaches_gradient_descent() -> None:
     """5 % above: it is a step on centred inputs, which has the worth of nine examples rather than ten."""
     found = CONTROLS["constructed_softmax"](untrained())
-    assert isinstance(found, Subject)
+    assert isinstance(found, RegressionSubject)
     table = GDAlignment(prompts=10_000)(found, generator(0, "tests/probe")).table
     loss = float(table[table["metric"] == "loss"]["value"].item())
     gd = float(table[(table["metric"] == "learner_loss") & (table["learner"] == "gd")]["value"].item())
@@ -128,7 +128,7 @@ def test_the_constructed_normed_control_is_the_best_step_behind_the_norm() -> No
         dict(model.named_parameters())["blocks.0.ln1.w"].fill_(7.0)
     subject = subject_of(model)
     found = CONTROLS["constructed_normed"](subject)
-    assert isinstance(found, Subject)
+    assert isinstance(found, RegressionSubject)
     prompt = subject.prompts(5000, generator(0, "tests/normed"))
 
     def loss(size: float) -> float:

@@ -1,0 +1,70 @@
+"""Weights that perform one gradient step in other attention: softmax, behind a norm, or on neighbouring tokens."""
+
+import copy
+from dataclasses import replace
+
+import torch
+
+from mesa.construction.interleaved_step import interleaved_step_model
+from mesa.construction.products import from_products, weight_products
+from mesa.construction.softmax_step import softmax_step_model
+from mesa.learners import GradientDescent
+from mesa.models.in_context import InContextTransformer
+from probes.controls.constructed import tuning_prompts
+from probes.subject import RegressionSubject
+from probes.weights.normalised_products import why_not_attention_only
+from tasks.readers.interleaved import InterleavedReader
+
+
+def constructed_softmax(subject: RegressionSubject) -> RegressionSubject | str:
+    """Two softmax heads that perform one tuned gradient step on centred inputs, to first order in the scores."""
+    reason = why_not_attention_only(subject)
+    if reason is not None:
+        return reason
+    tuning = tuning_prompts(subject)
+    learner = GradientDescent().fit(replace(tuning, x=tuning.x - tuning.x.mean(dim=1, keepdim=True)))
+    shape = {"d_in": tuning.x.shape[-1], "d_out": tuning.y.shape[-1], "dtype": tuning.x.dtype}
+    model = softmax_step_model(learner.step_sizes[0], context=tuning.x.shape[1], **shape)
+    return replace(subject, model=model.to(tuning.x.device, print_details=False), control="constructed_softmax")
+
+
+def constructed_interleaved(subject: RegressionSubject) -> RegressionSubject | str:
+    """Weights that copy and then perform one tuned gradient step, on neighbouring tokens with one-hot positions."""
+    if not isinstance(subject.reader, InterleavedReader):
+        return "for neighbouring tokens"
+    tuning = tuning_prompts(subject)
+    if tuning.y.shape[-1] > 1:
+        return "the construction copies one label, and there are several"
+    step_size = GradientDescent().fit(tuning).step_sizes[0]
+    shape = {"d_in": tuning.x.shape[-1], "context": tuning.x.shape[1], "dtype": tuning.x.dtype}
+    model = interleaved_step_model(step_size, **shape).to(tuning.x.device, print_details=False)
+    reader = InterleavedReader(one_hot=True)
+    return replace(subject, model=model, reader=reader, control="constructed_interleaved")
+
+
+def constructed_normed(subject: RegressionSubject) -> RegressionSubject | str:
+    """The gradient step's weights behind the model's own norm, as initialised, with the step size of least loss."""
+    model = subject.transformer
+    if model is None:
+        return "this model has no place to put other weights in"
+    config = model.config
+    if config.normalization is None or config.n_layers > 1 or set(config.kernels) != {"linear"}:
+        return "for one layer of linear attention behind a norm"
+    if config.d_mlp or config.input_mlp or config.d_model or config.d_head or config.n_heads > 1 or config.final_norm:
+        return "for a norm and one head of linear attention, without MLP, embedding or final norm"
+    tuning = tuning_prompts(subject)
+    unit_step = _step_behind_norm(model, tuning.x.shape[-1], 1.0)
+    # The prediction is linear in the step size.
+    prediction = replace(subject, model=unit_step).predict(tuning)
+    step_size = float((prediction * tuning.target).sum() / prediction.square().sum())
+    scaled_step = _step_behind_norm(model, tuning.x.shape[-1], step_size)
+    return replace(subject, model=scaled_step, control="constructed_normed")
+
+
+def _step_behind_norm(model: InContextTransformer, d_in: int, step_size: float) -> InContextTransformer:
+    fresh = copy.deepcopy(model)
+    fresh.initialise(0)
+    A, V = (torch.zeros_like(product) for product in weight_products(fresh))
+    A[0, 0, :d_in, :d_in] = torch.eye(d_in)
+    V[0, 0, d_in:, d_in:] = -step_size * torch.eye(V.shape[-1] - d_in)
+    return from_products(fresh, A, V)

@@ -1,0 +1,14 @@
+"""The same model on teachers that it was not trained on."""
+
+from dataclasses import replace
+
+from probes.subject import RegressionSubject
+from tasks.regression.linear_regression import LinearRegression
+
+
+def fresh_teachers(subject: RegressionSubject) -> RegressionSubject | str:
+    """The same model on prompts of new teachers, where it was trained on a finite set of them."""
+    task = subject.task
+    if not isinstance(task, LinearRegression) or task.teachers is None:
+        return "its teachers are fresh already"
+    return replace(subject, task=replace(task, teachers=None), control="fresh_teachers")
