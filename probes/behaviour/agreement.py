@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from mesa.learners import GradientDescent, Learner, PreconditionedGradientDescent
-from mesa.models.in_context import InContextTransformer
 from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.reader import half_squared_error
@@ -21,9 +20,8 @@ def default_learners(subject: RegressionSubject) -> tuple[Learner, ...]:
     steps, one = subject.n_layers, PreconditionedGradientDescent()
     if steps == 1:
         return GradientDescent(), one
-    model = subject.model
-    mine = isinstance(model, InContextTransformer)
-    clip, tied = (model.config.clip, model.config.tied) if mine else (None, False)
+    model = subject.transformer
+    clip, tied = (None, False) if model is None else (model.config.clip, model.config.tied)
     apart = () if tied else (GradientDescent(gamma=0.0, steps=steps, shared=False, clip=clip),)
     return (GradientDescent(steps=steps, clip=clip), GradientDescent(gamma=0.0, steps=steps, clip=clip), *apart, one)
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from mesa.learners import ConjugateGradients, GradientDescent, Learner, Newton, Ridge
-from mesa.models.in_context import InContextTransformer
 from probes.behaviour.agreement import fitted, relative_distance
 from probes.reading import Reading
 from probes.subject import RegressionSubject
@@ -109,8 +108,8 @@ class _Stages:
 
 def _default(subject: RegressionSubject, most: int) -> tuple[Learner, ...]:
     """Learners that are fitted have a step per layer, clipped as the model's tokens are; the others `most` steps."""
-    model, layers = subject.transformer, subject.n_layers
-    clip = model.config.clip if isinstance(model, InContextTransformer) else None
+    layers = subject.n_layers
+    clip = None if subject.transformer is None else subject.transformer.config.clip
     plain, corrected = (GradientDescent(steps=layers, clip=clip, gamma=gamma) for gamma in (None, 0.0))
     return plain, corrected, Newton(most), ConjugateGradients(most), Ridge.least_squares(), Ridge()
 
