@@ -29,7 +29,7 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Seeds in parallel, a p
 def list_() -> None:
     """List tasks, models, learners, probes and analyses, a line each."""
     from analyses.registry import ANALYSES, BENCHES
-    from mesa.config.presets import ABOUT
+    from mesa.config.presets import CONFIGURATIONS
     from mesa.registry import LEARNERS, TOKEN_PREDICTORS
     from probes.registry import PROBES
     from tasks.registry import READERS, TASKS
@@ -37,7 +37,7 @@ def list_() -> None:
     sections: dict[str, Mapping[str, Any]] = {
         "tasks": TASKS,
         "readers": READERS,
-        "models (mesa config NAME)": ABOUT,
+        "models (mesa config NAME)": CONFIGURATIONS,
         "learners": LEARNERS,
         "token predictors": TOKEN_PREDICTORS,
         "probes": PROBES,
@@ -55,11 +55,12 @@ def list_() -> None:
 @app.command()
 def config(name: Annotated[str, typer.Argument(help="A model of `mesa list`.")]) -> None:
     """Print a complete, commented YAML configuration to start from."""
-    from mesa.config.presets import ABOUT, preset
+    from mesa.config.presets import CONFIGURATIONS, preset
+
+    row = CONFIGURATIONS[name]
     from mesa.config.yaml import dump
 
-    found = preset(name)
-    typer.echo(dump(found, f"{name}: {ABOUT[name]}\nTrain it with: mesa train FILE --out runs/{name}"), nl=False)
+    typer.echo(dump(preset(name), f"{name}: {row.about}\nTrain it with: mesa train FILE --out runs/{name}"), nl=False)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from tasks.lazy import lazily
 
 if TYPE_CHECKING:
     from mesa.config.presets import preset
-    from mesa.config.schema import ModelConfig, RunConfig, TrainingConfig
+    from mesa.config.schema import InContextConfig, LanguageConfig, RunConfig, TrainingConfig
     from mesa.errors import DamagedCheckpoint, UserError
     from mesa.models.in_context import InContextTransformer
     from mesa.rng import generator
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DamagedCheckpoint",
+    "InContextConfig",
     "InContextTransformer",
-    "ModelConfig",
+    "LanguageConfig",
     "Run",
     "RunConfig",
     "TrainingConfig",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    **dict.fromkeys(("ModelConfig", "RunConfig", "TrainingConfig"), "mesa.config.schema"),
+    **dict.fromkeys(("InContextConfig", "LanguageConfig", "RunConfig", "TrainingConfig"), "mesa.config.schema"),
     **dict.fromkeys(("DamagedCheckpoint", "UserError"), "mesa.errors"),
     "InContextTransformer": "mesa.models.in_context",
     "preset": "mesa.config.presets",

@@ -74,6 +74,6 @@ def model(config: "RunConfig", seed: int) -> "InContextTransformer | TokenTransf
         raise UserError(f"training.device: {device!r} is asked for, but torch sees no GPU here")
     settings = {"seed": seed, "dtype": getattr(torch, config.training.dtype), "device": device}
     asked = task(config.task)
-    if READERS[config.reader].prompts == "tokens":
+    if config.model.kind == "language":
         return TokenTransformer(config.model, asked.d_vocab, asked.n_ctx, **settings)
     return InContextTransformer(config.model, d_token(asked, reader(config)), **settings)

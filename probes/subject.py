@@ -121,9 +121,9 @@ class RegressionSubject(_Subject["nn.Module | RegressionPredictor", Task]):
     (batch pos d_token), in the reader's layout, and returns a residual stream (batch pos d_model) that it can decode;
     or a predictor, whose last step is then the prediction.
 
-    >>> from mesa import InContextTransformer, ModelConfig
+    >>> from mesa import InContextConfig, InContextTransformer
     >>> from tasks import LinearRegression, PairedReader
-    >>> model = InContextTransformer(ModelConfig(), d_token=4)
+    >>> model = InContextTransformer(InContextConfig(), d_token=4)
     >>> subject = RegressionSubject(model, PairedReader(), LinearRegression(d_in=3))
     >>> subject.predict(subject.prompts(5, torch.Generator().manual_seed(0))).shape
     torch.Size([5, 1, 1])
@@ -200,11 +200,11 @@ class LanguageSubject(_Subject["nn.Module | TokenPredictor", TokenTask]):
     `model` is a HookedTransformer, a TransformerBridge or any other module that takes ids (batch pos) and returns
     logits (batch pos d_vocab); or a predictor, whose log-probabilities are then the logits.
 
-    >>> from mesa import ModelConfig
+    >>> from mesa import LanguageConfig
     >>> from mesa.models.language import TokenTransformer
     >>> from tasks import MarkovChain, NextTokenReader
     >>> task = MarkovChain(vocabulary=3, length=8)
-    >>> model = TokenTransformer(ModelConfig(d_model=8, kernel="softmax", causal=True), task.d_vocab, task.n_ctx)
+    >>> model = TokenTransformer(LanguageConfig(d_model=8, kernel="softmax"), task.d_vocab, task.n_ctx)
     >>> subject = LanguageSubject(model, NextTokenReader(), task)
     >>> subject.predict(subject.prompts(5, torch.Generator().manual_seed(0))).shape
     torch.Size([5, 8, 4])

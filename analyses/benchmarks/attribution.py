@@ -15,7 +15,7 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 
 from analyses.benchmarks.timing import alternate
-from mesa.config.schema import ModelConfig
+from mesa.config.schema import InContextConfig, LanguageConfig
 from mesa.models.in_context import InContextTransformer
 from mesa.models.language import TokenTransformer
 from mesa.rng import generator
@@ -49,13 +49,12 @@ class Row:
 def symbols(d_model: int) -> Subject:
     """Softmax attention on repeated tokens, sequences of 48, heads of d_model / 8."""
     task = RepeatedTokens()
-    config = ModelConfig(
+    config = LanguageConfig(
         n_layers=LAYERS,
         n_heads=HEADS,
         d_model=d_model,
         d_head=d_model // HEADS,
         kernel="softmax",
-        causal=True,
         init_variance=1.0,
     )
     return LanguageSubject(TokenTransformer(config, task.d_vocab, task.n_ctx), NextTokenReader(), task)
@@ -63,7 +62,7 @@ def symbols(d_model: int) -> Subject:
 
 def regression(kernel: Any) -> Subject:
     """Attention on ten examples and a query, heads as wide as the tokens."""
-    config = ModelConfig(n_layers=LAYERS, n_heads=HEADS, kernel=kernel, init_variance=0.1)
+    config = InContextConfig(n_layers=LAYERS, n_heads=HEADS, kernel=kernel, init_variance=0.1)
     return RegressionSubject(InContextTransformer(config, 11), PairedReader(), LinearRegression())
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mesa.config.schema import ModelConfig
+from mesa.config.schema import InContextConfig
 from mesa.construction import gradient_step_model
 from mesa.learners import GradientDescent, Learner, PreconditionedGradientDescent
 from mesa.learners.descent import typical_norm
@@ -191,7 +191,7 @@ def _built(kind: str, task: LinearRegression) -> InContextTransformer:
 def _untrained(layers: int, task: LinearRegression, source: torch.Generator) -> InContextTransformer:
     seed = int(torch.randint(1000, (1,), generator=source))
     # Far larger weights than at the start of training, so that what it computes is not nothing.
-    config = ModelConfig(n_layers=layers, init_variance=0.5)
+    config = InContextConfig(n_layers=layers, init_variance=0.5)
     return InContextTransformer(config, task.d_in + 1, seed=seed, dtype=torch.float64)
 
 

@@ -1,13 +1,20 @@
-"""Validated, frozen configuration: a value is refused here or it is good everywhere."""
+"""Configurations that are validated and frozen: a wrong value is refused when the configuration is made."""
 
 import math
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing_extensions import override
+
+from tasks.registry import READERS, TASKS, Prompts
 
 Kernel = Literal["linear", "softmax"]
 Count = Annotated[int, Field(ge=1, le=2**31)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+StrictT = TypeVar("StrictT", bound="Strict")
 
 
 class Strict(BaseModel):
@@ -15,32 +22,28 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
+    @override
+    def model_copy(self: StrictT, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> StrictT:
+        """The same configuration with some fields replaced; it is validated like a new one."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**{**fields, **(update or {})})
 
-class ModelConfig(Strict):
-    """An in-context transformer; the defaults are one layer of linear self-attention ([VO] section 3).
 
-    >>> ModelConfig(n_layers=2, tied=True).kernels
-    ('linear', 'linear')
-    """
+class TransformerConfig(Strict):
+    """The layers of a transformer: the fields that models of both kinds have."""
 
     n_layers: Count = 1
     """layers K"""
     n_heads: Count = 1
     """heads per layer"""
-    d_model: Count | None = None
-    """width; null: the token's width, without an embedding"""
     d_head: Count | None = None
     """width of a head; null: d_model"""
     kernel: Kernel | list[Kernel] = "linear"
     """linear or softmax, or a list with one per layer"""
-    attention: Literal["trained", "gradient_step"] = "trained"
-    """gradient_step: each layer is frozen at one step of GD on a token's last entry, eta/N = 1/attn_scale"""
     tied: bool = False
     """all layers share their weights"""
     bias: bool = False
     """train the biases of attention (zero and frozen otherwise)"""
-    causal: bool = False
-    """a token attends to no later one"""
     normalization: Literal["LN", "RMS"] | None = None
     """norm before each block: LN, RMS or null"""
     final_norm: bool = False
@@ -49,37 +52,20 @@ class ModelConfig(Strict):
     """hidden width of the MLP in each layer; null: attention only"""
     act_fn: Literal["gelu_new", "gelu", "relu", "silu"] = "gelu_new"
     """activation of every MLP"""
-    input_mlp: Count | None = None
-    """hidden width of a residual MLP on tokens before layer 0"""
-    clip: Positive | None = None
-    """clamp tokens to +-clip after every layer"""
     attn_scale: Positive | None = None
     """divide scores by this; null: 1 linear, sqrt(d_head) softmax"""
     init_variance: Positive = 0.002
     """weights are truncated normal, variance this/(K fan_in)"""
 
     @model_validator(mode="after")
-    def _consistent(self) -> "ModelConfig":
+    def _consistent(self) -> "TransformerConfig":
         if isinstance(self.kernel, list) and len(self.kernel) != self.n_layers:
             raise ValueError(f"kernel: {len(self.kernel)} entries, but n_layers is {self.n_layers}: one each is needed")
         if self.tied and len(set(self.kernels)) > 1:
             raise ValueError(f"kernel: tied layers share one kernel, got {self.kernels}")
         if self.final_norm and self.normalization is None:
             raise ValueError("final_norm: true needs a normalization, which is null")
-        if self.attention == "gradient_step":
-            self._steps()
         return self
-
-    def _steps(self) -> None:
-        """Refuse what a frozen gradient step cannot be: one head with a linear kernel, and something else to train."""
-        if set(self.kernels) != {"linear"}:
-            raise ValueError(f"attention: a gradient step has a linear kernel, got {self.kernels}")
-        for name, plain in (("n_heads", 1), ("d_head", None), ("bias", False)):
-            if getattr(self, name) != plain:
-                rule = "must stay at its default: a gradient step has one head, as wide as the model, and no bias"
-                raise ValueError(f"{name}: {getattr(self, name)!r} {rule}")
-        if self.d_model is None and self.input_mlp is None and self.d_mlp is None:
-            raise ValueError("attention: gradient_step leaves nothing to train without a d_model, input_mlp or d_mlp")
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
@@ -89,6 +75,62 @@ class ModelConfig(Strict):
     def scale(self, kernel: Kernel, d_head: int) -> float:
         """What attention scores are divided by: no scale for linear kernels, sqrt(d_head) for softmax."""
         return self.attn_scale or (1.0 if kernel == "linear" else math.sqrt(d_head))
+
+
+class InContextConfig(TransformerConfig):
+    """A transformer on float tokens, for regression prompts; the defaults are one linear layer ([VO] section 3).
+
+    >>> InContextConfig(n_layers=2, tied=True).kernels
+    ('linear', 'linear')
+    """
+
+    prompts: ClassVar[Prompts] = "regression"
+
+    kind: Literal["in_context"] = "in_context"
+    """in_context (float tokens, regression) or language (token ids, next-token logits)"""
+    d_model: Count | None = None
+    """width; null: the token's width, without an embedding"""
+    attention: Literal["trained", "gradient_step"] = "trained"
+    """gradient_step: each layer is frozen at one step of GD on a token's last entry, eta/N = 1/attn_scale"""
+    causal: bool = False
+    """a token attends to no later one"""
+    input_mlp: Count | None = None
+    """hidden width of a residual MLP on tokens before layer 0"""
+    clip: Positive | None = None
+    """clamp tokens to +-clip after every layer"""
+
+    @model_validator(mode="after")
+    def _gradient_step(self) -> "InContextConfig":
+        """Refuse what a frozen gradient step cannot be: it has one linear head, and something else must train."""
+        if self.attention != "gradient_step":
+            return self
+        if set(self.kernels) != {"linear"}:
+            raise ValueError(f"attention: a gradient step has a linear kernel, got {self.kernels}")
+        for name, default in (("n_heads", 1), ("d_head", None), ("bias", False)):
+            if getattr(self, name) != default:
+                rule = "must stay at its default: a gradient step has one head, as wide as the model, and no bias"
+                raise ValueError(f"{name}: {getattr(self, name)!r} {rule}")
+        if self.d_model is None and self.input_mlp is None and self.d_mlp is None:
+            raise ValueError("attention: gradient_step leaves nothing to train without a d_model, input_mlp or d_mlp")
+        return self
+
+
+class LanguageConfig(TransformerConfig):
+    """A causal transformer on token ids with learned positions, for prompts of tokens.
+
+    >>> LanguageConfig(n_layers=2, d_model=16, kernel="softmax").kind
+    'language'
+    """
+
+    prompts: ClassVar[Prompts] = "tokens"
+
+    kind: Literal["language"] = "language"
+    """in_context (float tokens, regression) or language (token ids, next-token logits)"""
+    d_model: Count
+    """width of the residual stream"""
+
+
+ModelConfig: TypeAlias = InContextConfig | LanguageConfig
 
 
 class TrainingConfig(Strict):
@@ -136,35 +178,33 @@ class RunConfig(Strict):
     task: dict[str, Any] = Field(default_factory=lambda: {"name": "linear_regression"}, description="see `mesa list`")
     reader: str = "paired"
     """token layout, see `mesa list`"""
-    model: ModelConfig = Field(default_factory=lambda: ModelConfig())
+    model: Annotated[ModelConfig, Field(discriminator="kind")] = Field(default_factory=lambda: InContextConfig())
     training: TrainingConfig = Field(default_factory=lambda: TrainingConfig())
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
     """seeds 0 .. seeds-1, independent of one another"""
 
+    @field_validator("model", mode="before")
+    @classmethod
+    def _with_kind(cls, model: object) -> object:
+        return {"kind": "in_context", **model} if isinstance(model, dict) else model
+
     @model_validator(mode="after")
-    def _known(self) -> "RunConfig":
+    def _agrees(self) -> "RunConfig":
+        """Refuse a reader or a model of other prompts than the task's; fill in the task's defaults."""
         from mesa.build import complete_task
-        from tasks.registry import READERS, TASKS
 
         # Filling in the task's defaults here makes the saved configuration complete.
         object.__setattr__(self, "task", complete_task(self.task))
-        prompts = TASKS[self.task["name"]].prompts
+        name = self.task["name"]
+        prompts = TASKS[name].prompts
         if READERS[self.reader].prompts != prompts:
-            fitting = " or ".join(name for name, row in READERS.items() if row.prompts == prompts)
-            raise ValueError(f"reader: {self.reader!r} does not read {self.task['name']}: {fitting} does")
-        if prompts == "tokens":
-            self._language_model()
-        elif self.model.attention == "gradient_step" and self.task["d_out"] != 1:
+            fitting = " or ".join(reader for reader, row in READERS.items() if row.prompts == prompts)
+            raise ValueError(f"reader: {self.reader!r} does not read {name}: {fitting} does")
+        if self.model.prompts != prompts:
+            kind = LanguageConfig if prompts == "tokens" else InContextConfig
+            rule = f"{name} draws prompts of {prompts}, which a model of kind {kind.model_fields['kind'].default} takes"
+            raise ValueError(f"model.kind: {self.model.kind!r} does not fit the task: {rule}")
+        if self.model.kind == "in_context" and self.model.attention == "gradient_step" and self.task["d_out"] != 1:
             rule = "a gradient step predicts one entry, the last"
             raise ValueError(f"model.attention: {rule}, and task.d_out is {self.task['d_out']}")
         return self
-
-    def _language_model(self) -> None:
-        """Refuse what a model of symbols cannot be: it needs a width, and sees nothing of what it predicts."""
-        if self.model.d_model is None:
-            raise ValueError("model.d_model: null is the width of float tokens; a model of symbols needs a number")
-        if not self.model.causal:
-            raise ValueError("model.causal: false would show a model of symbols what it is to predict")
-        for name, plain in (("input_mlp", None), ("clip", None), ("attention", "trained")):
-            if getattr(self.model, name) != plain:
-                raise ValueError(f"model.{name}: {getattr(self.model, name)!r} is for float tokens, not for symbols")

@@ -2,8 +2,8 @@
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,34 +13,62 @@ def explain(error: ValidationError, root: type[Any], prefix: str = "") -> str:
     return "; ".join(_clauses(error, root, prefix))
 
 
+@dataclass(frozen=True)
+class _Location:
+    """Where a rule was broken: the field's dotted name, its last part, and the class that should hold it."""
+
+    name: str
+    leaf: str
+    owner: type[Any]
+
+
 def _clauses(error: ValidationError, root: type[Any], prefix: str) -> Iterator[str]:
-    refused: dict[tuple[str, str], list[str]] = {}
+    rules_by_field: dict[tuple[str, str], list[str]] = {}
     for item in error.errors():
-        # Where a field may be of several types, pydantic names each of them as a place of its own, in brackets.
-        path = [str(part) for part in item["loc"] if "[" not in str(part)]
-        place = ".".join([prefix, *path] if prefix else path)
+        # Where a field may be of several types, pydantic appends each of them to the location, in brackets.
+        location = _location([str(key) for key in item["loc"] if "[" not in str(key)], root, prefix)
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            known = _names(root, path[:-1])
-            near = difflib.get_close_matches(path[-1], known, n=1)
+            known = _names(location.owner)
+            near = difflib.get_close_matches(location.leaf, known, n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else f"; known: {', '.join(known)}"
-            yield f"{place}: unknown key{hint}"
+            yield f"{location.name}: unknown key{hint}"
+        elif item["type"] == "missing":
+            yield f"{location.name}: is not given, and has no default"
+        elif item["type"] == "union_tag_invalid":
+            context = item.get("ctx", {})
+            field = f"{location.name}.{context['discriminator'].strip(chr(39))}"
+            yield f"{field}: {context['tag']!r} is refused: must be one of {context['expected_tags']}"
         elif item["type"] == "value_error":
             rule = str(item.get("ctx", {}).get("error", item["msg"]))
             # Our own validators name the field inside the section that they check.
-            yield f"{place}.{rule}" if place else rule
+            yield f"{location.name}.{rule}" if location.name else rule
         else:
             rule = f"{item['msg'][0].lower()}{item['msg'][1:]}"
-            refused.setdefault((place, repr(item["input"])), []).append(rule)
-    for (place, value), rules in refused.items():
-        yield f"{place}: {value} is refused: {', or '.join(dict.fromkeys(rules))}"
+            rules_by_field.setdefault((location.name, repr(item["input"])), []).append(rule)
+    for (name, value), rules in rules_by_field.items():
+        yield f"{name}: {value} is refused: {', or '.join(dict.fromkeys(rules))}"
 
 
-def _names(root: type[Any], path: list[str]) -> list[str]:
-    for part in path:
-        if not issubclass(root, BaseModel) or part not in root.model_fields:
-            return []
-        annotation = root.model_fields[part].annotation
-        root = annotation if isinstance(annotation, type) else dict
-    if is_dataclass(root):
-        return [field.name for field in fields(root)]
-    return list(root.model_fields) if issubclass(root, BaseModel) else []
+def _location(keys: list[str], root: type[Any], prefix: str) -> _Location:
+    """The location without the tags of unions, which pydantic puts behind the name of the field."""
+    names, owner, inside = [prefix] if prefix else [], root, root
+    remaining = iter(keys)
+    for key in remaining:
+        names.append(key)
+        owner = inside
+        if not (issubclass(owner, BaseModel) and key in owner.model_fields):
+            inside = dict
+            continue
+        field = owner.model_fields[key]
+        inside = field.annotation if isinstance(field.annotation, type) else dict
+        if field.discriminator is not None:
+            tag = next(remaining, None)
+            members = {each.model_fields[str(field.discriminator)].default: each for each in get_args(field.annotation)}
+            inside = members.get(tag, dict)
+    return _Location(".".join(names), keys[-1] if keys else "", owner)
+
+
+def _names(owner: type[Any]) -> list[str]:
+    if is_dataclass(owner):
+        return [field.name for field in fields(owner)]
+    return list(owner.model_fields) if issubclass(owner, BaseModel) else []

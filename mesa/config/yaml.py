@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from yaml.constructor import ConstructorError
 
 from mesa.build import task_class
-from mesa.config.schema import ModelConfig, RunConfig, TrainingConfig
+from mesa.config.schema import RunConfig
+from mesa.config.upgrade import upgraded
 from mesa.config.validation import explain
 from mesa.errors import UserError
 
@@ -105,9 +106,9 @@ def assign(settings: Settings, assignments: Sequence[str]) -> Settings:
 
 
 def parse(settings: Settings) -> RunConfig:
-    """Validate settings; UserError with one clause for every field that breaks a rule."""
+    """Validate settings, also those that an earlier version wrote; UserError with a clause for every wrong field."""
     try:
-        return RunConfig(**settings)
+        return RunConfig(**upgraded(settings))
     except ValidationError as error:
         raise UserError(explain(error, RunConfig)) from None
     except TypeError as error:
@@ -139,8 +140,8 @@ def dump(config: RunConfig, heading: str = "", versions: dict[str, str] | None =
     about = {field.name: field.metadata.get("about", "") for field in fields(task_class(config.task["name"]))}
     lines += ["task:", *_section(config.task, {"name": "see `mesa list`", **about})]
     lines += [_line("reader", config.reader, _about(RunConfig)["reader"])]
-    for name, cls in (("model", ModelConfig), ("training", TrainingConfig)):
-        lines += [f"{name}:", *_section(getattr(config, name).model_dump(), _about(cls))]
+    for name, section in (("model", config.model), ("training", config.training)):
+        lines += [f"{name}:", *_section(section.model_dump(), _about(type(section)))]
     lines += [_line("seeds", config.seeds, _about(RunConfig)["seeds"])]
     if versions:
         lines += ["versions:", *_section(versions, {})]
@@ -152,7 +153,9 @@ def _about(cls: type[BaseModel]) -> dict[str, str]:
 
 
 def _section(values: Settings, about: dict[str, str]) -> list[str]:
-    return ["  " + _line(name, value, about.get(name, "")) for name, value in values.items()]
+    # The kind comes first: it decides which other fields there are.
+    ordered = sorted(values, key=lambda name: name != "kind")
+    return ["  " + _line(name, values[name], about.get(name, "")) for name in ordered]
 
 
 def _line(name: str, value: Any, about: str) -> str:

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.config.schema import ModelConfig
+from mesa.config.schema import InContextConfig
 from mesa.construction.products import from_products
 from mesa.models.in_context import InContextTransformer
 
@@ -53,7 +53,7 @@ def gradient_step_model(
     if start is not None and any(gammas):
         raise ValueError("start: with a gamma the weights start at zero; put another start into the tokens")
     width = d_in + d_out
-    config = ModelConfig(n_layers=steps, n_heads=n_heads, tied=tied, clip=clip)
+    config = InContextConfig(n_layers=steps, n_heads=n_heads, tied=tied, clip=clip)
     model = InContextTransformer(config, width, dtype=dtype)
     P = torch.eye(d_in, dtype=dtype) if preconditioner is None else preconditioner.to(dtype)
     W0 = torch.zeros(d_in, d_out, dtype=dtype) if start is None else start.to(dtype)

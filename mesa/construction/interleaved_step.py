@@ -18,7 +18,7 @@ One next-token head and one linear head alone cannot do it: the second head is w
 
 import torch
 
-from mesa.config.schema import ModelConfig
+from mesa.config.schema import InContextConfig
 from mesa.construction.products import from_products
 from mesa.models.in_context import InContextTransformer
 
@@ -45,7 +45,7 @@ def interleaved_step_model(
     width = d_in + 2 * context + 3
     last, target, result = d_in - 1, width - 2, width - 1
     model = InContextTransformer(
-        ModelConfig(n_layers=2, n_heads=2, kernel=["softmax", "linear"]), width, seed=0, dtype=dtype
+        InContextConfig(n_layers=2, n_heads=2, kernel=["softmax", "linear"]), width, seed=0, dtype=dtype
     )
     A = torch.zeros(2, 2, width, width, dtype=dtype)
     V = torch.zeros_like(A)

@@ -12,7 +12,7 @@ the tokens, and linear attention computes nothing else.
 
 import torch
 
-from mesa.config.schema import ModelConfig
+from mesa.config.schema import InContextConfig
 from mesa.construction.products import from_products
 from mesa.models.in_context import InContextTransformer
 
@@ -31,7 +31,7 @@ def newton_model(
     if steps < 1:
         raise ValueError(f"steps: {steps} must be at least 1")
     width, layers = 2 * d_in + d_out, steps + 2
-    model = InContextTransformer(ModelConfig(n_layers=layers, d_model=width), d_in + d_out, dtype=dtype)
+    model = InContextTransformer(InContextConfig(n_layers=layers, d_model=width), d_in + d_out, dtype=dtype)
     x, v, y = slice(0, d_in), slice(d_in, 2 * d_in), slice(2 * d_in, width)
     eye = torch.eye(d_in, dtype=dtype)
     A = torch.zeros(layers, 1, width, width, dtype=dtype)

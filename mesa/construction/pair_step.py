@@ -10,7 +10,7 @@ or a previous-token head has written it: then the linear layer is the second one
 
 import torch
 
-from mesa.config.schema import ModelConfig
+from mesa.config.schema import InContextConfig
 from mesa.construction.induction_head import write_copy
 from mesa.construction.previous_token import Channels, blank, write_previous_token
 from mesa.construction.products import from_products
@@ -41,7 +41,7 @@ def pair_step_layer(step_size: float, *, d_vocab: int, dtype: torch.dtype = torc
     [0.0, 1.0, 0.0]
     """
     width = 3 * d_vocab
-    model = InContextTransformer(ModelConfig(causal=True), width, dtype=dtype)
+    model = InContextTransformer(InContextConfig(causal=True), width, dtype=dtype)
     A, V = torch.zeros(2, 1, 1, width, width, dtype=dtype)
     eye, now = torch.eye(d_vocab, dtype=dtype), slice(d_vocab, 2 * d_vocab)
     A[0, 0, now, :d_vocab] = eye

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.config.schema import Kernel, ModelConfig
+from mesa.config.schema import Kernel, LanguageConfig
 from mesa.models.language import TokenTransformer
 
 
@@ -82,13 +82,12 @@ def blank(
         if value < 1:
             raise ValueError(f"{name}: {value} must be at least 1")
     channels = Channels(d_vocab, n_ctx)
-    config = ModelConfig(
+    config = LanguageConfig(
         n_layers=len(kernel),
         n_heads=n_heads,
         d_model=channels.width,
         d_head=d_head,
         kernel=list(kernel),
-        causal=True,
         attn_scale=1.0,
     )
     model = TokenTransformer(config, d_vocab, n_ctx, dtype=dtype)

@@ -25,8 +25,8 @@ def from_products(model: InContextTransformer, A: Products, V: Products) -> InCo
 
     Raises ValueError unless d_head = d_model, for a wrong shape, and for tied layers with different products.
 
-    >>> from mesa.config.schema import ModelConfig
-    >>> model = InContextTransformer(ModelConfig(), d_token=4)
+    >>> from mesa.config.schema import InContextConfig
+    >>> model = InContextTransformer(InContextConfig(), d_token=4)
     >>> A, V = weight_products(model)
     >>> bool(torch.allclose(weight_products(from_products(model, A, V))[1], V))
     True

@@ -9,7 +9,7 @@ inputs: that the mean is lost, softmax cannot undo, so the step itself is not re
 
 import torch
 
-from mesa.config.schema import ModelConfig
+from mesa.config.schema import InContextConfig
 from mesa.construction.products import from_products
 from mesa.models.in_context import InContextTransformer
 
@@ -35,7 +35,7 @@ def softmax_step_model(
     if not sharpness > 0:
         raise ValueError(f"sharpness: {sharpness} must be positive: scores of zero carry nothing")
     width = d_in + d_out
-    model = InContextTransformer(ModelConfig(n_heads=2, kernel="softmax"), width, dtype=dtype)
+    model = InContextTransformer(InContextConfig(n_heads=2, kernel="softmax"), width, dtype=dtype)
     A = torch.zeros(1, 2, width, width, dtype=dtype)
     V = torch.zeros_like(A)
     for head, sign in enumerate((1.0, -1.0)):

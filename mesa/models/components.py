@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.utilities.activation_functions import SUPPORTED_ACTIVATIONS, ActivationFunction
 
-from mesa.config.schema import ModelConfig
+from mesa.config.schema import InContextConfig
 
 
 class TokenEmbed(nn.Module):
@@ -16,7 +16,7 @@ class TokenEmbed(nn.Module):
     configured, a residual MLP with a bias in its hidden layer ([VO] section 4, non-linear regression).
     """
 
-    def __init__(self, d_token: int, d_model: int, config: ModelConfig, dtype: torch.dtype) -> None:
+    def __init__(self, d_token: int, d_model: int, config: InContextConfig, dtype: torch.dtype) -> None:
         super().__init__()
         self.hook_linear = HookPoint()
         self.identity = config.d_model is None

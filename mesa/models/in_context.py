@@ -1,26 +1,19 @@
 """The transformer that takes float prompts: a HookedTransformer by configuration."""
 
-import math
-import warnings
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformer_lens import ActivationCache, HookedTransformer, HookedTransformerConfig
-from transformer_lens.components import Embed
+from transformer_lens import ActivationCache, HookedTransformer
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.utilities import Slice
 
-from mesa.config.schema import ModelConfig
+from mesa.config.schema import InContextConfig
 from mesa.models.attention import KernelAttention
 from mesa.models.components import ClippedResidual, IdentityUnembed, TokenEmbed
-from mesa.rng import generator
+from mesa.models.initialisation import draw_weights, finish, freeze, make_layers, transformer_settings
 from tasks.readers.reader import Inputs
-
-# The standard deviation of a unit normal cut at +-2.
-_CUT = 0.87962566103423978
 
 
 class InContextTransformer(HookedTransformer):
@@ -30,14 +23,14 @@ class InContextTransformer(HookedTransformer):
     (batch pos d_model), which a reader decodes. Hooks, caches and weight shapes are TransformerLens's.
     Weights are a function of `seed`; the global random state is left alone.
 
-    >>> model = InContextTransformer(ModelConfig(), d_token=4)
+    >>> model = InContextTransformer(InContextConfig(), d_token=4)
     >>> model(Inputs(torch.ones(2, 6, 4), queries=1)).shape
     torch.Size([2, 6, 4])
     """
 
     def __init__(
         self,
-        config: ModelConfig,
+        config: InContextConfig,
         d_token: int,
         *,
         seed: int = 0,
@@ -45,43 +38,29 @@ class InContextTransformer(HookedTransformer):
         device: torch.device | str = "cpu",
     ) -> None:
         d_model = config.d_model or d_token
-        d_head = config.d_head or d_model
-        cfg = HookedTransformerConfig(
-            n_layers=config.n_layers,
-            d_model=d_model,
-            d_head=d_head,
-            n_heads=config.n_heads,
+        cfg = transformer_settings(
+            config,
+            d_model,
             n_ctx=1,  # sizes only a position table, which is removed below
             d_vocab=d_token,
             d_vocab_out=d_model,
-            d_mlp=config.d_mlp or 1,
-            attn_only=config.d_mlp is None,
-            act_fn=config.act_fn,
-            normalization_type=config.normalization,
-            attention_dir="causal" if config.causal else "bidirectional",
-            init_weights=False,
+            attention="causal" if config.causal else "bidirectional",
             dtype=dtype,
-            device=str(device),
+            device=device,
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            super().__init__(cfg, move_to_device=False)
+        make_layers(self, cfg)
         self.config = config
         del self.pos_embed, self.hook_pos_embed
         self.embed = TokenEmbed(d_token, d_model, config, dtype)
         self.unembed = IdentityUnembed(d_model, dtype)
-        if not config.final_norm:
-            self.ln_final = nn.Identity()
         for layer, (block, kernel) in enumerate(zip(self.blocks, config.kernels, strict=True)):
-            block.attn = KernelAttention(cfg, layer, kernel, config.scale(kernel, d_head))
+            block.attn = KernelAttention(cfg, layer, kernel, config.scale(kernel, cfg.d_head))
             if config.clip is not None:
                 block.hook_resid_post = ClippedResidual(config.clip)
-        freeze(self, config)
-        if config.tied:
-            tie(self)
+        if config.attention == "gradient_step":
+            freeze(self, _STEP)
+        finish(self, config, device)
         self.initialise(seed)
-        self.to(device, print_details=False)
-        self.setup()
 
     def initialise(self, seed: int) -> None:
         """Draw the weights afresh: truncated normal of variance init_variance / (K fan_in), biases zero.
@@ -138,50 +117,6 @@ class ClippedCache(ActivationCache):
 
 
 _STEP = ("W_Q", "W_K", "W_V", "W_O")
-
-
-def freeze(model: HookedTransformer, config: ModelConfig) -> None:
-    """Keep what is not trained out of training; the shapes stay TransformerLens's, an untrained bias is a zero."""
-    biases = () if config.bias else ("b_Q", "b_K", "b_V", "b_O")
-    steps = _STEP if config.attention == "gradient_step" else ()
-    for block in model.blocks:
-        for name in (*biases, *steps):
-            getattr(block.attn, name).requires_grad_(False)
-
-
-def tie(model: HookedTransformer) -> None:
-    """Make the Parameters of all blocks one; blocks stay distinct, so that each layer has its own hooks."""
-    first = dict(model.blocks[0].named_modules())
-    for block in list(model.blocks)[1:]:
-        for path, module in block.named_modules():
-            for name in list(module._parameters):
-                setattr(module, name, getattr(first[path], name))
-
-
-def draw_weights(model: HookedTransformer, variance: float, seed: int, fixed: Mapping[str, Tensor]) -> None:
-    """Weights from a truncated normal of this variance / (K fan_in), norms one, the rest zero; `fixed` ones as given.
-
-    An embedding's fan_in is the width that it writes to: what stands there is then of the scale `variance`.
-    """
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            leaf = name.rpartition(".")[2]
-            if leaf in fixed:
-                weight.copy_(fixed[leaf])
-            elif leaf.startswith("W_"):
-                std = math.sqrt(variance / (model.cfg.n_layers * _fan_in(model, leaf, weight))) / _CUT
-                # Drawn on the CPU, so that a seed means the same weights on every device.
-                draw = torch.empty(weight.shape, dtype=torch.float32)
-                nn.init.trunc_normal_(draw, 0.0, std, -2 * std, 2 * std, generator(seed, f"init/{name}"))
-                weight.copy_(draw)
-            else:
-                weight.fill_(1.0 if leaf == "w" else 0.0)
-
-
-def _fan_in(model: HookedTransformer, leaf: str, weight: Tensor) -> int:
-    if leaf == "W_pos" or (leaf == "W_E" and isinstance(model.embed, Embed)):
-        return weight.shape[-1]
-    return weight.shape[-2] * (model.cfg.n_heads if leaf == "W_O" else 1)
 
 
 def _step(name: str, d_model: int) -> Float[Tensor, "d_model d_model"]:

@@ -1,15 +1,13 @@
-"""The language model of symbols: a plain HookedTransformer by configuration, its weights a function of a seed."""
+"""The language model: a HookedTransformer on token ids, made from a configuration and a seed."""
 
-import warnings
 from typing import Any
 
 import torch
-from torch import nn
-from transformer_lens import HookedTransformer, HookedTransformerConfig
+from transformer_lens import HookedTransformer
 
-from mesa.config.schema import ModelConfig
+from mesa.config.schema import LanguageConfig
 from mesa.models.attention import KernelAttention
-from mesa.models.in_context import draw_weights, freeze, tie
+from mesa.models.initialisation import draw_weights, finish, make_layers, transformer_settings
 from tasks.readers.reader import Inputs
 
 
@@ -20,14 +18,14 @@ class TokenTransformer(HookedTransformer):
     where the configuration asks for a linear kernel, the pattern is the scores. The unembedding has no bias that
     trains. Weights are a function of `seed`; the global random state is left alone.
 
-    >>> config = ModelConfig(n_layers=2, d_model=16, kernel="softmax", causal=True)
+    >>> config = LanguageConfig(n_layers=2, d_model=16, kernel="softmax")
     >>> TokenTransformer(config, d_vocab=5, n_ctx=8)(torch.tensor([[4, 0, 1]])).shape
     torch.Size([1, 3, 5])
     """
 
     def __init__(
         self,
-        config: ModelConfig,
+        config: LanguageConfig,
         d_vocab: int,
         n_ctx: int,
         *,
@@ -35,42 +33,24 @@ class TokenTransformer(HookedTransformer):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        if config.d_model is None or not config.causal:
-            raise ValueError("config: a model of symbols needs a d_model and causal: true")
-        d_head = config.d_head or config.d_model
-        scale = config.scale("softmax", d_head)
-        cfg = HookedTransformerConfig(
-            n_layers=config.n_layers,
-            d_model=config.d_model,
-            d_head=d_head,
-            n_heads=config.n_heads,
+        cfg = transformer_settings(
+            config,
+            config.d_model,
             n_ctx=n_ctx,
             d_vocab=d_vocab,
-            d_mlp=config.d_mlp or 1,
-            attn_only=config.d_mlp is None,
-            act_fn=config.act_fn,
-            normalization_type=config.normalization,
-            attn_scale=scale,
-            init_weights=False,
+            d_vocab_out=d_vocab,
+            attention="causal",
             dtype=dtype,
-            device=str(device),
+            device=device,
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            super().__init__(cfg, move_to_device=False)
+        make_layers(self, cfg)
         self.config = config
-        if not config.final_norm:
-            self.ln_final = nn.Identity()
         for layer, (block, kernel) in enumerate(zip(self.blocks, config.kernels, strict=True)):
             if kernel == "linear":
-                block.attn = KernelAttention(cfg, layer, kernel, config.scale(kernel, d_head))
-        freeze(self, config)
+                block.attn = KernelAttention(cfg, layer, kernel, config.scale(kernel, cfg.d_head))
         self.unembed.b_U.requires_grad_(False)
-        if config.tied:
-            tie(self)
+        finish(self, config, device)
         self.initialise(seed)
-        self.to(device, print_details=False)
-        self.setup()
 
     def initialise(self, seed: int) -> None:
         """Draw the weights afresh: truncated normal of variance init_variance / (K fan_in), biases zero."""

@@ -28,11 +28,11 @@ class TokenAlignment:
     `bigram`, the successors so far of the current symbol, each counted once more; `best`, the task's own
     (uniform, unigram, bigram: [EDEL] Edelman et al. 2024, arXiv 2402.11004).
 
-    >>> from mesa.config.schema import ModelConfig
+    >>> from mesa.config.schema import LanguageConfig
     >>> from mesa.models.language import TokenTransformer
     >>> from tasks import MarkovChain, NextTokenReader
     >>> task = MarkovChain(vocabulary=3, length=8)
-    >>> model = TokenTransformer(ModelConfig(d_model=8, kernel="softmax", causal=True), task.d_vocab, task.n_ctx)
+    >>> model = TokenTransformer(LanguageConfig(d_model=8, kernel="softmax"), task.d_vocab, task.n_ctx)
     >>> subject = LanguageSubject(model, NextTokenReader(), task)
     >>> reading = TokenAlignment(prompts=10)(subject, torch.Generator().manual_seed(0))
     >>> sorted(reading.table["learner"].dropna().unique())

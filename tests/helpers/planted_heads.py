@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, LanguageConfig, generator
 from mesa.construction import from_products
 from mesa.models.language import TokenTransformer
 from probes import LanguageSubject, RegressionSubject
@@ -43,7 +43,7 @@ def regression(sizes: Mapping[int, float], heads: int = 4, decoys: float = 0.02,
 
     Decoys' A and V are random; `decoys` is the size of what they write to the labels, of 1 what they write elsewhere.
     """
-    model = InContextTransformer(ModelConfig(n_layers=layers, n_heads=heads), 11, dtype=torch.float64)
+    model = InContextTransformer(InContextConfig(n_layers=layers, n_heads=heads), 11, dtype=torch.float64)
     source = generator(0, "tests/decoys")
     A, V = 0.1 * torch.randn(2, layers, heads, 11, 11, generator=source, dtype=torch.float64)
     V[..., -1] *= decoys
@@ -103,7 +103,7 @@ def _blank(task: Any, layers: int, heads: int, slots: int) -> TokenTransformer:
     """Slots of one-hot symbols, the first of them the token's and the last what is unembedded, then one-hot places."""
     V, P = task.d_vocab, task.n_ctx
     width = slots * V + P
-    config = ModelConfig(n_layers=layers, n_heads=heads, d_model=width, d_head=max(V, P), kernel="softmax", causal=True)
+    config = LanguageConfig(n_layers=layers, n_heads=heads, d_model=width, d_head=max(V, P), kernel="softmax")
     model = TokenTransformer(config, V, P, dtype=torch.float64)
     with torch.no_grad():
         model.embed.W_E.copy_(torch.eye(V, width))

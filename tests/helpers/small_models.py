@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, LanguageConfig, generator
 from mesa.models.language import TokenTransformer
 from probes import LanguageSubject, RegressionSubject, Subject
 from probes.attribution.corruption import corrupted, usable
@@ -20,13 +20,13 @@ REPEATED = RepeatedTokens(vocabulary=6, length=8, shortest=2, longest=4)
 
 def symbols(**config: Any) -> LanguageSubject:
     settings = {"n_layers": 3, "n_heads": 2, "d_model": 12, "d_head": 6, "kernel": "softmax", "init_variance": 3.0}
-    chosen = ModelConfig(**{**settings, "causal": True, **config})
+    chosen = LanguageConfig(**{**settings, **config})
     return LanguageSubject(drawn(TokenTransformer(chosen, 7, 8, dtype=torch.float64)), NextTokenReader(), REPEATED)
 
 
 def numbers(reader: Any, d_token: int, **config: Any) -> RegressionSubject:
     settings = {"n_layers": 3, "n_heads": 2, "init_variance": 0.5, **config}
-    model = drawn(InContextTransformer(ModelConfig(**settings), d_token, dtype=torch.float64))
+    model = drawn(InContextTransformer(InContextConfig(**settings), d_token, dtype=torch.float64))
     return RegressionSubject(model, reader, LinearRegression())
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import from_products, gradient_step_model, weight_products
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from probes import RegressionSubject
@@ -32,7 +32,9 @@ def preconditioned(task: LinearRegression = ANISOTROPIC) -> RegressionSubject:
 
 def untrained(task: LinearRegression = TASK) -> RegressionSubject:
     """A model as initialised, in float64."""
-    return RegressionSubject(InContextTransformer(ModelConfig(), 11, seed=1, dtype=torch.float64), PairedReader(), task)
+    return RegressionSubject(
+        InContextTransformer(InContextConfig(), 11, seed=1, dtype=torch.float64), PairedReader(), task
+    )
 
 
 def rotated_basis(subject: RegressionSubject, seed: int = 0) -> RegressionSubject:

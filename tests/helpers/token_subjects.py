@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from mesa import ModelConfig, generator
+from mesa import LanguageConfig, generator
 from mesa.construction import induction_model, pair_step_model
 from mesa.models.language import TokenTransformer
 from probes import LanguageSubject
@@ -27,7 +27,7 @@ def pair_step(task: Any = CHAIN, heads: int = 2) -> LanguageSubject:
 def untrained(task: Any = REPEATED, **config: Any) -> LanguageSubject:
     """Two layers of four heads as initialised, in float64."""
     shape = {"n_layers": 2, "n_heads": 4, "d_model": 32, "d_head": 8, "kernel": "softmax", "init_variance": 1.0}
-    settings = ModelConfig(**{**shape, **config}, causal=True)
+    settings = LanguageConfig(**{**shape, **config})
     model = TokenTransformer(settings, task.d_vocab, task.n_ctx, seed=1, dtype=torch.float64)
     return LanguageSubject(model, NextTokenReader(), task)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig
+from mesa import InContextConfig, InContextTransformer
 from tasks import Inputs
 
 
@@ -15,7 +15,7 @@ def lively() -> Callable[..., InContextTransformer]:
     """A model of a configuration with every parameter, biases too, drawn from N(0, .4^2) (norms' gains about 1)."""
 
     def make(d_token: int = 4, dtype: torch.dtype = torch.float64, **config: Any) -> InContextTransformer:
-        model = InContextTransformer(ModelConfig(**config), d_token, dtype=dtype)
+        model = InContextTransformer(InContextConfig(**config), d_token, dtype=dtype)
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for name, weight in model.named_parameters():

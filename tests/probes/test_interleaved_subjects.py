@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig
+from mesa import InContextConfig, InContextTransformer
 from probes import Reading, RegressionSubject
 from probes.registry import PROBES
 from probes.runner import Skipped, measure, probe_of
@@ -23,7 +23,7 @@ MEASURING = {
 
 @pytest.mark.parametrize("name", PROBES)
 def test_every_probe_measures_or_says_why_not(name: str) -> None:
-    config = ModelConfig(n_layers=2, kernel=["softmax", "linear"])
+    config = InContextConfig(n_layers=2, kernel=["softmax", "linear"])
     model = InContextTransformer(config, 14, dtype=torch.float64)
     subject = RegressionSubject(model, InterleavedReader(), LinearRegression(d_in=4, context=3))
     found = measure(probe_of(name, 60), subject)

@@ -101,6 +101,12 @@ KEYS = [
     ("training: {learning_rte: 1}", "training.learning_rte: unknown key (did you mean 'learning_rate'?)"),
     ("model: {heads: 2}", "model.heads: unknown key (did you mean 'n_heads'?)"),
     ("model: {zzz: 2}", "model.zzz: unknown key; known: n_layers, n_heads"),
+    ("model: {kind: languag}", "model.kind: 'languag' is refused: must be one of 'in_context', 'language'"),
+    (
+        "model: {kind: language, d_mode: 2}",
+        "model.d_model: is not given, and has no default; model.d_mode: unknown key",
+    ),
+    ("model: 5", "model: 5 is refused: input should be a valid dictionary"),
     ("task: {name: linear_regression, contex: 3}", "task.contex: unknown key (did you mean 'context'?)"),
     ("task: {name: linear_regresion}", "task.name: 'linear_regresion' is not known (did you mean 'linear_regression'"),
     ("task: {}", "task.name: 'None' is not known"),

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesa.config import yaml as config_file
-from mesa.config.presets import ABOUT, preset
-from mesa.config.schema import ModelConfig, RunConfig, TrainingConfig
+from mesa.config.presets import CONFIGURATIONS, preset
+from mesa.config.schema import InContextConfig, LanguageConfig, RunConfig, TrainingConfig
 from mesa.errors import UserError
 
 
@@ -82,7 +82,7 @@ def round_trip(config: RunConfig, folder: Path) -> RunConfig:
     return config_file.load(folder / "config.yaml")
 
 
-@pytest.mark.parametrize("name", ABOUT)
+@pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_every_preset_survives_being_written_and_read(name: str, tmp_path: Path) -> None:
     assert round_trip(preset(name), tmp_path) == preset(name)
 
@@ -92,7 +92,7 @@ COUNT = st.integers(1, 10**6)
 OPTIONAL_COUNT = st.none() | COUNT
 MODELS = st.integers(1, 4).flatmap(
     lambda layers: st.builds(
-        ModelConfig,
+        InContextConfig,
         n_layers=st.just(layers),
         n_heads=COUNT,
         d_model=OPTIONAL_COUNT,
@@ -133,3 +133,22 @@ def test_every_configuration_survives_being_written_and_read(
     again = round_trip(config, tmp_path_factory.getbasetemp())
     assert again == config and not config_file.differences(again, config)
     assert again.model_dump_json() == config.model_dump_json()
+
+
+def test_a_configuration_of_version_0_1_0_is_read() -> None:
+    # As 0.1.0 wrote them: no kind of model, every field in every model, and two readers by other names.
+    shared = {"n_layers": 2, "n_heads": 1, "d_head": None, "kernel": "softmax", "tied": False, "bias": False}
+    fields = {**shared, "attention": "trained", "input_mlp": None, "clip": None, "init_variance": 1.0}
+    model = {**fields, "d_model": 8, "causal": True}
+    language = {"task": {"name": "markov_chain"}, "reader": "symbols", "model": model}
+    regression = {"reader": "neighbouring", "model": {**fields, "d_model": None, "causal": False}}
+    assert config_file.parse(language) == RunConfig(
+        task={"name": "markov_chain"},
+        reader="next_token",
+        model=LanguageConfig(n_layers=2, d_model=8, kernel="softmax", init_variance=1.0),
+    )
+    assert config_file.parse(regression) == RunConfig(
+        reader="interleaved", model=InContextConfig(n_layers=2, kernel="softmax", init_variance=1.0)
+    )
+    with pytest.raises(UserError, match=r"model\.causal: unknown key"):
+        config_file.parse({**language, "model": {**model, "causal": False}})

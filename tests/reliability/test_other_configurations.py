@@ -13,7 +13,7 @@ def test_another_configuration_is_refused_field_by_field(trained: Run, tiny: Any
     before = (trained.path / "config.yaml").read_bytes()
     other = mesa.RunConfig(
         task={"name": "linear_regression", "d_in": 3, "context": 5},
-        model=mesa.ModelConfig(kernel="softmax"),
+        model=mesa.InContextConfig(kernel="softmax"),
         training=tiny(batch=32, steps=299).training,
         seeds=3,
     )
@@ -52,7 +52,7 @@ OTHER: dict[str, dict[str, Any]] = {
 
 def test_the_table_of_changes_knows_every_field(trained: Run) -> None:
     settings = trained.config.model_dump()
-    assert {section: set(settings[section]) - {"name", "steps"} for section in OTHER} == {
+    assert {section: set(settings[section]) - {"name", "kind", "steps"} for section in OTHER} == {
         section: set(fields) for section, fields in OTHER.items()
     }
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analyses.cli import app
-from mesa import ModelConfig, Run, RunConfig, TrainingConfig, UserError, train
+from mesa import InContextConfig, Run, RunConfig, TrainingConfig, UserError, train
 
 SMALL = TrainingConfig(steps=300, batch=256, held_out=64, learning_rate=1e-2, gradient_clip=None)
 
@@ -15,7 +15,7 @@ SMALL = TrainingConfig(steps=300, batch=256, held_out=64, learning_rate=1e-2, gr
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One layer of two heads that has learnt most of a gradient step in three dimensions."""
     task = {"name": "linear_regression", "d_in": 3, "context": 6}
-    config = RunConfig(task=task, model=ModelConfig(n_heads=2, init_variance=0.1), training=SMALL, seeds=2)
+    config = RunConfig(task=task, model=InContextConfig(n_heads=2, init_variance=0.1), training=SMALL, seeds=2)
     found = Run.create(tmp_path_factory.mktemp("attribute") / "small", config)
     train(found)
     return found.path

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, fast
+from mesa import InContextConfig, InContextTransformer, fast
 from tasks import PairedReader
 
 EXACT = {
@@ -33,17 +33,17 @@ INEXACT = {
 
 @pytest.mark.parametrize("fields", EXACT.values(), ids=EXACT.keys())
 def test_attention_alone_has_a_path(fields):
-    assert fast.path(InContextTransformer(ModelConfig(**fields), 4), PairedReader()) is not None
+    assert fast.path(InContextTransformer(InContextConfig(**fields), 4), PairedReader()) is not None
 
 
 @pytest.mark.parametrize("fields", INEXACT.values(), ids=INEXACT.keys())
 def test_everything_else_has_none(fields):
-    assert fast.path(InContextTransformer(ModelConfig(**fields), 4), PairedReader()) is None
+    assert fast.path(InContextTransformer(InContextConfig(**fields), 4), PairedReader()) is None
 
 
 @pytest.mark.parametrize("name", ["b_Q", "b_K", "b_V", "b_O"])
 def test_a_frozen_bias_that_is_not_zero_has_none(name):
-    model = InContextTransformer(ModelConfig(n_layers=2), 4)
+    model = InContextTransformer(InContextConfig(n_layers=2), 4)
     with torch.no_grad():
         getattr(model.blocks[1].attn, name).fill_(0.1)
     assert fast.path(model, PairedReader()) is None
@@ -54,11 +54,11 @@ def test_a_reader_that_may_read_otherwise_has_none():
     class Other(PairedReader):
         """Reads with the other sign."""
 
-    assert fast.path(InContextTransformer(ModelConfig(), 4), Other()) is None
+    assert fast.path(InContextTransformer(InContextConfig(), 4), Other()) is None
 
 
 def test_every_field_of_the_configuration_was_considered():
     # A new field must be put on one of the two lists above, or be one of those that change only the start.
     named = {field for fields in (*EXACT.values(), *INEXACT.values()) for field in fields}
-    harmless = {"init_variance", "act_fn"}
-    assert named | harmless == set(ModelConfig.model_fields)
+    harmless = {"init_variance", "act_fn", "kind"}
+    assert named | harmless == set(InContextConfig.model_fields)

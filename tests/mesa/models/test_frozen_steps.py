@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, RunConfig, TrainingConfig, preset
+from mesa import InContextConfig, InContextTransformer, RunConfig, TrainingConfig, preset
 from mesa.config.yaml import parse
 from mesa.errors import UserError
 from mesa.learners import GradientDescent
 from mesa.training.trainer import Trainer
 from tasks import PairedReader, RegressionPrompt, SineRegression
 
-STEP = ModelConfig(d_model=7, input_mlp=11, attention="gradient_step", attn_scale=2.5)
+STEP = InContextConfig(d_model=7, input_mlp=11, attention="gradient_step", attn_scale=2.5)
 FROZEN = ("W_Q", "W_K", "W_V", "W_O")
 
 
@@ -83,7 +83,7 @@ def test_training_moves_the_embedding_and_leaves_the_step(fast):
 def test_what_a_gradient_step_cannot_be_is_refused(fields, message):
     settings = {**STEP.model_dump(), **fields}
     with pytest.raises(ValueError, match=message):
-        ModelConfig(**settings)
+        InContextConfig(**settings)
     with pytest.raises(UserError, match=f"^model.{message}"):
         parse({"model": settings})
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig
-from mesa.models.in_context import _CUT
+from mesa import InContextConfig, InContextTransformer
+from mesa.models.initialisation import _CUT
 
 WIDE = {"n_layers": 2, "n_heads": 3, "d_head": 40, "d_model": 50, "d_mlp": 60, "input_mlp": 70, "act_fn": "relu"}
 FAN_IN = {
@@ -27,7 +27,7 @@ def test_variance_and_cut(name, fan_in):
     # 12,000 draws and more: several seeds of one model.
     draws = torch.cat(
         [
-            InContextTransformer(ModelConfig(**WIDE), d_token=30, seed=seed).get_parameter(name).detach().flatten()
+            InContextTransformer(InContextConfig(**WIDE), d_token=30, seed=seed).get_parameter(name).detach().flatten()
             for seed in range(8)
         ]
     ).double()
@@ -47,13 +47,14 @@ def test_the_cut_normal_has_the_deviation_that_the_law_divides_by():
 
 
 def test_tied_layers_count_as_layers():
-    tied = InContextTransformer(ModelConfig(n_layers=8, tied=True, d_head=100), d_token=100)
+    tied = InContextTransformer(InContextConfig(n_layers=8, tied=True, d_head=100), d_token=100)
     # 10,000 draws: five standard errors of a variance are 7 %.
     assert tied.blocks[0].attn.W_Q.var().item() == pytest.approx(0.002 / (8 * 100), rel=0.07)
 
 
 def test_biases_start_at_zero_and_gains_at_one():
-    model = InContextTransformer(ModelConfig(**{**WIDE, "normalization": "LN", "final_norm": True, "bias": True}), 30)
+    config = InContextConfig(**{**WIDE, "normalization": "LN", "final_norm": True, "bias": True})
+    model = InContextTransformer(config, 30)
     leaves = {name: weight for name, weight in model.named_parameters() if not name.rpartition(".")[2].startswith("W_")}
     assert {name.rpartition(".")[2] for name in leaves} == {"b_Q", "b_K", "b_V", "b_O", "b_in", "b_out", "w", "b"}
     for name, weight in leaves.items():
@@ -62,7 +63,7 @@ def test_biases_start_at_zero_and_gains_at_one():
 
 def test_a_seed_is_one_set_of_weights():
     def weights(seed, **other):
-        return dict(InContextTransformer(ModelConfig(n_layers=2), 4, seed=seed, **other).named_parameters())
+        return dict(InContextTransformer(InContextConfig(n_layers=2), 4, seed=seed, **other).named_parameters())
 
     first, again, other = weights(0), weights(0), weights(1)
     drawn = [name for name in first if ".W_" in name]
@@ -75,8 +76,8 @@ def test_a_seed_is_one_set_of_weights():
 
 
 def test_initialise_draws_afresh():
-    model = InContextTransformer(ModelConfig(), 4, seed=0)
-    other = InContextTransformer(ModelConfig(), 4, seed=5)
+    model = InContextTransformer(InContextConfig(), 4, seed=0)
+    other = InContextTransformer(InContextConfig(), 4, seed=5)
     model.initialise(5)
     assert torch.equal(model.blocks[0].attn.W_Q, other.blocks[0].attn.W_Q)
 
@@ -84,8 +85,8 @@ def test_initialise_draws_afresh():
 def test_the_global_random_state_is_neither_read_nor_moved():
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = InContextTransformer(ModelConfig(**WIDE), 30)
+    first = InContextTransformer(InContextConfig(**WIDE), 30)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    second = InContextTransformer(ModelConfig(**WIDE), 30)
+    second = InContextTransformer(InContextConfig(**WIDE), 30)
     assert torch.equal(first.blocks[0].attn.W_Q, second.blocks[0].attn.W_Q)

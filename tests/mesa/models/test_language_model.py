@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 import torch
 
-from mesa import ModelConfig, RunConfig
+from mesa import InContextConfig, LanguageConfig, RunConfig, UserError
+from mesa.config.yaml import parse
 from mesa.models.language import TokenTransformer
 from tasks import Inputs
 
-CONFIG: dict[str, Any] = {"n_layers": 2, "n_heads": 2, "d_model": 6, "d_head": 3, "causal": True}
+CONFIG: dict[str, Any] = {"n_layers": 2, "n_heads": 2, "d_model": 6, "d_head": 3}
 
 
 def model(seed: int = 0, **changes: Any) -> TokenTransformer:
-    config = ModelConfig(**{**CONFIG, "init_variance": 3.0, **changes})
+    config = LanguageConfig(**{**CONFIG, "init_variance": 3.0, **changes})
     return TokenTransformer(config, d_vocab=5, n_ctx=8, seed=seed, dtype=torch.float64)
 
 
@@ -65,34 +66,54 @@ def test_weights_are_a_function_of_the_seed_and_the_global_state_is_left_alone()
 
 
 def test_weights_have_the_variance_that_is_asked_for():
-    config = ModelConfig(n_layers=2, d_model=64, d_head=64, kernel="softmax", causal=True, init_variance=0.5)
+    config = LanguageConfig(n_layers=2, d_model=64, d_head=64, kernel="softmax", init_variance=0.5)
     transformer = TokenTransformer(config, d_vocab=50, n_ctx=40)
     for weight in (transformer.W_E, transformer.W_pos, transformer.W_Q, transformer.W_O, transformer.W_U):
         # variance / (layers * fan_in), fan_in 64 for all of these; 2,560 draws or more are within 10 %.
         assert weight.var().item() == pytest.approx(0.5 / (2 * 64), rel=0.1)
 
 
-@pytest.mark.parametrize("changes", [{"d_model": None}, {"causal": False}])
-def test_a_model_without_a_width_or_with_a_view_of_what_comes_is_refused(changes):
-    with pytest.raises(ValueError, match=r"^config: a model of symbols needs a d_model and causal: true"):
-        model(**changes)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("d_model", None), ("causal", True), ("input_mlp", 4), ("clip", 1.0), ("attention", "trained")],
+)
+def test_a_field_of_in_context_models_cannot_be_written(field, value):
+    settings = {"task": {"name": "markov_chain"}, "reader": "next_token"}
+    with pytest.raises(UserError, match=rf"^model\.{field}: (unknown key|None is refused)"):
+        parse({**settings, "model": {"kind": "language", **CONFIG, field: value}})
+
+
+def test_a_language_model_needs_a_width():
+    settings = {"task": {"name": "markov_chain"}, "reader": "next_token", "model": {"kind": "language"}}
+    with pytest.raises(UserError, match=r"^model\.d_model: is not given, and has no default$"):
+        parse(settings)
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("d_model", None), ("causal", False), ("input_mlp", 4), ("clip", 1.0), ("attention", "gradient_step")],
+    ("task", "reader", "own", "other"),
+    [
+        ("markov_chain", "next_token", LanguageConfig, InContextConfig),
+        ("linear_regression", "paired", InContextConfig, LanguageConfig),
+    ],
 )
-@pytest.mark.parametrize("task", ["repeated_tokens", "associative_recall", "markov_chain"])
-def test_a_configuration_is_refused_by_the_field(task, field, value):
-    with pytest.raises(ValueError, match=rf"model\.{field}: "):
-        RunConfig(
-            task={"name": task},
-            reader="next_token",
-            model=ModelConfig(**{**CONFIG, "n_heads": 1, "d_head": None, "d_mlp": 4, field: value}),
-        )
+def test_a_model_of_the_other_kind_is_refused(task, reader, own, other):
+    RunConfig(task={"name": task}, reader=reader, model=own(**CONFIG))
+    kinds = [config.model_fields["kind"].default for config in (other, own)]
+    with pytest.raises(
+        ValueError, match=rf"model.kind: '{kinds[0]}' does not fit the task: .* of kind {kinds[1]} takes"
+    ):
+        RunConfig(task={"name": task}, reader=reader, model=other(**CONFIG))
+
+
+def test_a_copy_with_a_wrong_value_is_refused():
+    config = LanguageConfig(**CONFIG)
+    assert config.model_copy(update={"n_heads": 3}).n_heads == 3
+    for wrong in ({"n_heads": 0}, {"causal": True}, {"kernel": ["linear"]}):
+        with pytest.raises(ValueError, match="validation error"):
+            config.model_copy(update=wrong)
 
 
 @pytest.mark.parametrize(("task", "reader"), [("markov_chain", "paired"), ("linear_regression", "next_token")])
 def test_a_reader_that_does_not_fit_its_task_is_refused(task, reader):
     with pytest.raises(ValueError, match=rf"reader: '{reader}' does not read {task}"):
-        RunConfig(task={"name": task}, reader=reader, model=ModelConfig(**CONFIG))
+        RunConfig(task={"name": task}, reader=reader, model=LanguageConfig(**CONFIG))

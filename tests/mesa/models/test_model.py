@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig
+from mesa import InContextConfig, InContextTransformer
 from tasks import Inputs
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 3), (2, 6, 5), (6, 4), (2, 1, 6, 4)])
 def test_tokens_of_another_shape_are_refused(shape):
-    model = InContextTransformer(ModelConfig(), d_token=4)
+    model = InContextTransformer(InContextConfig(), d_token=4)
     with pytest.raises(ValueError, match=r"tokens: shape .* must be \(batch, pos, 4\)"):
         model(torch.zeros(shape))
 
@@ -67,7 +67,7 @@ def test_a_final_norm_is_applied_only_where_it_is_configured(lively, tokens):
 
 
 def test_biases_are_frozen_zeros_unless_they_are_trained():
-    frozen, trained = (InContextTransformer(ModelConfig(n_layers=2, bias=bias), 4) for bias in (False, True))
+    frozen, trained = (InContextTransformer(InContextConfig(n_layers=2, bias=bias), 4) for bias in (False, True))
     for model in (frozen, trained):
         biases = {name: weight for name, weight in model.named_parameters() if ".attn.b_" in name}
         assert len(biases) == 8

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig
+from mesa import InContextConfig, InContextTransformer
 
 CASES = {
     "plain": {},
@@ -75,6 +75,8 @@ def test_a_copy_is_tied_too_and_to_itself_alone(lively):
 
 
 def test_moving_to_another_type_keeps_the_tie():
-    model = InContextTransformer(ModelConfig(n_layers=2, tied=True), d_token=4).to(torch.float64, print_details=False)
+    model = InContextTransformer(InContextConfig(n_layers=2, tied=True), d_token=4).to(
+        torch.float64, print_details=False
+    )
     assert model.blocks[1].attn.W_Q is model.blocks[0].attn.W_Q
     assert model.blocks[1].attn.W_Q.dtype == torch.float64

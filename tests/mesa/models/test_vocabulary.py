@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 
-from mesa import InContextTransformer, ModelConfig
+from mesa import InContextConfig, InContextTransformer
 from mesa.models.in_context import hook_points
 
 CASES: dict[str, dict[str, Any]] = {
@@ -30,7 +30,7 @@ def theirs(ours: InContextTransformer) -> HookedTransformer:
 
 @pytest.mark.parametrize("fields", CASES.values(), ids=CASES.keys())
 def test_every_hook_point_of_a_plain_model_is_there_but_for_positions(fields):
-    ours = InContextTransformer(ModelConfig(**fields), d_token=4)
+    ours = InContextTransformer(InContextConfig(**fields), d_token=4)
     wanted = set(hook_points(theirs(ours))) - {"hook_pos_embed"}
     assert "blocks.0.attn.hook_pattern" in wanted
     assert wanted <= set(hook_points(ours))
@@ -39,7 +39,7 @@ def test_every_hook_point_of_a_plain_model_is_there_but_for_positions(fields):
 
 @pytest.mark.parametrize("fields", CASES.values(), ids=CASES.keys())
 def test_every_weight_of_a_block_has_its_name_and_shape(fields):
-    ours = InContextTransformer(ModelConfig(**fields), d_token=4)
+    ours = InContextTransformer(InContextConfig(**fields), d_token=4)
     for mine, other in zip(ours.blocks, theirs(ours).blocks, strict=True):
         assert {name: weight.shape for name, weight in mine.named_parameters()} == {
             name: weight.shape for name, weight in other.named_parameters()
@@ -56,12 +56,12 @@ def test_the_stacked_weights_and_circuits_of_transformer_lens_work(lively):
 def test_building_a_model_warns_of_nothing():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        InContextTransformer(ModelConfig(n_layers=2, d_mlp=3, normalization="LN"), d_token=4)
+        InContextTransformer(InContextConfig(n_layers=2, d_mlp=3, normalization="LN"), d_token=4)
     assert not caught
 
 
 def test_the_silence_ends_with_the_constructor():
     # Elsewhere the warning is still given, so a user's own HookedTransformer is not silenced by ours.
-    ours = InContextTransformer(ModelConfig(), d_token=4)
+    ours = InContextTransformer(InContextConfig(), d_token=4)
     with pytest.warns(DeprecationWarning):
         HookedTransformer(HookedTransformerConfig.from_dict({**ours.cfg.to_dict(), "init_weights": False}))

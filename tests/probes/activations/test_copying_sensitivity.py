@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import interleaved_step_model
 from mesa.learners import GradientDescent
 from probes import CONTROLS, CopyingSensitivity, GDAlignment, RegressionSubject, probe_subjects
@@ -25,7 +25,7 @@ def built() -> RegressionSubject:
 
 def drawn(scale: float = 1.0, **fields: Any) -> RegressionSubject:
     """A model with random weights, in float64."""
-    config = ModelConfig(n_layers=2, kernel=["softmax", "linear"], init_variance=scale, **fields)
+    config = InContextConfig(n_layers=2, kernel=["softmax", "linear"], init_variance=scale, **fields)
     return RegressionSubject(InContextTransformer(config, 14, seed=2, dtype=torch.float64), InterleavedReader(), TASK)
 
 
@@ -137,7 +137,7 @@ def test_the_probe_leaves_everything_as_it_was(training: bool) -> None:
 def test_it_says_where_it_does_not_apply() -> None:
     assert PROBE.applies(built()) is None
     assert "neighbouring tokens" in str(PROBE.applies(constructed()))
-    one = InContextTransformer(ModelConfig(), 14)
+    one = InContextTransformer(InContextConfig(), 14)
     assert "one layer" in str(PROBE.applies(RegressionSubject(one, InterleavedReader(), TASK)))
     assert "HookedTransformer" in str(PROBE.applies(RegressionSubject(torch.nn.Identity(), InterleavedReader(), TASK)))
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import from_products, gradient_step_model, weight_products
 from probes import Curvature, RegressionSubject
 from tasks import LinearRegression, PairedReader
@@ -103,7 +103,7 @@ def test_plain_descent_corrects_nothing(steps: int) -> None:
 
 @pytest.mark.parametrize("kernel", ["linear", "softmax"])
 def test_an_untrained_model_does_nothing_of_the_kind(kernel: Any) -> None:
-    config = ModelConfig(n_layers=2, kernel=kernel, init_variance=2.0)
+    config = InContextConfig(n_layers=2, kernel=kernel, init_variance=2.0)
     table, _ = ask(subject_of(InContextTransformer(config, 11, seed=1, dtype=torch.float64)))
     assert abs(values(table, "r_squared")[0]) < 0.2
     assert max(values(table, "step_r_squared")) < 0.5
@@ -126,7 +126,7 @@ def test_the_weights_of_several_heads_are_added_up() -> None:
 def embedded(width: int = 20) -> RegressionSubject:
     """GD++ layers in another basis of a wider residual stream."""
     plain = gradient_step_model(SIZES, d_in=10, steps=3, gamma=GAMMAS)
-    model = InContextTransformer(ModelConfig(n_layers=3, d_model=width), 11, dtype=torch.float64)
+    model = InContextTransformer(InContextConfig(n_layers=3, d_model=width), 11, dtype=torch.float64)
     E = torch.randn(11, width, generator=generator(0, "tests/embedding"), dtype=torch.float64)
     back = torch.linalg.pinv(E)
     with torch.no_grad():
@@ -149,7 +149,7 @@ def test_embedded_tokens_are_decoded_first() -> None:
 
 
 def test_what_an_embedding_lost_is_said() -> None:
-    subject = subject_of(InContextTransformer(ModelConfig(n_layers=2, d_model=5), 11, dtype=torch.float64))
+    subject = subject_of(InContextTransformer(InContextConfig(n_layers=2, d_model=5), 11, dtype=torch.float64))
     table, _ = ask(subject)
     assert decoded(table, "x") < 0.7
 
@@ -161,16 +161,21 @@ def test_tokens_as_they_are_need_no_decoding() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [ModelConfig(kernel="softmax"), ModelConfig(normalization="LN"), ModelConfig(d_mlp=8), ModelConfig(bias=True)],
+    [
+        InContextConfig(kernel="softmax"),
+        InContextConfig(normalization="LN"),
+        InContextConfig(d_mlp=8),
+        InContextConfig(bias=True),
+    ],
     ids=["softmax", "norm", "MLP", "bias"],
 )
-def test_weights_are_read_of_plain_linear_attention_only(config: ModelConfig) -> None:
+def test_weights_are_read_of_plain_linear_attention_only(config: InContextConfig) -> None:
     table, _ = ask(subject_of(InContextTransformer(config, 11, dtype=torch.float64)))
     assert set(table["source"]) == {"residual"}
 
 
 def test_what_has_no_answer_says_why() -> None:
-    causal = subject_of(InContextTransformer(ModelConfig(causal=True), 11))
+    causal = subject_of(InContextTransformer(InContextConfig(causal=True), 11))
     assert "causal" in (PROBE.applies(causal) or "")
     started = RegressionSubject(gradient_step_model(0.5, d_in=10), PairedReader(start=torch.zeros(10, 1)), TASK)
     assert "start" in (PROBE.applies(started) or "")

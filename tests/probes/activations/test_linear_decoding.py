@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import gradient_step_model
 from mesa.learners import Averaging, GradientDescent, NearestNeighbours, Ridge
 from probes import CONTROLS, LinearDecoding, RegressionSubject
@@ -30,7 +30,7 @@ def descending(task: LinearRegression = TASK) -> RegressionSubject:
 
 
 def untrained() -> RegressionSubject:
-    return subject_of(InContextTransformer(ModelConfig(n_layers=2), 5, seed=1, dtype=torch.float64))
+    return subject_of(InContextTransformer(InContextConfig(n_layers=2), 5, seed=1, dtype=torch.float64))
 
 
 class Steps(GradientDescent):
@@ -133,10 +133,13 @@ def test_a_heads_basis_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [ModelConfig(kernel="softmax", n_heads=2), ModelConfig(d_model=12, d_mlp=8, normalization="LN", causal=True)],
+    [
+        InContextConfig(kernel="softmax", n_heads=2),
+        InContextConfig(d_model=12, d_mlp=8, normalization="LN", causal=True),
+    ],
     ids=["softmax", "everything"],
 )
-def test_any_model_with_a_residual_stream_can_be_asked(config: ModelConfig) -> None:
+def test_any_model_with_a_residual_stream_can_be_asked(config: InContextConfig) -> None:
     model = InContextTransformer(config.model_copy(update={"init_variance": 0.5}), 5)
     _, arrays = ask(subject_of(model), prompts=100, learners=None)
     assert {name.partition("_least")[0] for name in arrays if "least" in name} == {
@@ -156,5 +159,5 @@ def test_what_has_no_stream_or_no_weights_says_why() -> None:
     assert "HookedTransformer" in (
         LinearDecoding().applies(RegressionSubject(torch.nn.Linear(5, 5), PairedReader(), TASK)) or ""
     )
-    sine = RegressionSubject(InContextTransformer(ModelConfig(), 2), PairedReader(), SineRegression())
+    sine = RegressionSubject(InContextTransformer(InContextConfig(), 2), PairedReader(), SineRegression())
     assert "sine" in (LinearDecoding().applies(sine) or "")

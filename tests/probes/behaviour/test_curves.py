@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import gradient_step_model
 from mesa.learners import GradientDescent, TrainedLearner
 from probes import CONTROLS, Curves, GDAlignment, RegressionSubject
@@ -26,7 +26,7 @@ LINE = RegressionSubject(gradient_step_model(0.6, d_in=1), PairedReader(), Linea
 
 
 def sine_subject() -> RegressionSubject:
-    model = InContextTransformer(ModelConfig(d_model=6, input_mlp=8, init_variance=2.0), 2, dtype=torch.float64)
+    model = InContextTransformer(InContextConfig(d_model=6, input_mlp=8, init_variance=2.0), 2, dtype=torch.float64)
     return RegressionSubject(model, PairedReader(), SineRegression())
 
 
@@ -63,7 +63,7 @@ def test_a_heads_basis_changes_no_curve() -> None:
 
 def test_only_tasks_of_one_number_can_be_drawn() -> None:
     assert Curves().applies(LINE) is None and Curves().applies(sine_subject()) is None
-    wide = RegressionSubject(InContextTransformer(ModelConfig(), 11), PairedReader(), LinearRegression())
+    wide = RegressionSubject(InContextTransformer(InContextConfig(), 11), PairedReader(), LinearRegression())
     assert "one number" in (Curves().applies(wide) or "")
 
 

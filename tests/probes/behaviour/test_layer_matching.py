@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import gradient_step_model
 from mesa.learners import ConjugateGradients, GradientDescent, NearestNeighbours, Newton, Ridge
 from probes import LayerMatching, RegressionSubject
@@ -35,7 +35,7 @@ def tuned_subject(learner: GradientDescent, task: LinearRegression, clip: float 
 
 
 def untrained(task: LinearRegression = SMALL, steps: int = 3) -> RegressionSubject:
-    model = InContextTransformer(ModelConfig(n_layers=steps), task.d_in + 1, seed=1, dtype=torch.float64)
+    model = InContextTransformer(InContextConfig(n_layers=steps), task.d_in + 1, seed=1, dtype=torch.float64)
     return RegressionSubject(model, PairedReader(), task)
 
 
@@ -153,5 +153,5 @@ def test_what_has_no_layers_or_no_linear_learners_says_why() -> None:
     assert "HookedTransformer" in (
         LayerMatching().applies(RegressionSubject(torch.nn.Linear(5, 5), PairedReader(), SMALL)) or ""
     )
-    sine = RegressionSubject(InContextTransformer(ModelConfig(), 2), PairedReader(), SineRegression())
+    sine = RegressionSubject(InContextTransformer(InContextConfig(), 2), PairedReader(), SineRegression())
     assert "linear regression" in (LayerMatching().applies(sine) or "")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import from_products, gradient_step_model, weight_products
 from probes import CONTROLS, OrderSensitivity, RegressionSubject
 from tasks import Inputs, LinearRegression, PairedReader, RegressionPrompt
@@ -24,13 +24,13 @@ def ask(subject: RegressionSubject, **fields: Any) -> dict[str, float]:
 @pytest.mark.parametrize(
     "config",
     [
-        ModelConfig(n_layers=2),
-        ModelConfig(n_heads=2, kernel="softmax"),
-        ModelConfig(n_layers=2, normalization="LN", d_mlp=8, d_model=20, input_mlp=8),
+        InContextConfig(n_layers=2),
+        InContextConfig(n_heads=2, kernel="softmax"),
+        InContextConfig(n_layers=2, normalization="LN", d_mlp=8, d_model=20, input_mlp=8),
     ],
     ids=["linear", "softmax", "everything"],
 )
-def test_models_of_sets_do_not_look_at_the_order(config: ModelConfig) -> None:
+def test_models_of_sets_do_not_look_at_the_order(config: InContextConfig) -> None:
     model = InContextTransformer(config.model_copy(update={"init_variance": 0.5}), 11, dtype=torch.float64)
     assert ask(RegressionSubject(model, PairedReader(), TASK))["order_sensitivity"] < 1e-12
 

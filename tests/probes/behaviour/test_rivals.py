@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, Run, UserError, generator, train
+from mesa import InContextConfig, InContextTransformer, Run, UserError, generator, train
 from mesa.config.yaml import parse
 from mesa.learners import TrainedLearner
 from probes import GDAlignment, OutOfDistribution, Plan, RegressionSubject, WeightProducts, probe_runs
@@ -79,7 +79,7 @@ def test_a_rival_that_is_not_there_is_an_error(runs: tuple[Run, Run]) -> None:
 
 
 def sine_subject(seed: int = 0) -> RegressionSubject:
-    model = InContextTransformer(ModelConfig(**MODEL, init_variance=2.0), 2, seed=seed, dtype=torch.float64)
+    model = InContextTransformer(InContextConfig(**MODEL, init_variance=2.0), 2, seed=seed, dtype=torch.float64)
     return RegressionSubject(model, PairedReader(), SineRegression())
 
 
@@ -137,7 +137,7 @@ def test_error_ratio_is_the_distance_in_units_of_the_rivals_own_error() -> None:
 
 def test_other_tasks_have_other_shifts() -> None:
     assert WeightProducts().applies(sine_subject()) is not None
-    linear = RegressionSubject(InContextTransformer(ModelConfig(), 11), PairedReader(), LinearRegression())
+    linear = RegressionSubject(InContextTransformer(InContextConfig(), 11), PairedReader(), LinearRegression())
     assert OutOfDistribution().applies(linear) is None
 
     class Other(LinearRegression):

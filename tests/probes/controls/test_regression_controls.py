@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, generator
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from probes import CONTROLS, GDAlignment, RegressionSubject, WeightProducts, probe_subjects
 from probes.controls.shuffled import shuffled
@@ -20,8 +20,8 @@ def control(name: str, subject: RegressionSubject) -> RegressionSubject:
 
 
 def test_untrained_is_the_step_0_model_of_the_seed() -> None:
-    model = InContextTransformer(ModelConfig(), 11, seed=7)
-    trained = InContextTransformer(ModelConfig(), 11, seed=0)
+    model = InContextTransformer(InContextConfig(), 11, seed=7)
+    trained = InContextTransformer(InContextConfig(), 11, seed=0)
     again = control("untrained", RegressionSubject(trained, PairedReader(), LinearRegression(), seed=7)).model
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
     assert not torch.equal(trained.blocks[0].attn.W_Q, model.blocks[0].attn.W_Q)
@@ -111,14 +111,14 @@ def test_a_foreign_model_is_probed_and_told_what_does_not_apply() -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (ModelConfig(kernel="softmax"), "softmax"),
-        (ModelConfig(n_heads=2), "2 heads"),
-        (ModelConfig(normalization="LN"), "norm"),
-        (ModelConfig(d_mlp=8), "MLP"),
-        (ModelConfig(d_model=20), "embedding"),
+        (InContextConfig(kernel="softmax"), "softmax"),
+        (InContextConfig(n_heads=2), "2 heads"),
+        (InContextConfig(normalization="LN"), "norm"),
+        (InContextConfig(d_mlp=8), "MLP"),
+        (InContextConfig(d_model=20), "embedding"),
     ],
 )
-def test_weights_that_cannot_be_compared_say_why(config: ModelConfig, reason: str) -> None:
+def test_weights_that_cannot_be_compared_say_why(config: InContextConfig, reason: str) -> None:
     subject = RegressionSubject(InContextTransformer(config, 11), PairedReader(), LinearRegression())
     found = measure(WeightProducts(), subject)
     assert isinstance(found, Skipped)

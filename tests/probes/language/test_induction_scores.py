@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mesa import ModelConfig, generator
+from mesa import LanguageConfig, generator
 from mesa.construction import previous_token_model
 from mesa.models.language import TokenTransformer
 from probes import CONTROLS, InductionScores, LanguageSubject
@@ -178,7 +178,7 @@ def test_what_does_not_fit_is_said():
 def test_a_large_vocabulary_is_read_in_the_ids_that_occur():
     # Three sequences hold 13 to 16 ids: chance is one in about fifteen, not in 5,001.
     task = RepeatedTokens(vocabulary=5000, length=24, shortest=4, longest=8)
-    config = ModelConfig(n_layers=1, n_heads=2, d_model=8, d_head=4, kernel="softmax", causal=True)
+    config = LanguageConfig(n_layers=1, n_heads=2, d_model=8, d_head=4, kernel="softmax")
     model = TokenTransformer(config, task.d_vocab, task.n_ctx, dtype=torch.float64)
     reading = read(LanguageSubject(model, NextTokenReader(), task), InductionScores(prompts=3))
     chance = head(reading, "copying")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mesa import ModelConfig, generator
+from mesa import LanguageConfig, generator
 from mesa.models.language import TokenTransformer
 from probes.controls.reference_models import BestPredictor
 from probes.language.token_alignment import TokenAlignment
@@ -22,7 +22,7 @@ def best(task: TokenTask) -> LanguageSubject:
 
 
 def untrained(task: TokenTask) -> LanguageSubject:
-    config = ModelConfig(n_layers=2, d_model=16, kernel="softmax", causal=True)
+    config = LanguageConfig(n_layers=2, d_model=16, kernel="softmax")
     model = TokenTransformer(config, task.d_vocab, task.n_ctx, seed=3, dtype=torch.float64)
     return LanguageSubject(model, NextTokenReader(), task)
 

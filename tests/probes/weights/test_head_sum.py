@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from mesa import InContextTransformer, ModelConfig, generator
+from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import from_products, gradient_step_model, softmax_step_model, weight_products
 from probes import CONTROLS, GDAlignment, HeadSum, RegressionSubject
 from tasks import LinearRegression, PairedReader
@@ -25,7 +25,7 @@ def softmax_step() -> RegressionSubject:
 
 
 def untrained(heads: int = 2) -> RegressionSubject:
-    return subject_of(InContextTransformer(ModelConfig(n_heads=heads, kernel="softmax"), 11, dtype=torch.float64))
+    return subject_of(InContextTransformer(InContextConfig(n_heads=heads, kernel="softmax"), 11, dtype=torch.float64))
 
 
 def ask(subject: RegressionSubject) -> pd.DataFrame:
@@ -103,12 +103,14 @@ def test_a_heads_basis_and_the_heads_order_change_nothing(make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "reason"), [(ModelConfig(normalization="LN"), "norm"), (ModelConfig(d_model=20), "embedding")]
+    ("config", "reason"), [(InContextConfig(normalization="LN"), "norm"), (InContextConfig(d_model=20), "embedding")]
 )
-def test_what_has_no_such_sum_says_why(config: ModelConfig, reason: str) -> None:
+def test_what_has_no_such_sum_says_why(config: InContextConfig, reason: str) -> None:
     found = HeadSum().applies(subject_of(InContextTransformer(config, 11)))
     assert found is not None and reason in found
-    two = RegressionSubject(InContextTransformer(ModelConfig(), 12), PairedReader(d_out=2), LinearRegression(d_out=2))
+    two = RegressionSubject(
+        InContextTransformer(InContextConfig(), 12), PairedReader(d_out=2), LinearRegression(d_out=2)
+    )
     assert "one entry" in (HeadSum().applies(two) or "")
 
 
@@ -123,7 +125,7 @@ def test_the_constructed_softmax_control_nearly_reaches_gradient_descent() -> No
 
 
 def test_the_constructed_normed_control_is_the_best_step_behind_the_norm() -> None:
-    model = InContextTransformer(ModelConfig(normalization="LN"), 11, dtype=torch.float64)
+    model = InContextTransformer(InContextConfig(normalization="LN"), 11, dtype=torch.float64)
     with torch.no_grad():
         dict(model.named_parameters())["blocks.0.ln1.w"].fill_(7.0)
     subject = subject_of(model)
