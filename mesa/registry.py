@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from mesa.learners.learner import Learner
     from mesa.learners.token_predictors import Rule
+    from tasks.predictor import RegressionPredictor
 
 # Settings of a learner as Python numbers, or tensors where a learner takes matrices.
 LearnerSettings: TypeAlias = "Mapping[str, float | tuple[float, ...] | Tensor]"
@@ -68,8 +69,15 @@ class LearnerRow(Row):
 
     def learner(self, steps: int = 1, **settings: object) -> "Learner":
         """The learner with its defaults, what its name fixes, and further settings; ValueError for a wrong one."""
-        made = cast("Callable[..., Learner]", self.load())
-        return made(**{**({"steps": steps} if self.takes_steps else {}), **self.settings, **settings})
+        return cast("Learner", self._made(steps, settings))
+
+    def predictor(self, steps: int = 1, **settings: object) -> "RegressionPredictor":
+        """The same object as a predictor: these settings are taken as they are, and nothing is fitted."""
+        return cast("RegressionPredictor", self._made(steps, settings))
+
+    def _made(self, steps: int, settings: Mapping[str, object]) -> object:
+        make = cast("Callable[..., object]", self.load())
+        return make(**{**({"steps": steps} if self.takes_steps else {}), **self.settings, **settings})
 
 
 def _preconditioner(steps: int, d_in: int) -> LearnerSettings:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from mesa import build
-from mesa.learners import Settled, TrainedLearner
+from mesa.learners import TrainedModel
 from mesa.rng import generator
 from mesa.storage.run import Run, Which, checked, model_of
 from mesa.training.pool import pool, results
 from mesa.training.trainer import one_thread
-from probes.behaviour.agreement import SEARCHED, default_learners, fitted
+from probes.behaviour.agreement import SEARCHED, predictors
 from probes.hooks import DeadHook
 from probes.probe import Probe, ProbeOf
 from probes.reading import Reading, joined
@@ -170,26 +170,25 @@ def _seed(path: Path, seed: int, plans: tuple[Plan, ...]) -> tuple[dict[str, Rea
 def _facing(plan: Plan, run: Run, seed: int) -> Probe | Skipped:
     """The plan's probe, beside the rival where there is one; UserError where that was not trained."""
     if plan.rival is None:
-        return _settled(plan.probe, run, seed) if plan.tune_once else plan.probe
+        return _fitted_once(plan.probe, run, seed) if plan.tune_once else plan.probe
     other = Run.open(run.path.parent / plan.rival)
     if other.outcome(seed)["status"] == "diverged":
         return Skipped(plan.probe.name, f"{run.name} seed {seed}", f"the rival of this seed in {other.name} diverged")
-    learner = TrainedLearner(other.load(seed), build.reader(other.config))
-    # A Probe is a frozen dataclass; one without a field `learners` has no use for a rival, and says so.
-    return replace(plan.probe, learners=(learner,))  # pyright: ignore[reportArgumentType]
+    rival = TrainedModel(other.load(seed), build.reader(other.config))
+    # A Probe is a frozen dataclass; one without a field `rivals` has no use for a rival, and says so.
+    return replace(plan.probe, learners=(), rivals=(rival,))  # pyright: ignore[reportArgumentType]
 
 
-def _settled(probe: Probe, run: Run, seed: int) -> Probe:
-    """The probe with learners that are tuned for the seed's last model."""
+def _fitted_once(probe: Probe, run: Run, seed: int) -> Probe:
+    """The probe with its learners, fitted for the seed's last model, as rivals."""
     (subject,) = subjects_of(run, seed, "last")
     if not isinstance(subject, RegressionSubject):
         raise ValueError(f"tune_once: {probe.name} has no learners to tune on token sequences")
     # As for a rival: a Probe is a frozen dataclass, and one without a field `learners` says so here.
     name = "learners"
-    learners = getattr(probe, name) or default_learners(subject)
     tuning = subject.prompts(SEARCHED, generator(seed, "learners"))
-    settled = tuple(Settled(each) for each in fitted(learners, tuning))
-    return replace(probe, learners=settled)  # pyright: ignore[reportArgumentType]
+    rivals = predictors(getattr(probe, name), (), subject, tuning)
+    return replace(probe, learners=(), rivals=rivals)  # pyright: ignore[reportArgumentType]
 
 
 def _with_controls(probe: Probe, subject: Subject, controls: Sequence[str] | None) -> Iterator[Reading | Skipped]:

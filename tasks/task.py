@@ -1,10 +1,10 @@
-"""What every task offers: prompts, and the best possible answer where it is known."""
+"""What every task offers: prompts, and the predictor of least expected loss where it is known."""
 
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
 
+from tasks.predictor import RegressionPredictor, TokenPredictor
 from tasks.prompt import RegressionPrompt, TokenPrompt
 
 
@@ -20,8 +20,8 @@ class Task(Protocol):
         """Draw `batch` prompts with `queries` queries each."""
         ...
 
-    def best(self, prompt: RegressionPrompt) -> Tensor | None:
-        """The prediction of least expected loss (batch query d_out), or None where no closed form is known."""
+    def bayes_predictor(self) -> RegressionPredictor | None:
+        """The predictor of least expected loss, or None where no closed form is known."""
         ...
 
 
@@ -48,6 +48,6 @@ class TokenTask(Protocol):
         """Draw `batch` sequences."""
         ...
 
-    def best(self, prompt: TokenPrompt) -> Tensor:
-        """Log-probabilities (batch pos-1 d_vocab) of each next token given those before it: the least expected loss."""
+    def bayes_predictor(self) -> TokenPredictor | None:
+        """The distribution of least expected loss of each next token, or None where no closed form is known."""
         ...

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mesa.config.schema import InContextConfig
 from mesa.construction import gradient_step_model
-from mesa.learners import GradientDescent, Learner, PreconditionedGradientDescent
+from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from mesa.learners.descent import typical_norm
 from mesa.models.in_context import InContextTransformer
 from mesa.registry import LEARNERS
@@ -29,6 +29,7 @@ from mesa.training.trainer import Trainer, one_thread
 from probes.behaviour.identify import Identify, decide
 from probes.controls.planted import Planted, last_step, noisy, rotate_queries
 from probes.subject import RegressionSubject
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.readers.paired import PairedReader
 from tasks.regression.linear_regression import LinearRegression
@@ -143,7 +144,7 @@ def _class(
     return [(candidate.name, candidate.steps) for candidate in decide(scores).agreeing]
 
 
-def _learner(kind: str, tuning: RegressionPrompt) -> Learner | None:
+def _learner(kind: str, tuning: RegressionPrompt) -> RegressionPredictor | None:
     """The explicit learner that a plant runs; None for an impostor."""
     if kind in _IMPOSTORS or kind in _OFF_LIST:
         return None
@@ -154,12 +155,12 @@ def _learner(kind: str, tuning: RegressionPrompt) -> Learner | None:
         return row.learner(max(count, 1)).fit(tuning)
     unit = 1.0 / typical_norm(tuning)
     scaled = {field: tuple(unit * value for value in values) for field, values in settings.items()}
-    return row.learner(count, **scaled)
+    return row.predictor(count, **scaled)
 
 
 def _model(
     kind: str,
-    learner: Learner | None,
+    learner: RegressionPredictor | None,
     task: LinearRegression,
     tuning: RegressionPrompt,
     noise: float,

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from mesa.learners.newton import Newton
     from mesa.learners.preconditioned import PreconditionedGradientDescent
     from mesa.learners.ridge import Ridge
-    from mesa.learners.settled import Settled
-    from mesa.learners.trained import TrainedLearner
+    from mesa.learners.trained import TrainedModel
     from mesa.registry import LEARNERS, TOKEN_PREDICTORS, learner_of
 
 __all__ = [
@@ -28,8 +27,7 @@ __all__ = [
     "Newton",
     "PreconditionedGradientDescent",
     "Ridge",
-    "Settled",
-    "TrainedLearner",
+    "TrainedModel",
     "learner_of",
 ]
 
@@ -44,8 +42,7 @@ _EXPORTS = {
     "Newton": "mesa.learners.newton",
     "PreconditionedGradientDescent": "mesa.learners.preconditioned",
     "Ridge": "mesa.learners.ridge",
-    "Settled": "mesa.learners.settled",
-    "TrainedLearner": "mesa.learners.trained",
+    "TrainedModel": "mesa.learners.trained",
     "learner_of": "mesa.registry",
 }
 __getattr__ = lazily(__name__, _EXPORTS)

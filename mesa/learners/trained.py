@@ -1,4 +1,4 @@
-"""A trained model in a learner's place: what another model is compared with ([VO] section 4)."""
+"""A trained model as a predictor, that another model can be compared with ([VO] section 4)."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from tasks.readers.reader import Reader
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedLearner:
-    """Predicts what a model predicts, in one step; it was fitted when the model was trained.
+class TrainedModel:
+    """Predicts what a model predicts, in one step.
 
     Its predictions are differentiable in the query and not in the model's weights, which stay as they are.
 
@@ -20,18 +20,13 @@ class TrainedLearner:
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
     >>> prompt = LinearRegression(d_in=3).sample(2, torch.Generator().manual_seed(0)).to(dtype=torch.float64)
-    >>> learner = TrainedLearner(gradient_step_model(0.6, d_in=3), PairedReader())
-    >>> learner.predict(prompt).shape
+    >>> TrainedModel(gradient_step_model(0.6, d_in=3), PairedReader()).predict(prompt).shape
     torch.Size([1, 2, 1, 1])
     """
 
     model: nn.Module
     reader: Reader
     name: str = "meta_learned"
-
-    def fit(self, prompt: RegressionPrompt) -> "TrainedLearner":
-        """The learner itself: nothing is left to fit."""
-        return self
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
         """The model's prediction, as its one step."""

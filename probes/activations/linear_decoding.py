@@ -11,10 +11,11 @@ from torch import Tensor
 
 from mesa.learners import Averaging, GradientDescent, Learner, Ridge
 from probes.activations.residual_stream import residual_stream
-from probes.behaviour.agreement import fitted
+from probes.behaviour.agreement import predictors
 from probes.reading import Reading
 from probes.sensitivity import chunks
 from probes.subject import RegressionSubject
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.regression.sine import SineRegression
 
@@ -54,6 +55,7 @@ class LinearDecoding:
     prompts: int = 2_000
     queries: int | None = None
     learners: tuple[Learner, ...] | None = None
+    rivals: tuple[RegressionPredictor, ...] = ()
     name: str = "linear_decoding"
 
     def applies(self, subject: RegressionSubject) -> str | None:
@@ -70,7 +72,7 @@ class LinearDecoding:
         asked = self.queries or 2 * prompts[0].x.shape[-1]
         (query,) = subject.task.sample(1, generator, asked).to(prompts[0].x.device, prompts[0].x.dtype).query
         default = Averaging(), Ridge.least_squares(), GradientDescent(steps=subject.n_layers)
-        learners = fitted(self.learners or default, prompts[0])
+        learners = predictors(default if self.learners is None else self.learners, self.rivals, subject, prompts[0])
         wanted, unrelated = ([_weights(learners, prompt) for prompt in batch] for batch in (prompts, others))
         streams = [_features(subject, prompt, query) for prompt in prompts]
         rows, arrays = [], {}
@@ -83,7 +85,7 @@ class LinearDecoding:
         return Reading.of(rows, arrays)
 
 
-def _weights(learners: tuple[Learner, ...], prompt: RegressionPrompt) -> dict[str, Tensor]:
+def _weights(learners: tuple[RegressionPredictor, ...], prompt: RegressionPrompt) -> dict[str, Tensor]:
     """Each learner's weights by name, (learner_step batch entry)."""
     found = {learner.name: learner.weights(prompt.to(dtype=torch.float64)) for learner in learners}
     return {name: weights.flatten(2).cpu() for name, weights in found.items() if weights is not None}

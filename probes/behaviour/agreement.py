@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mesa.learners import GradientDescent, Learner, PreconditionedGradientDescent
 from probes.subject import RegressionSubject
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.readers.reader import half_squared_error
 
@@ -26,10 +27,21 @@ def default_learners(subject: RegressionSubject) -> tuple[Learner, ...]:
     return (GradientDescent(steps=steps, clip=clip), GradientDescent(gamma=0.0, steps=steps, clip=clip), *apart, one)
 
 
-def fitted(learners: Iterable[Learner], prompt: RegressionPrompt) -> tuple[Learner, ...]:
+def fitted(learners: Iterable[Learner], prompt: RegressionPrompt) -> tuple[RegressionPredictor, ...]:
     """Learners fitted to these prompts; one whose fit is a search, not a closed form, to the first 2,000 of them."""
     few = prompt.batch(0, SEARCHED)
     return tuple(each.fit(few if getattr(each, "steps", 1) > 1 else prompt) for each in learners)
+
+
+def predictors(
+    learners: Iterable[Learner] | None,
+    rivals: Iterable[RegressionPredictor],
+    subject: RegressionSubject,
+    prompt: RegressionPrompt,
+) -> tuple[RegressionPredictor, ...]:
+    """What a subject is compared with: learners (None: those by default), fitted to these prompts, and rivals as they
+    are."""
+    return *fitted(default_learners(subject) if learners is None else learners, prompt), *rivals
 
 
 def relative_distance(f: Tensor, g: Tensor) -> float:

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mesa.learners import Learner
 from mesa.registry import LEARNERS, CandidateSpace
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 
 
@@ -28,7 +28,7 @@ class Candidate:
         """Fewer free parameters come first, then fewer steps."""
         return self.free, self.steps
 
-    def fitted(self, prompt: RegressionPrompt) -> Learner:
+    def fitted(self, prompt: RegressionPrompt) -> RegressionPredictor:
         """The member of this class that is nearest to the prompts' targets: a model's predictions, to identify it."""
         row = LEARNERS[self.name]
         return row.learner(max(self.steps, 1), **row.candidate_settings).fit(prompt)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from mesa.learners import Learner
-from probes.behaviour.agreement import default_learners, fitted, relative_distance
+from probes.behaviour.agreement import predictors, relative_distance
 from probes.reading import Reading
 from probes.subject import RegressionSubject
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 
 
@@ -29,6 +30,7 @@ class Curves:
     prompts: int = 4
     queries: int = 200
     learners: tuple[Learner, ...] | None = None
+    rivals: tuple[RegressionPredictor, ...] = ()
     name: str = "curves"
 
     def applies(self, subject: RegressionSubject) -> str | None:
@@ -39,7 +41,7 @@ class Curves:
 
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness tunes the learners."""
-        learners = fitted(self.learners or default_learners(subject), subject.prompts(1000, generator))
+        learners = predictors(self.learners, self.rivals, subject, subject.prompts(1000, generator))
         prompt = _ordered(subject.prompts(self.prompts, generator, queries=self.queries))
         prediction = subject.predict(prompt)
         guesses = {learner.name: learner.predict(prompt)[-1] for learner in learners}

@@ -10,15 +10,15 @@ from torch.nn.functional import cosine_similarity
 
 from mesa.learners import Learner
 from probes.behaviour.agreement import (
-    default_learners,
-    fitted,
     loss_rows,
     prediction_difference,
+    predictors,
     relative_distance,
 )
 from probes.reading import Reading
 from probes.sensitivity import chunks, sensitivities
 from probes.subject import RegressionSubject
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.readers.reader import half_squared_error
 
@@ -44,6 +44,7 @@ class GDAlignment:
 
     prompts: int = 10_000
     learners: tuple[Learner, ...] | None = None
+    rivals: tuple[RegressionPredictor, ...] = ()
     by_layer: bool = True
     name: str = "gd_alignment"
 
@@ -54,7 +55,7 @@ class GDAlignment:
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness tunes the learners, the second scores."""
         tuning = subject.prompts(self.prompts, generator)
-        learners = fitted(self.learners or default_learners(subject), tuning)
+        learners = predictors(self.learners, self.rivals, subject, tuning)
         prompt = subject.prompts(self.prompts, generator)
         prediction, reaction = subject.predict(prompt), subject.sensitivity(prompt)
         guesses = {learner.name: learner.predict(prompt) for learner in learners}
@@ -76,7 +77,7 @@ class GDAlignment:
         return Reading.of({"readout": "prediction", **row} for row in rows)
 
 
-def _reactions(learner: Learner, prompt: RegressionPrompt, like: Tensor) -> list[Tensor]:
+def _reactions(learner: RegressionPredictor, prompt: RegressionPrompt, like: Tensor) -> list[Tensor]:
     """The sensitivity of every step's prediction, in the shape of the model's."""
     weights = learner.weights(prompt)
     if weights is not None:

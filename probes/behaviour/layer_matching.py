@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from mesa.learners import ConjugateGradients, GradientDescent, Learner, Newton, Ridge
-from probes.behaviour.agreement import fitted, relative_distance
+from probes.behaviour.agreement import predictors, relative_distance
 from probes.reading import Reading
 from probes.subject import RegressionSubject
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.regression.sine import SineRegression
 
@@ -54,6 +55,7 @@ class LayerMatching:
     queries: int | None = None
     max_steps: int | None = None
     learners: tuple[Learner, ...] | None = None
+    rivals: tuple[RegressionPredictor, ...] = ()
     name: str = "layer_matching"
 
     def applies(self, subject: RegressionSubject) -> str | None:
@@ -67,7 +69,8 @@ class LayerMatching:
         layers = subject.n_layers
         most = self.max_steps or max(2 * layers, 4)
         tuning = subject.prompts(self.prompts, generator)
-        chosen = fitted(self.learners or _default(subject, most), tuning)
+        learners = _default(subject, most) if self.learners is None else self.learners
+        chosen = predictors(learners, self.rivals, subject, tuning)
         queries = self.queries or 4 * tuning.x.shape[-1]
         prompt = subject.prompts(self.prompts, generator, queries=queries)
         model = _Stages.of(subject, prompt)
@@ -114,14 +117,14 @@ def _default(subject: RegressionSubject, most: int) -> tuple[Learner, ...]:
     return plain, corrected, Newton(most), ConjugateGradients(most), Ridge.least_squares(), Ridge()
 
 
-def _longer(learner: Learner, steps: int) -> Learner:
+def _longer(learner: RegressionPredictor, steps: int) -> RegressionPredictor:
     """The same steps, more of them, where they share one setting."""
     if isinstance(learner, GradientDescent) and learner.shared and learner.steps < steps:
         return replace(learner, steps=steps)
     return learner
 
 
-def _compare(model: _Stages, learner: Learner) -> dict[str, np.ndarray]:
+def _compare(model: _Stages, learner: RegressionPredictor) -> dict[str, np.ndarray]:
     """Every metric by name, (layer step); step 0 predicts zero."""
     prompt = model.prompt
     guesses, weights = learner.predict(prompt), learner.weights(prompt)
@@ -157,7 +160,7 @@ def _error_cosine(said: Tensor, guess: Tensor, target: Tensor) -> float:
 
 
 def _reactions(
-    learner: Learner, prompt: RegressionPrompt, weights: Tensor | None
+    learner: RegressionPredictor, prompt: RegressionPrompt, weights: Tensor | None
 ) -> Float[Tensor, "learner_step batch d_out d_in"]:
     """The gradient of every step's prediction in the first query."""
     if weights is not None:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from mesa.learners import Learner
-from probes.behaviour.agreement import default_learners, fitted, loss_rows, relative_distance
+from probes.behaviour.agreement import loss_rows, predictors, relative_distance
 from probes.reading import Reading
 from probes.subject import RegressionSubject
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.regression.linear_regression import LinearRegression
 from tasks.regression.shifts import InputScale, NoisyLabels, QueryScale, RescaledInputs, TeacherScale
@@ -46,6 +47,7 @@ class OutOfDistribution:
     amplitude_scales: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 3.0)
     phase_shifts: tuple[float, ...] = (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4, math.pi)
     learners: tuple[Learner, ...] | None = None
+    rivals: tuple[RegressionPredictor, ...] = ()
     name: str = "out_of_distribution"
 
     def applies(self, subject: RegressionSubject) -> str | None:
@@ -59,7 +61,7 @@ class OutOfDistribution:
         assert isinstance(base, LinearRegression | SineRegression)
         shifts = self._linear(base) if isinstance(base, LinearRegression) else self._sine(base)
         tuning = subject.prompts(self.prompts, generator)
-        learners = fitted(self.learners or default_learners(subject), tuning)
+        learners = predictors(self.learners, self.rivals, subject, tuning)
         rows = []
         for condition, value, task in shifts:
             prompt = subject.prompts(self.prompts, generator, task)

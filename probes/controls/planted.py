@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from mesa.learners import Learner
 from mesa.models.in_context import InContextTransformer
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 
 
@@ -78,7 +78,7 @@ class Planted(nn.Module):
         return torch.cat([tokens[..., :d_in], torch.cat([y[:, :-1], -self.predicts(prompt)], dim=1)], dim=-1)
 
 
-def last_step(learner: Learner) -> Callable[[RegressionPrompt], Tensor]:
+def last_step(learner: RegressionPredictor) -> Callable[[RegressionPrompt], Tensor]:
     """A learner's prediction after its last step, as a function."""
     return lambda prompt: learner.predict(prompt)[-1]
 

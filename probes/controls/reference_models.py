@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from probes.subject import LanguageSubject, RegressionSubject
+from tasks.predictor import TokenPredictor
 from tasks.prompt import RegressionPrompt, TokenPrompt
 from tasks.regression.sine import SineRegression
-from tasks.task import TokenTask
 
 
 def sine_fit(subject: RegressionSubject) -> RegressionSubject | str:
@@ -21,9 +21,10 @@ def sine_fit(subject: RegressionSubject) -> RegressionSubject | str:
 
 def best_predictor(subject: LanguageSubject) -> LanguageSubject | str:
     """The best predictor in the model's place, where it is known in closed form (positive)."""
-    if not hasattr(subject.task, "best"):
+    predictor = subject.task.bayes_predictor()
+    if predictor is None:
         return "for language models on a task whose best predictor is known"
-    return replace(subject, model=BestPredictor(subject.task), control="best_predictor", **_place(subject))
+    return replace(subject, model=BestPredictor(predictor), control="best_predictor", **_place(subject))
 
 
 def _place(subject: RegressionSubject | LanguageSubject) -> dict[str, torch.dtype | torch.device]:
@@ -58,18 +59,18 @@ class SineFit:
 
 @dataclass(frozen=True)
 class BestPredictor:
-    """The best predictor of a token task.
+    """A token task's Bayes predictor, with finite logarithms.
 
     >>> from tasks import MarkovChain
     >>> task = MarkovChain(vocabulary=3, length=4)
-    >>> BestPredictor(task).log_probabilities(task.sample(2, torch.Generator().manual_seed(0))).shape
+    >>> BestPredictor(task.bayes_predictor()).log_probabilities(task.sample(2, torch.Generator().manual_seed(0))).shape
     torch.Size([2, 4, 4])
     """
 
-    task: TokenTask
+    predictor: TokenPredictor
     name: str = "best"
 
     def log_probabilities(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
         """The logarithms of the best next-token distributions; -100 for a token that cannot come."""
         # A finite logarithm keeps a mean over the vocabulary finite.
-        return self.task.best(prompt).clamp(min=-100.0)
+        return self.predictor.log_probabilities(prompt).clamp(min=-100.0)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from mesa.rng import generator
 from probes.subject import LanguageSubject, RegressionSubject, View
@@ -66,9 +65,9 @@ class ShuffledTask:
         """Draw prompts and shuffle their labels."""
         return shuffled(self.base.sample(batch, generator, queries))
 
-    def best(self, prompt: RegressionPrompt) -> Tensor | None:
+    def bayes_predictor(self) -> None:
         """Not known."""
-        return None
+        return
 
 
 def _with_inner_tokens_shuffled(prompt: TokenPrompt) -> TokenPrompt:

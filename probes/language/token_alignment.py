@@ -44,7 +44,7 @@ class TokenAlignment:
 
     def applies(self, subject: LanguageSubject) -> str | None:
         """Language models on a task whose best predictor is known."""
-        if not hasattr(subject.task, "best"):
+        if subject.task.bayes_predictor() is None:
             return "the task has no predictor in closed form"
         if subject.task.d_vocab > LARGEST:
             return f"explicit predictors of {subject.task.d_vocab} symbols take too long; at most {LARGEST}"
@@ -67,7 +67,9 @@ def _guesses(subject: LanguageSubject, prompt: TokenPrompt) -> Iterator[tuple[st
         log_probabilities = rule(prompt, torch.arange(symbols)).log_softmax(dim=-1)
         # The first token of a sequence, where it has an id of its own, never comes again.
         yield name, torch.nn.functional.pad(log_probabilities, (0, subject.task.d_vocab - symbols), value=-torch.inf)
-    yield "best", subject.task.best(prompt)
+    best = subject.task.bayes_predictor()
+    if best is not None:
+        yield "best", best.log_probabilities(prompt)
 
 
 def _loss(log_probabilities: Float[Tensor, "batch pos d_vocab"], prompt: TokenPrompt) -> float:

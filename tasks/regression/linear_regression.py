@@ -9,15 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tasks.limits import LARGEST
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
+from tasks.regression.posterior import GaussianPosterior, SetPosterior
 
 Law = Literal["uniform", "normal"]
-# More than this is a slip of the keyboard: one prompt would not fit in memory.
-LARGEST = 2**20
 # Teachers of a fixed set are drawn so many at a time: a draw of another size would not begin with the same numbers.
 _BLOCK = 64
-# So many numbers of float64 at once fit in a few tens of megabytes.
-_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,8 @@ class LinearRegression:
     def draw_teachers(self, batch: int, generator: torch.Generator) -> Float[Tensor, "batch d_in d_out"]:
         """Draw only teachers, one for each prompt: fresh, or from the fixed set."""
         if self.teachers is not None:
-            place = torch.randint(self.teachers, (batch,), generator=generator, device=generator.device)
-            return self.teacher_set.to(generator.device)[place]
+            index = torch.randint(self.teachers, (batch,), generator=generator, device=generator.device)
+            return self.teacher_set.to(generator.device)[index]
         w = torch.empty(batch, self.d_in, self.d_out, device=generator.device)
         return self._scaled(w.normal_(0.0, self.teacher_scale, generator=generator))
 
@@ -112,49 +111,15 @@ class LinearRegression:
             labels = labels + torch.empty_like(labels).normal_(0.0, self.label_noise, generator=generator)
         return RegressionPrompt(x[:, : self.context], labels, x[:, self.context :], target, teacher)
 
-    def best(self, prompt: RegressionPrompt) -> Tensor:
-        """The Bayes-optimal prediction: ridge regression with the true noise, minimum-norm least squares without.
+    def bayes_predictor(self) -> RegressionPredictor:
+        """The posterior mean: ridge regression with the true noise, or the mean over the fixed set of teachers.
 
-        The prior of teacher entry k has standard deviation tau_k = teacher_scale / scales[k], so with z = x * tau
-        the posterior mean is Z^T (Z Z^T + sigma^2 I)^-1 y, whose limit for sigma -> 0 is the pseudo-inverse.
-        With a fixed set it is the posterior mean over the set, in proportion to exp(-|y - x w|^2 / (2 sigma^2)), whose
-        limit is the mean of the teachers that fit, or of the nearest where none does.
+        The prior of teacher entry k has standard deviation teacher_scale / scales[k].
         """
         if self.teachers is not None:
-            return self._best_of_set(prompt)
+            return SetPosterior(self.teacher_set, self.label_noise)
         scales = self.scales or (1.0,) * self.d_in
-        tau = prompt.x.new_tensor([self.teacher_scale / scale for scale in scales])
-        z = (prompt.x * tau).double()
-        gram = z @ z.mT
-        gram.diagonal(dim1=-2, dim2=-1).add_(self.label_noise**2)
-        weights = z.mT @ (torch.linalg.pinv(gram, hermitian=True) @ prompt.y.double())
-        return ((prompt.query * tau).double() @ weights).to(prompt.y.dtype)
-
-    def _best_of_set(self, prompt: RegressionPrompt) -> Tensor:
-        known = self.teacher_set.to(prompt.x.device).double()
-        at_once = max(1, _AT_ONCE // len(known))
-        wide = prompt.to(dtype=torch.float64)
-        parts = [wide.batch(start, start + at_once) for start in range(0, len(wide.x), at_once)]
-        means = [torch.einsum("bk,kio->bio", self._posterior(part, known), known) for part in parts]
-        return (wide.query @ torch.cat(means)).to(prompt.y.dtype)
-
-    def _posterior(
-        self, prompt: RegressionPrompt, known: Float[Tensor, "teacher d_in d_out"]
-    ) -> Float[Tensor, "batch teacher"]:
-        """How likely each known teacher is, given each context."""
-        # |y - x w|^2 written out: a product of matrices, where residuals would be a number per example and teacher.
-        S, moment = (prompt.x.mT @ prompt.x).flatten(1), (prompt.x.mT @ prompt.y).flatten(1)
-        square = prompt.y.square().sum(dim=(1, 2))[:, None] - 2.0 * moment @ known.flatten(1).T
-        error = (square + S @ (known @ known.mT).flatten(1).T).clamp(min=0.0)
-        least = error.min(dim=-1, keepdim=True).values
-        if self.label_noise > 0:
-            # Beside the nearest teacher's, so that it is 0 for that one however little the noise.
-            return torch.softmax(-0.5 * (error - least) / self.label_noise / self.label_noise, dim=-1)
-        # Labels are float32 sums of d_in products, which is all that the error of the true teacher can tell.
-        size = prompt.x.flatten(1).norm(dim=-1) * known.flatten(1).norm(dim=-1).max()
-        rounding = self.d_in * torch.finfo(torch.float32).eps * size[:, None]
-        fits = (error.sqrt() <= least.sqrt() + rounding).double()
-        return fits / fits.sum(dim=-1, keepdim=True)
+        return GaussianPosterior(tuple(self.teacher_scale / scale for scale in scales), self.label_noise)
 
     def _scaled(self, w: Float[Tensor, "batch d_in d_out"]) -> Float[Tensor, "batch d_in d_out"]:
         return w if self.scales is None else w.div_(w.new_tensor(self.scales)[:, None])

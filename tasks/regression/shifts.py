@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.regression.linear_regression import LinearRegression
 
@@ -27,9 +29,9 @@ class InputScale:
         """Draw prompts of the scaled task."""
         return _scaled(self.task, "input_scale", self.factor).sample(batch, generator, queries)
 
-    def best(self, prompt: RegressionPrompt) -> Tensor | None:
-        """The base task's best prediction: it does not depend on the law of the inputs."""
-        return self.task.best(prompt)
+    def bayes_predictor(self) -> RegressionPredictor:
+        """The base task\'s: it does not depend on the law of the inputs."""
+        return self.task.bayes_predictor()
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class TeacherScale:
         """Draw prompts of the scaled task."""
         return _scaled(self.task, "teacher_scale", self.factor).sample(batch, generator, queries)
 
-    def best(self, prompt: RegressionPrompt) -> Tensor | None:
-        """The best prediction for someone who knows of the shift."""
-        return _scaled(self.task, "teacher_scale", self.factor).best(prompt)
+    def bayes_predictor(self) -> RegressionPredictor:
+        """The scaled task's: it knows of the shift."""
+        return _scaled(self.task, "teacher_scale", self.factor).bayes_predictor()
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,9 @@ class QueryScale:
         prompt = self.task.sample(batch, generator, queries)
         return replace(prompt, query=prompt.query * self.factor, target=prompt.target * self.factor)
 
-    def best(self, prompt: RegressionPrompt) -> Tensor | None:
-        """The base task's best prediction: it does not depend on the law of the query."""
-        return self.task.best(prompt)
+    def bayes_predictor(self) -> RegressionPredictor:
+        """The base task\'s: it does not depend on the law of the query."""
+        return self.task.bayes_predictor()
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,36 @@ class NoisyLabels:
         noise = torch.empty_like(prompt.y[:, : self.count]).normal_(generator=generator)
         return replace(prompt, y=torch.cat([noise, prompt.y[:, self.count :]], dim=1))
 
-    def best(self, prompt: RegressionPrompt) -> Tensor | None:
-        """The base task's best prediction from the examples whose labels were kept."""
-        if self.count == self.task.context and self.task.teachers is None:
-            return torch.zeros_like(prompt.target)
-        return self.task.best(replace(prompt, x=prompt.x[:, self.count :], y=prompt.y[:, self.count :]))
+    def bayes_predictor(self) -> RegressionPredictor:
+        """The base task's, given only the examples whose labels are not replaced."""
+        return _WithoutNoisyLabels(self.task, self.count)
+
+
+@dataclass(frozen=True)
+class _WithoutNoisyLabels:
+    """The task's Bayes predictor on all examples but the first `count`."""
+
+    task: LinearRegression
+    count: int
+    name: str = "bayes"
+
+    def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
+        if self._nothing_left:
+            return torch.zeros_like(prompt.target)[None]
+        return self.task.bayes_predictor().predict(self._kept(prompt))
+
+    def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"] | None:
+        if self._nothing_left:
+            return prompt.x.new_zeros(1, len(prompt), prompt.x.shape[-1], prompt.y.shape[-1])
+        return self.task.bayes_predictor().weights(self._kept(prompt))
+
+    @property
+    def _nothing_left(self) -> bool:
+        # Without examples a fresh teacher's mean is zero; a fixed set's is that of the set.
+        return self.count == self.task.context and self.task.teachers is None
+
+    def _kept(self, prompt: RegressionPrompt) -> RegressionPrompt:
+        return replace(prompt, x=prompt.x[:, self.count :], y=prompt.y[:, self.count :])
 
 
 @dataclass(frozen=True)
@@ -120,9 +147,9 @@ class RescaledInputs:
         x = x * (self.norm / x[:, : self.task.context].flatten(1).norm(dim=1))[:, None, None]
         return self.task.labelled(x, self.task.draw_teachers(batch, generator), generator)
 
-    def best(self, prompt: RegressionPrompt) -> Tensor | None:
-        """The base task's best prediction: it does not depend on the law of the inputs."""
-        return self.task.best(prompt)
+    def bayes_predictor(self) -> RegressionPredictor:
+        """The base task\'s: it does not depend on the law of the inputs."""
+        return self.task.bayes_predictor()
 
 
 def _exponential(out: Tensor, generator: torch.Generator) -> Tensor:

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tasks.predictor import TokenPredictor
 from tasks.prompt import TokenPrompt
-from tasks.sequences.common import begun, check, copied, log_with_bos, replaced
+from tasks.sequences.common import ClosedForm, check, corrupted, log_with_bos, posterior_of_copy, with_bos
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,23 @@ class AssociativeRecall:
         half = self.vocabulary // 2
         answer = torch.randint(half, self.vocabulary, (batch, half), **like)
         keys = torch.randint(half, (batch, self.length), **like)
-        values = replaced(answer.gather(1, keys), self.noise, half, self.vocabulary, generator)
+        values = corrupted(answer.gather(1, keys), self.noise, half, self.vocabulary, generator)
         symbols = torch.stack([keys, values], dim=2).flatten(1)
         seen = (keys[:, :, None] == keys[:, None]).tril(-1).any(dim=2)
         scored = torch.stack([torch.zeros_like(seen), seen], dim=2).flatten(1)
-        return TokenPrompt(begun(symbols, self.vocabulary), torch.nn.functional.pad(scored, (1, 0)))
+        return TokenPrompt(with_bos(symbols, self.vocabulary), torch.nn.functional.pad(scored, (1, 0)))
 
-    def best(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
+    def bayes_predictor(self) -> TokenPredictor:
+        """The posterior of each next token given the tokens before it."""
+        return ClosedForm(self._log_probabilities)
+
+    def _log_probabilities(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
         """Log-probabilities of each next token: any key alike, and values by how often each followed the key."""
         half = self.vocabulary // 2
         keys, values = prompt.tokens[:, 1::2], prompt.tokens[:, 2::2]
         paired = torch.nn.functional.one_hot(values - half, half).double()
         same = (keys[:, : paired.shape[1], None] == keys[:, None, : paired.shape[1]]).tril(-1).double()
-        found = torch.zeros(*keys.shape, 2, self.vocabulary, dtype=torch.float64, device=keys.device)
-        found[:, :, 0, :half] = 1 / half
-        found[:, : paired.shape[1], 1, half:] = copied(same @ paired, self.noise)
-        return log_with_bos(found.flatten(1, 2)[:, : prompt.tokens.shape[1] - 1])
+        probabilities = torch.zeros(*keys.shape, 2, self.vocabulary, dtype=torch.float64, device=keys.device)
+        probabilities[:, :, 0, :half] = 1 / half
+        probabilities[:, : paired.shape[1], 1, half:] = posterior_of_copy(same @ paired, self.noise)
+        return log_with_bos(probabilities.flatten(1, 2)[:, : prompt.tokens.shape[1] - 1])

@@ -1,13 +1,15 @@
-"""What distributions of token sequences share: how sizes are checked, and the token that every sequence begins with."""
+"""What distributions of token sequences share: checks of sizes, the first token, and noisy copies of symbols."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-# More than this is a slip of the keyboard.
-LARGEST = 2**20
+from tasks.limits import LARGEST
+from tasks.prompt import TokenPrompt
 
 
 def check(task: Any, **least: int) -> None:
@@ -20,12 +22,24 @@ def check(task: Any, **least: int) -> None:
         raise ValueError(f"noise: {task.noise} must be at least 0 and below 1, the share of tokens that are random")
 
 
-def begun(symbols: Int[Tensor, "batch symbol"], bos: int) -> Int[Tensor, "batch pos"]:
-    """The sequences behind their first token."""
+@dataclass(frozen=True)
+class ClosedForm:
+    """A token predictor that is a function of prompts."""
+
+    function: Callable[[TokenPrompt], Float[Tensor, "batch pos d_vocab"]]
+    name: str = "bayes"
+
+    def log_probabilities(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
+        """What the function gives."""
+        return self.function(prompt)
+
+
+def with_bos(symbols: Int[Tensor, "batch symbol"], bos: int) -> Int[Tensor, "batch pos"]:
+    """The sequences with the token `bos` in front."""
     return torch.cat([symbols.new_full((len(symbols), 1), bos), symbols], dim=1)
 
 
-def replaced(
+def corrupted(
     symbols: Int[Tensor, "batch symbol"], noise: float, low: int, high: int, generator: torch.Generator
 ) -> Int[Tensor, "batch symbol"]:
     """Each symbol, with probability `noise`, replaced by one drawn uniformly from low..high-1, itself included."""
@@ -34,14 +48,14 @@ def replaced(
     return torch.where(torch.rand(symbols.shape, **like) < noise, draw, symbols)
 
 
-def copied(counts: Float[Tensor, "*place symbol"], noise: float) -> Float[Tensor, "*place symbol"]:
+def posterior_of_copy(counts: Float[Tensor, "*position symbol"], noise: float) -> Float[Tensor, "*position symbol"]:
     """The next copy's distribution, given counts of noisy copies of one hidden symbol, drawn uniformly.
 
     A copy is the hidden symbol v with probability a = (1 - noise) + noise/V and any other with b = noise/V, so that
     P(v | counts) is proportional to a^counts[v] b^(sum of the other counts), and the next copy is v with probability
     (1 - noise) P(v | counts) + noise/V. Counts that cannot be copies of one symbol give NaN.
 
-    >>> copied(torch.tensor([1.0, 0.0]), noise=0.2)
+    >>> posterior_of_copy(torch.tensor([1.0, 0.0]), noise=0.2)
     tensor([0.8200, 0.1800])
     """
     size = counts.shape[-1]

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tasks.predictor import TokenPredictor
 from tasks.prompt import TokenPrompt
-from tasks.sequences.common import begun, check, log_with_bos
+from tasks.sequences.common import ClosedForm, check, log_with_bos, with_bos
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,13 @@ class MarkovChain:
         symbols = torch.stack(chosen, dim=1)
         scored = torch.ones(batch, self.length + 1, dtype=torch.bool, device=generator.device)
         scored[:, :2] = False
-        return TokenPrompt(begun(symbols, self.vocabulary), scored)
+        return TokenPrompt(with_bos(symbols, self.vocabulary), scored)
 
-    def best(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
+    def bayes_predictor(self) -> TokenPredictor:
+        """The posterior of each next token given the tokens before it."""
+        return ClosedForm(self._log_probabilities)
+
+    def _log_probabilities(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
         """Log-probabilities of each next token: for noise 0, (count of the transition + 1) / (count of the state + V).
 
         A state's row p, uniform on the simplex, gives the transitions' counts n the likelihood
@@ -75,12 +80,12 @@ class MarkovChain:
         """
         symbols = prompt.tokens[:, 1:]
         hot = torch.nn.functional.one_hot(symbols, self.vocabulary).double()
-        found = torch.full_like(hot, 1 / self.vocabulary)
+        probabilities = torch.full_like(hot, 1 / self.vocabulary)
         if symbols.shape[1] > 1:
             # The transitions out of the current state, among those before it.
             same = (symbols[:, :-1, None] == symbols[:, None, :-1]).tril(-1).double()
-            found[:, 1:] = self._next(same @ hot[:, 1:])
-        return log_with_bos(found)
+            probabilities[:, 1:] = self._next(same @ hot[:, 1:])
+        return log_with_bos(probabilities)
 
     def _next(self, counts: Float[Tensor, "batch pos symbol"]) -> Float[Tensor, "batch pos symbol"]:
         if self.noise == 0:

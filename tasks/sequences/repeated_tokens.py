@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tasks.predictor import TokenPredictor
 from tasks.prompt import TokenPrompt
-from tasks.sequences.common import begun, check, copied, log_with_bos, replaced
+from tasks.sequences.common import ClosedForm, check, corrupted, log_with_bos, posterior_of_copy, with_bos
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,15 @@ class RepeatedTokens:
         block = torch.randint(self.vocabulary, (batch, self.longest), **like)
         size = torch.randint(self.shortest, self.longest + 1, (batch, 1), **like)
         place = torch.arange(self.length, device=generator.device).expand(batch, -1)
-        symbols = replaced(block.gather(1, place % size), self.noise, 0, self.vocabulary, generator)
+        symbols = corrupted(block.gather(1, place % size), self.noise, 0, self.vocabulary, generator)
         scored = torch.cat([torch.zeros_like(size, dtype=torch.bool), place >= size], dim=1)
-        return TokenPrompt(begun(symbols, self.first), scored)
+        return TokenPrompt(with_bos(symbols, self.first), scored)
 
-    def best(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
+    def bayes_predictor(self) -> TokenPredictor:
+        """The posterior of each next token given the tokens before it."""
+        return ClosedForm(self._log_probabilities)
+
+    def _log_probabilities(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
         """Log-probabilities of each next token that is scored, averaged over the posterior of the block's length.
 
         That a token is scored says that the block has ended before it, so longer blocks are left out. Where none that
@@ -82,16 +87,16 @@ class RepeatedTokens:
         total = hot.new_full(hot.shape, -torch.inf)
         weight = hot.new_full(hot.shape[:2], -torch.inf)
         for size in range(self.shortest, self.longest + 1):
-            likely = copied(_earlier(hot, size), self.noise).nan_to_num(nan=0.0)
+            likely = posterior_of_copy(_earlier(hot, size), self.noise).nan_to_num(nan=0.0)
             # What this length gave to the symbols so far, and so how much its word counts for the next one.
             given = likely.gather(-1, symbols[..., None])[..., 0].log()
             evidence = torch.nn.functional.pad(given.cumsum(dim=1), (1, -1)).masked_fill(place < size, -torch.inf)
             total = torch.logaddexp(total, evidence[..., None] + likely.log())
             weight = torch.logaddexp(weight, evidence)
-        found = (total - weight[..., None]).exp().nan_to_num(nan=1 / self.vocabulary)
+        probabilities = (total - weight[..., None]).exp().nan_to_num(nan=1 / self.vocabulary)
         if self.first == self.vocabulary:
-            return log_with_bos(found)
-        return found.log()
+            return log_with_bos(probabilities)
+        return probabilities.log()
 
 
 def _earlier(hot: Float[Tensor, "batch pos symbol"], size: int) -> Float[Tensor, "batch pos symbol"]:

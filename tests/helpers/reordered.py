@@ -18,7 +18,7 @@ class ReorderedRegression:
         prompt = self.base.sample(batch, generator, queries)
         return replace(prompt, **{field.name: getattr(prompt, field.name).flip(0) for field in fields(prompt)})
 
-    def best(self, prompt: Any) -> None:
+    def bayes_predictor(self) -> None:
         return None
 
 
@@ -31,3 +31,6 @@ class ReorderedTokens:
     def sample(self, batch: int, generator: torch.Generator) -> TokenPrompt:
         prompt = self.base.sample(batch, generator)
         return TokenPrompt(prompt.tokens.flip(0), prompt.scored.flip(0))
+
+    def bayes_predictor(self) -> Any:
+        return self.base.bayes_predictor()

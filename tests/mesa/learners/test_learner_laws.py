@@ -9,6 +9,7 @@ import torch
 from mesa.errors import UserError
 from mesa.learners import LEARNERS, GradientDescent, Learner, Ridge, learner_of
 from tasks import LinearRegression, half_squared_error
+from tasks.predictor import RegressionPredictor
 
 STEPS = 3
 D_IN = 5
@@ -23,10 +24,10 @@ def prompts(seeded, dtype, context, d_out, batch=6, seed=0, queries=4):
     return task.sample(batch, seeded(seed), queries).to(dtype=dtype)
 
 
-def made(name, steps=STEPS) -> Learner:
+def made(name, steps=STEPS) -> Any:
     """The learner with its row's example settings: stable, and distinct from step to step where they may be."""
     row = LEARNERS[name]
-    return row.learner(steps, **row.example(steps, D_IN))
+    return row.predictor(steps, **row.example(steps, D_IN))
 
 
 def close(dtype, slack: float = 1.0) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def close(dtype, slack: float = 1.0) -> dict[str, Any]:
 def test_the_laws(seeded, name, dtype, context, d_out):
     prompt = prompts(seeded, dtype, context, d_out)
     learner = made(name)
-    assert isinstance(learner, Learner)
+    assert isinstance(learner, Learner) and isinstance(learner, RegressionPredictor)
     assert learner.name == name
     guess, weights = learner.predict(prompt), learner.weights(prompt)
     steps = STEPS if LEARNERS[name].takes_steps else 1

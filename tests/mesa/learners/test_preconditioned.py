@@ -8,6 +8,7 @@ import torch
 
 from mesa.learners import GradientDescent, Learner, PreconditionedGradientDescent
 from tasks import LinearRegression, half_squared_error
+from tasks.predictor import RegressionPredictor
 
 ANISOTROPIC = (1.0,) * 5 + (0.25,) * 5
 
@@ -157,7 +158,7 @@ def test_several_tuned_steps_are_a_minimum_below_its_rivals(seeded, steps):
     tuned = PreconditionedGradientDescent(steps=steps).fit(prompt)
     assert tuned.preconditioner is not None
 
-    def loss(learner: Learner) -> float:
+    def loss(learner: RegressionPredictor) -> float:
         return half_squared_error(learner.predict(prompt)[-1], prompt.target).item()
 
     for rival in (GradientDescent(steps=steps), PreconditionedGradientDescent(steps=steps - 1)):

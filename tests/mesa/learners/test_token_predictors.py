@@ -56,7 +56,7 @@ def test_on_a_chain_without_noise_the_smoothed_bigram_is_the_best_there_is():
     task = MarkovChain(length=30)
     prompt = task.sample(10, generator(0, "tests/best"))
     logits = TOKEN_PREDICTORS["smoothed_log_bigram"].rule()(prompt, torch.arange(4))
-    torch.testing.assert_close(logits, task.best(prompt)[..., :4], rtol=0, atol=1e-12)
+    torch.testing.assert_close(logits, task.bayes_predictor().log_probabilities(prompt)[..., :4], rtol=0, atol=1e-12)
 
 
 def test_where_every_token_came_once_counting_rules_are_one():

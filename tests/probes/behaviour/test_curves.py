@@ -8,7 +8,7 @@ import torch
 
 from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import gradient_step_model
-from mesa.learners import GradientDescent, TrainedLearner
+from mesa.learners import GradientDescent, TrainedModel
 from probes import CONTROLS, Curves, GDAlignment, RegressionSubject
 from probes.controls.reference_models import SineFit
 from tasks import LinearRegression, PairedReader, SineRegression
@@ -41,8 +41,9 @@ def test_the_construction_draws_the_learners_lines_and_another_model_does_not() 
 
 def test_arrays_are_one_row_a_prompt_from_left_to_right() -> None:
     subject = sine_subject()
-    rival = TrainedLearner(subject.model, PairedReader())  # pyright: ignore[reportArgumentType]
-    arrays = Curves(prompts=3, queries=40, learners=(rival,))(subject, generator(0, "tests/probe")).named_arrays()
+    rival = TrainedModel(subject.model, PairedReader())  # pyright: ignore[reportArgumentType]
+    probe = Curves(prompts=3, queries=40, learners=(), rivals=(rival,))
+    arrays = probe(subject, generator(0, "tests/probe")).named_arrays()
     assert set(arrays) == {"context_x", "context_y", "query", "target", "model", "meta_learned"}
     assert arrays["context_x"].shape == arrays["context_y"].shape == (3, 10)
     assert all(arrays[name].shape == (3, 40) for name in ("query", "target", "model", "meta_learned"))

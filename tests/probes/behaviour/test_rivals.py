@@ -13,7 +13,7 @@ import torch
 
 from mesa import InContextConfig, InContextTransformer, Run, UserError, generator, train
 from mesa.config.yaml import parse
-from mesa.learners import TrainedLearner
+from mesa.learners import TrainedModel
 from probes import GDAlignment, OutOfDistribution, Plan, RegressionSubject, WeightProducts, probe_runs
 from tasks import LinearRegression, PairedReader, SineRegression
 
@@ -46,10 +46,11 @@ def test_a_rival_is_the_last_model_of_the_same_seed_in_the_run_beside(runs: tupl
     table = probe_runs([(model, [plan])])[0].table
     assert set(table["learner"].dropna()) == {"meta_learned", "zero"}
     for seed in (0, 1):
-        beside = TrainedLearner(learner.load(seed), PairedReader())
+        beside = TrainedModel(learner.load(seed), PairedReader())
         for step in (0, 12):
             subject = RegressionSubject(model.load(seed, step), PairedReader(), SineRegression())
-            alone = GDAlignment(prompts=60, learners=(beside,))(subject, generator(seed, "probe/gd_alignment")).table
+            probe = GDAlignment(prompts=60, learners=(), rivals=(beside,))
+            alone = probe(subject, generator(seed, "probe/gd_alignment")).table
             found = table[(table["seed"] == seed) & (table["step"] == step)]
             np.testing.assert_allclose(found["value"], alone["value"])
 
@@ -84,7 +85,7 @@ def sine_subject(seed: int = 0) -> RegressionSubject:
 
 
 def ask(subject: RegressionSubject, rival: Any, **fields: Any) -> pd.DataFrame:
-    probe = OutOfDistribution(learners=(TrainedLearner(rival, PairedReader()),), **fields)
+    probe = OutOfDistribution(learners=(), rivals=(TrainedModel(rival, PairedReader()),), **fields)
     assert probe.applies(subject) is None
     return probe(subject, generator(0, "tests/probe")).table
 

@@ -7,7 +7,7 @@ import pytest
 
 from mesa import Run, generator, train
 from mesa.config.yaml import parse
-from mesa.learners import GradientDescent, Settled
+from mesa.learners import GradientDescent
 from probes import GDAlignment, OutOfDistribution, Plan, WeightProducts, probe_runs
 from tasks import LinearRegression
 
@@ -55,13 +55,3 @@ def test_without_learners_given_those_by_default_are_tuned(run: Run) -> None:
 def test_a_probe_without_learners_cannot_be_planned_so(run: Run) -> None:
     with pytest.raises(AttributeError, match="learners"):
         probe_runs([(run, [Plan(WeightProducts(prompts=50), controls=(), tune_once=True)])])
-
-
-def test_a_settled_learner_stays_what_it_is() -> None:
-    prompt = LinearRegression(d_in=3, context=4).sample(20, generator(0, "tests/settled"))
-    learner = GradientDescent(gamma=0.1, step_size=0.3, steps=2)
-    settled = Settled(learner)
-    assert settled.fit(prompt) is settled and settled.name == learner.name
-    assert settled.predict(prompt).equal(learner.predict(prompt))
-    weights, mine = settled.weights(prompt), learner.weights(prompt)
-    assert weights is not None and mine is not None and weights.equal(mine)

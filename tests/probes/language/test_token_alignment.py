@@ -18,7 +18,9 @@ TASKS = [MarkovChain(length=40), RepeatedTokens(vocabulary=8, length=20, shortes
 
 
 def best(task: TokenTask) -> LanguageSubject:
-    return LanguageSubject(BestPredictor(task), NextTokenReader(), task)
+    predictor = task.bayes_predictor()
+    assert predictor is not None
+    return LanguageSubject(BestPredictor(predictor), NextTokenReader(), task)
 
 
 def untrained(task: TokenTask) -> LanguageSubject:

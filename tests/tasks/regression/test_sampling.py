@@ -16,6 +16,7 @@ from tasks import (
     Task,
     TeacherScale,
 )
+from tests.helpers.predictions import bayes_prediction
 
 BASE = LinearRegression(d_in=3, d_out=2, context=4, label_noise=0.1, scales=(1.0, 0.5, 2.0))
 CASES: dict[str, Any] = {
@@ -71,5 +72,5 @@ def test_shapes_and_protocol(task, seeded):
     assert prompt.target.shape == (5, 7, base.d_out)
     assert prompt.teacher.shape == (5, base.d_in, base.d_out)
     assert all(part.dtype == torch.float32 for part in parts(prompt))
-    assert task.best(prompt).shape == prompt.target.shape
+    assert bayes_prediction(task, prompt).shape == prompt.target.shape
     assert isinstance(task, Task)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tasks import AssociativeRecall, MarkovChain, RepeatedTokens, TokenPrompt
+from tests.helpers.predictions import bayes_log_probabilities
 
 
 def conditional(probability, symbols: tuple[int, ...], place: int, vocabulary: int) -> list[float]:
@@ -19,7 +20,7 @@ def found_and_wanted(task, probability, rows: list[tuple[int, ...]]) -> tuple[to
     tokens = torch.tensor([(task.d_vocab - 1, *row) for row in rows])
     if getattr(task, "bos", None) is not None:
         tokens[:, 0] = task.bos
-    best = task.best(TokenPrompt(tokens, torch.zeros_like(tokens, dtype=torch.bool))).exp()
+    best = bayes_log_probabilities(task, TokenPrompt(tokens, torch.zeros_like(tokens, dtype=torch.bool))).exp()
     wanted = [[conditional(probability, row, p, task.vocabulary) for p in range(len(row))] for row in rows]
     assert best[..., task.vocabulary :].eq(0).all()
     return best[..., : task.vocabulary], torch.tensor(wanted, dtype=torch.float64)
@@ -100,7 +101,12 @@ def test_three_states_by_chance():
     task = MarkovChain(vocabulary=3, length=9, noise=0.4)
     read, after = [0, 1, 0, 1, 0, 2, 0], [1, 1, 2]
     tokens = torch.tensor([[3, *read, 0]])
-    best = task.best(TokenPrompt(tokens, torch.zeros_like(tokens, dtype=torch.bool)))[0, -1, :3].exp().numpy()
+    best = (
+        task.bayes_predictor()
+        .log_probabilities(TokenPrompt(tokens, torch.zeros_like(tokens, dtype=torch.bool)))[0, -1, :3]
+        .exp()
+        .numpy()
+    )
     draws = np.random.default_rng(0).dirichlet(np.ones(3), size=200_000) * 0.6 + 0.4 / 3
     weight = np.prod(draws[:, after], axis=1)
     # Importance weights of so many draws leave about 0.001.

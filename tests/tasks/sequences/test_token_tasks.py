@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tasks import AssociativeRecall, MarkovChain, NextTokenReader, RepeatedTokens, TokenPrompt, TokenTask, token_losses
+from tests.helpers.predictions import bayes_log_probabilities
 
 CASES: dict[str, Any] = {
     "repeated": RepeatedTokens(vocabulary=9, length=20, shortest=4, longest=7),
@@ -51,7 +52,7 @@ def test_shapes_ids_and_protocol(task, seeded):
     assert (first == first[0]).all()
     if getattr(task, "bos", None) is None:
         assert first[0] == task.d_vocab - 1 and (prompt.tokens[:, 1:] < first[0]).all()
-    best = task.best(prompt)
+    best = bayes_log_probabilities(task, prompt)
     assert best.shape == (50, task.n_ctx, task.d_vocab)
     torch.testing.assert_close(best.exp().sum(dim=-1), torch.ones_like(best[..., 0]), rtol=0, atol=1e-12)
 
@@ -59,7 +60,12 @@ def test_shapes_ids_and_protocol(task, seeded):
 @tasks
 def test_best_looks_at_nothing_that_comes_later(task, seeded):
     prompt = task.sample(20, seeded(0))
-    torch.testing.assert_close(task.best(prompt.prefix(9)), task.best(prompt)[:, :8], rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        bayes_log_probabilities(task, prompt.prefix(9)),
+        bayes_log_probabilities(task, prompt)[:, :8],
+        rtol=0,
+        atol=1e-12,
+    )
 
 
 @tasks
@@ -67,8 +73,8 @@ def test_best_expects_what_it_gets(task, seeded):
     prompt = task.sample(2000, seeded(0))
     # Scored tokens alone: where blocks of several lengths are possible, being scored tells of the length.
     scored = prompt.scored[:, 1:]
-    best = task.best(prompt)[scored]
-    losses = token_losses(task.best(prompt), prompt)[scored]
+    best = bayes_log_probabilities(task, prompt)[scored]
+    losses = token_losses(bayes_log_probabilities(task, prompt), prompt)[scored]
     # Its mean loss is its mean entropy; losses of one prompt hang together, hence the wide margin.
     entropy = -torch.xlogy(best.exp(), best.exp()).sum(dim=-1).mean()
     assert losses.mean().item() == pytest.approx(
