@@ -1,5 +1,7 @@
 """Subjects with a known answer, for the tests of probes."""
 
+from functools import cache
+
 import torch
 
 from mesa import InContextConfig, InContextTransformer, generator
@@ -13,6 +15,7 @@ SCALES = (1.0,) * 5 + (0.25,) * 5
 ANISOTROPIC = LinearRegression(scales=SCALES)
 
 
+@cache
 def tuned_size(task: LinearRegression = TASK) -> float:
     """One step's tuned step size, on prompts that no test scores."""
     return GradientDescent().fit(task.sample(20_000, generator(0, "tests/tuning"))).step_sizes[0]
@@ -25,9 +28,13 @@ def constructed(task: LinearRegression = TASK) -> RegressionSubject:
 
 def preconditioned(task: LinearRegression = ANISOTROPIC) -> RegressionSubject:
     """A model that performs the tuned preconditioned step exactly."""
-    learner = PreconditionedGradientDescent().fit(task.sample(20_000, generator(0, "tests/tuning")))
-    model = gradient_step_model(1.0, d_in=10, preconditioner=learner.preconditioner)
+    model = gradient_step_model(1.0, d_in=10, preconditioner=_tuned_preconditioner(task))
     return RegressionSubject(model, PairedReader(), task)
+
+
+@cache
+def _tuned_preconditioner(task: LinearRegression) -> torch.Tensor | None:
+    return PreconditionedGradientDescent().fit(task.sample(20_000, generator(0, "tests/tuning"))).preconditioner
 
 
 def untrained(task: LinearRegression = TASK) -> RegressionSubject:

@@ -128,24 +128,27 @@ def test_interpolation_joins_the_construction_and_parts_from_the_negative() -> N
     assert math.isnan(value(ask(Interpolation(prompts=500), untrained()), metric="interpolated_loss"))
 
 
-def test_shifts_leave_the_construction_on_gradient_descent_and_not_the_untrained() -> None:
-    probe = OutOfDistribution(prompts=1000)
-    place = ["condition", "condition_value"]
-    table = ask(probe, constructed())
+@pytest.fixture(scope="module")
+def shifted() -> pd.DataFrame:
+    """The construction on every shift of the distribution."""
+    return ask(OutOfDistribution(prompts=1000), constructed())
+
+
+def test_shifts_leave_the_construction_on_gradient_descent_and_not_the_untrained(shifted: pd.DataFrame) -> None:
+    keys = ["condition", "condition_value"]
     # The construction and the learner are tuned on different prompts: their step sizes differ by about a per cent,
     # which far outside the training distribution, where both diverge, doubles and doubles again.
-    assert ratios(table, place).sub(1).abs().max() < 0.15
-    assert set(table["condition"]) == {
+    assert ratios(shifted, keys).sub(1).abs().max() < 0.15
+    assert set(shifted["condition"]) == {
         *("input_scale", "teacher_scale", "query_scale", "noisy_labels"),
         *("normal", "exponential", "laplace"),
     }
-    assert ratios(ask(probe, untrained()), place).sub(1).abs().max() > 1
+    assert ratios(ask(OutOfDistribution(prompts=300), untrained()), keys).sub(1).abs().max() > 1
 
 
-def test_every_shift_is_the_one_that_it_is_called() -> None:
+def test_every_shift_is_the_one_that_it_is_called(shifted: pd.DataFrame) -> None:
     """Predicting zero costs E (w.x)^2 / 2 = 5 * teacher^2 * E x^2: it tells which prompts were drawn."""
-    table = ask(OutOfDistribution(prompts=4000), constructed())
-    zero = table[table["learner"] == "zero"].set_index(["condition", "condition_value"])["value"].to_dict()
+    zero = shifted[shifted["learner"] == "zero"].set_index(["condition", "condition_value"])["value"].to_dict()
     base = 10 * 0.25 / 6
     expected = {
         **{("input_scale", factor): base * factor**2 for factor in (0.25, 1.0, 2.0)},
@@ -155,10 +158,10 @@ def test_every_shift_is_the_one_that_it_is_called() -> None:
         # A context of Frobenius norm a has a^2/100 per entry, and so has its query, up to the scaling's own spread.
         **{("normal", norm): 5 * norm**2 / 100 for norm in (1.0, 5.0)},
     }
-    for place, value_there in expected.items():
-        # 4,000 squared products of normals have a standard error of about 3 %.
-        assert zero[place] == pytest.approx(value_there, rel=0.12), place
-    losses = table[table["metric"] == "loss"].set_index(["condition", "condition_value"])["value"].to_dict()
+    for shift, expected_loss in expected.items():
+        # 1,000 squared products of normals have a standard error of about 6 %.
+        assert zero[shift] == pytest.approx(expected_loss, rel=0.2), shift
+    losses = shifted[shifted["metric"] == "loss"].set_index(["condition", "condition_value"])["value"].to_dict()
     assert losses["noisy_labels", 10.0] > 1.2 * base > base > 1.5 * losses["noisy_labels", 0.0]
 
 

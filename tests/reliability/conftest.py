@@ -115,7 +115,7 @@ class Server:
         self.errors: Queue[str] = Queue()
         for stream, lines in ((self.process.stdout, self.answers), (self.process.stderr, self.errors)):
             Thread(target=lambda stream=stream, lines=lines: [lines.put(x) for x in stream or ()], daemon=True).start()
-        assert self.answers.get(timeout=120) == "ready\n"
+        assert self.answers.get(timeout=300) == "ready\n"
 
     def start(self, run: Path, workers: int = 1, **options: Any) -> int:
         """Fork a process that trains a run; its id."""
@@ -140,7 +140,7 @@ class Server:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
-        return int(self.answers.get(timeout=120))
+        return int(self.answers.get(timeout=300))
 
     def close(self) -> None:
         """End the server and, where a test failed, what it left running."""

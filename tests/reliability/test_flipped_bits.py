@@ -51,9 +51,9 @@ def refuses_each(checkpoint: Path, name: str, bits: list[int]) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_flipped_bit_in_any_byte_is_refused(checkpoint: Path, name: str) -> None:
-    draw = random.Random(0)
-    refuses_each(checkpoint, name, [8 * byte + draw.randrange(8) for byte in range((checkpoint / name).stat().st_size)])
+def test_a_flipped_bit_in_every_seventh_byte_is_refused(checkpoint: Path, name: str) -> None:
+    draw, size = random.Random(0), (checkpoint / name).stat().st_size
+    refuses_each(checkpoint, name, [8 * byte + draw.randrange(8) for byte in range(0, size, 7)])
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from mesa import Run
@@ -14,32 +15,35 @@ SETTINGS = {
     "training": {"steps": 1_000_000, "batch": 16, "evaluate_every": 10, "held_out": 32},
     "seeds": 5,
 }
+# Seconds; a machine with many other processes takes a minute to import torch.
+PATIENCE = 300
 
 
 def test_ctrl_c_ends_a_command_whose_queue_is_not_empty(tmp_path: Path) -> None:
     config, out = tmp_path / "config.yaml", tmp_path / "run"
     config.write_text(dump(parse(SETTINGS)))
     command = [sys.executable, "-m", "analyses.cli", "train", str(config), "--out", str(out), "--workers", "2"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        run = _appeared(out)
-        deadline = time.monotonic() + 120
-        while not all(run.metrics(seed)[1:] for seed in (0, 1)):
-            assert time.monotonic() < deadline, "training did not begin"
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
-    finally:
-        process.kill()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            run = _appeared(out)
+            _wait_for(lambda: all(run.metrics(seed)[1:] for seed in (0, 1)), "two seeds in training")
+            process.send_signal(signal.SIGINT)
+            _, printed = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
     assert process.returncode == 130
-    assert "mesa resume" in said and "Traceback" not in said
+    assert "mesa resume" in printed and "Traceback" not in printed
     assert [run.outcome(seed)["status"] for seed in run.seeds] == ["interrupted"] * 2 + ["not started"] * 3
     assert not run.verify()[1]
 
 
 def _appeared(out: Path) -> Run:
-    deadline = time.monotonic() + 120
-    while not (out / "config.yaml").exists():
-        assert time.monotonic() < deadline, "no run was made"
-        time.sleep(0.05)
+    _wait_for((out / "config.yaml").exists, "a run")
     return Run.open(out)
+
+
+def _wait_for(met: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not met():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)

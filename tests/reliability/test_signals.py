@@ -16,7 +16,7 @@ from mesa.storage.run import Run
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 130, signal.SIGKILL: -signal.SIGKILL}
 
 
-def wait_for(met: Callable[[], Any], what: str, patience: float = 120.0) -> None:
+def wait_for(met: Callable[[], Any], what: str, patience: float = 300.0) -> None:
     deadline = time.monotonic() + patience
     while not met():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
