@@ -70,8 +70,9 @@ def model(config: "RunConfig", seed: int) -> "InContextTransformer | TokenTransf
     from mesa.models.language import TokenTransformer
 
     device = config.training.device
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"training.device: {device!r} is asked for, but torch sees no GPU here")
+    gpus = torch.cuda.device_count()
+    if device.startswith("cuda") and int(device.partition(":")[2] or 0) >= gpus:
+        raise UserError(f"training.device: {device!r} is asked for, but torch sees {gpus or 'no'} GPUs here")
     settings = {"seed": seed, "dtype": getattr(torch, config.training.dtype), "device": device}
     asked = task(config.task)
     if config.model.kind == "language":

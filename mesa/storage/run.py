@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mesa.config import yaml as config_file
+from mesa.config.check import check
 from mesa.config.schema import RunConfig
 from mesa.errors import DamagedCheckpoint, UserError
 from mesa.storage.files import leftover, writable, write_atomic
@@ -37,6 +38,9 @@ class Run:
         Only `training.steps` may grow. UserError names every field that differs, and a place that cannot be written.
         """
         path = Path(path)
+        if not (path / CONFIG).exists():
+            # What cannot be trained is refused before anything is made.
+            check(config)
         writable(path)
         if not (path / CONFIG).exists():
             # What a killed process left of its own first write is no stranger.
@@ -83,24 +87,30 @@ class Run:
     def checkpoints(self, seed: int, rolling: bool = False) -> dict[int, Path]:
         """Paths of the seed's kept checkpoints by step; with `rolling`, those kept only for resuming too."""
         kinds = ("rolling", "step") if rolling else ("step",)
-        found = {}
+        path_by_step = {}
         for kind in kinds:
             for path in (self.seed_path(seed) / "checkpoints").glob(f"{kind}-*"):
                 digits = path.name.partition("-")[2]
                 if digits.isdigit():
-                    found[int(digits)] = path
-        return dict(sorted(found.items()))
+                    path_by_step[int(digits)] = path
+        return dict(sorted(path_by_step.items()))
 
     def select(self, seed: int, which: Which) -> dict[int, Path]:
-        """The checkpoints that `last`, `all` or a step means; UserError where there are none."""
-        found = self.checkpoints(seed)
-        if which == "all" and found:
-            return found
-        step = max(found, default=None) if which == "last" else which
-        if step not in found:
-            known = ", ".join(map(str, found)) or "none"
+        """The checkpoints that `last`, `all` or a step means.
+
+        UserError where there are none, and for `last` and `all` where a finished seed has lost its last one.
+        """
+        paths = self.checkpoints(seed)
+        last = max(paths, default=None)
+        step = last if which == "last" else which
+        if last is None or (step != "all" and step not in paths):
+            known = ", ".join(map(str, paths)) or "none"
             raise UserError(f"checkpoint: {which!r} is not there for seed {seed} of {self.path}; steps: {known}")
-        return {step: found[step]}
+        outcome = self.outcome(seed)
+        if which in ("last", "all") and outcome["status"] == "finished" and last < outcome["step"]:
+            rule = f"training ended at step {outcome['step']}, and the last checkpoint is of step {last}"
+            raise UserError(f"{self.seed_path(seed)}: {rule}; `mesa verify` tells what is missing, or name a step")
+        return paths if step == "all" else {step: paths[step]}
 
     def load(self, seed: int, step: Which = "last") -> "InContextTransformer | TokenTransformer":
         """The model of one checkpoint; DamagedCheckpoint where it is not what was saved."""
@@ -143,9 +153,14 @@ class Run:
         """The seeds that training would still work on."""
         return [seed for seed in self.seeds if self.outcome(seed)["status"] not in ("finished", "diverged")]
 
-    def verify(self) -> tuple[int, list[DamagedCheckpoint]]:
-        """Read every checkpoint: how many are whole, and what is wrong with the others."""
-        whole, damaged = 0, []
+    def verify(self) -> tuple[int, list[UserError]]:
+        """Read every checkpoint and compare with outcomes and configuration: how many are whole, and what is wrong.
+
+        A checkpoint that is not what was saved is a DamagedCheckpoint; what is missing is a plain UserError.
+        """
+        from mesa.storage.missing import missing
+
+        whole, problems = 0, missing(self)
         for seed in self.seeds:
             for path in self.checkpoints(seed, rolling=True).values():
                 try:
@@ -154,8 +169,8 @@ class Run:
                 except DamagedCheckpoint as error:
                     # Training may delete a rolling checkpoint while it is read; one that is gone is not damaged.
                     if path.exists():
-                        damaged.append(error)
-        return whole, damaged
+                        problems.append(error)
+        return whole, problems
 
     def _written(self) -> "Run":
         from mesa.storage.versions import versions
@@ -172,16 +187,16 @@ def checked(path: Path, run: Run, seed: int) -> "Checkpoint":
     """A whole checkpoint that belongs where it lies: to this seed, this step and this configuration."""
     from mesa.storage.checkpoint import MANIFEST, load
 
-    found = load(path)
-    if found.seed != seed or found.step != int(path.name.partition("-")[2]):
-        raise DamagedCheckpoint(f"{path / MANIFEST}: is of seed {found.seed}, step {found.step}, and lies elsewhere")
-    theirs = _config_of(found)
-    changed = config_file.differences(theirs, run.config)
+    checkpoint = load(path)
+    if checkpoint.seed != seed or checkpoint.step != int(path.name.partition("-")[2]):
+        origin = f"seed {checkpoint.seed}, step {checkpoint.step}"
+        raise DamagedCheckpoint(f"{path / MANIFEST}: is of {origin}, and lies elsewhere")
+    changed = config_file.differences(_config_of(checkpoint), run.config)
     changed.pop("training.steps", None)
     if changed:
         name, (old, new) = next(iter(changed.items()))
         raise DamagedCheckpoint(f"{path / MANIFEST}: is of another configuration: {name} is {old!r}, the run's {new!r}")
-    return found
+    return checkpoint
 
 
 def model_of(checkpoint: "Checkpoint") -> "InContextTransformer | TokenTransformer":
@@ -196,13 +211,13 @@ def model_of(checkpoint: "Checkpoint") -> "InContextTransformer | TokenTransform
     return model
 
 
-def _config_of(found: "Checkpoint") -> RunConfig:
+def _config_of(checkpoint: "Checkpoint") -> RunConfig:
     from mesa.storage.checkpoint import MANIFEST
 
     try:
-        return config_file.parse(found.config)
+        return config_file.parse(checkpoint.config)
     except UserError as error:
-        raise DamagedCheckpoint(f"{found.path / MANIFEST}: holds no valid configuration: {error}") from None
+        raise DamagedCheckpoint(f"{checkpoint.path / MANIFEST}: holds no valid configuration: {error}") from None
 
 
 def load_model(path: Path | str) -> "InContextTransformer | TokenTransformer":

@@ -17,7 +17,8 @@ from mesa.errors import UserError
 from mesa.storage import checkpoint
 from mesa.storage.files import leftover, write_atomic
 from mesa.storage.run import Run, checked
-from mesa.training.trainer import Diverged, Progress, Ticker, Trainer, one_thread, schedule
+from mesa.storage.schedule import schedule
+from mesa.training.trainer import Diverged, Progress, Ticker, Trainer, one_thread
 
 Stop = Callable[[], bool]
 

@@ -127,17 +127,6 @@ def _fresh(weight: Tensor) -> Tensors:
     return {"step": step, "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
 
 
-def schedule(steps: int, per_decade: int) -> list[int]:
-    """The steps that keep their checkpoint: 0, then log-spaced from 10 on, and the last.
-
-    >>> schedule(100, 4)
-    [0, 10, 18, 32, 56, 100]
-    """
-    count = math.ceil(per_decade * math.log10(max(steps, 10) / 10)) + 1
-    spaced = {round(10 * 10 ** (index / per_decade)) for index in range(count)}
-    return sorted({0, steps} | {step for step in spaced if step < steps})
-
-
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run on one thread: faster for models this small, and the sums have one order."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mesa.training.trainer import schedule
+from mesa.storage.schedule import schedule
 from probes import Formation, Reading, Series
 from probes.training_time.formation import crossing, noise_of, smoothed
 

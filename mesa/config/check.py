@@ -1,0 +1,73 @@
+"""A last check of a configuration before anything is made: can it be trained here, and are its numbers finite?"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from mesa.config.schema import RunConfig
+from mesa.errors import UserError
+
+# Prompts of the trial: enough to overflow where the settings make large numbers likely.
+PROMPTS = 4
+
+
+def check(config: RunConfig) -> None:
+    """Compute one loss of the untrained model on a few prompts.
+
+    Raises UserError, with the field, its value and the rule, where there is no such device, or where prompts or loss
+    are not finite numbers.
+    """
+    problem = _problem(config)
+    if problem is None:
+        return
+    for name, value, other in _with_defaults(config):
+        if _problem(other) is None:
+            raise UserError(f"{name}: {value!r} is refused: {problem}")
+    raise UserError(f"configuration: {problem}")
+
+
+def _problem(config: RunConfig) -> str | None:
+    """What is wrong with the prompts or the loss, or None."""
+    import torch
+
+    from mesa import build
+    from mesa.rng import generator
+
+    try:
+        model, reader = build.model(config, 0), build.reader(config)
+        prompt = build.task(config.task).sample(PROMPTS, generator(0, "check", 0, config.training.device))
+        prompt = prompt.to(dtype=getattr(torch, config.training.dtype))
+        inputs = reader.encode(prompt)
+        if inputs.values.is_floating_point() and not inputs.values.isfinite().all():
+            return f"prompts are not finite in {config.training.dtype}"
+        with torch.no_grad():
+            loss = reader.loss(reader.decode(model(inputs), inputs), prompt)
+    except UserError:
+        raise
+    except (RuntimeError, ValueError, OverflowError) as error:
+        # Torch refuses to draw numbers between bounds that its type cannot hold.
+        return f"no loss can be computed: {str(error).splitlines()[0]}"
+    return None if loss.isfinite() else f"the loss is not finite in {config.training.dtype}"
+
+
+def _with_defaults(config: RunConfig) -> Iterator[tuple[str, Any, RunConfig]]:
+    """Each number that is not its default: the field, its value, and the configuration with the default there."""
+    from mesa import build
+
+    task = build.complete_task({"name": config.task["name"]})
+    for name, value in config.task.items():
+        if isinstance(value, float) and isinstance(task[name], float) and value != task[name]:
+            yield f"task.{name}", value, config.model_copy(update={"task": {**config.task, name: task[name]}})
+    for name, value in _numbers(config.model):
+        default = type(config.model).model_fields[name].default
+        model = config.model.model_copy(update={name: default})
+        if value != default:
+            yield f"model.{name}", value, config.model_copy(update={"model": model})
+
+
+def _numbers(section: BaseModel) -> Iterator[tuple[str, float]]:
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, float):
+            yield name, value

@@ -1,0 +1,60 @@
+"""Verify names whatever a run directory has lost, and "last" never means an earlier checkpoint without a word."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mesa
+from mesa.errors import UserError
+from mesa.storage.run import Run
+
+
+def problems(run: Run) -> list[str]:
+    return [str(error) for error in Run.open(run.path).verify()[1]]
+
+
+def last_checkpoint(run: Run) -> Path:
+    return run.checkpoints(1)[300]
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        (lambda run: run.seed_path(1), "seed 1 is missing: the configuration has 2 seeds"),
+        (last_checkpoint, "the checkpoint of step 300 is missing"),
+        (lambda run: run.checkpoints(1)[0], "the checkpoint of step 0 is missing"),
+        (lambda run: run.checkpoints(1)[100], "the checkpoint of step 100 is missing"),
+        (lambda run: run.seed_path(1) / "checkpoints", "the checkpoint of step 300 is missing"),
+        (lambda run: run.seed_path(1) / "metrics.jsonl", "holds no evaluation; training ended at step 300"),
+    ],
+)
+def test_verify_names_what_is_missing(copied: Run, lost: Callable[[Run], Path], words: str) -> None:
+    assert problems(copied) == []
+    path = lost(copied)
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert any(words in line and str(copied.seed_path(1)) in line for line in problems(copied))
+    assert all("\n" not in line for line in problems(copied))
+
+
+def test_a_run_that_is_made_longer_misses_nothing(copied: Run, tiny: Any) -> None:
+    longer = Run.create(copied.path, tiny(seeds=2, steps=330))
+    assert problems(longer) == []
+    mesa.train(longer)
+    assert problems(longer) == []
+
+
+def test_a_run_that_was_never_trained_misses_nothing(tmp_path: Path, tiny: Any) -> None:
+    assert problems(Run.create(tmp_path / "run", tiny(seeds=3))) == []
+
+
+def test_last_is_refused_where_the_last_checkpoint_is_lost(copied: Run) -> None:
+    assert list(copied.select(1, "last")) == [300]
+    shutil.rmtree(last_checkpoint(copied))
+    for which in ("last", "all"):
+        with pytest.raises(UserError, match="training ended at step 300, and the last checkpoint is of step 237"):
+            copied.select(1, which)
+    assert list(copied.select(1, 237)) == [237]
+    assert list(copied.select(0, "last")) == [300]
