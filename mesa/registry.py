@@ -164,6 +164,16 @@ LEARNERS = Registry(
             candidate_steps=lambda space: range(1, min(space.d_in, 6) + 1),
             plants={2: {}},
         ),
+        "coordinate_descent": LearnerRow(
+            target="mesa.learners.coordinate_descent:CoordinateDescent",
+            about="coordinate descent on the squared error; sweeps, nothing to fit",
+            takes_steps=True,
+            # Flipping signs changes nothing, but permuting coordinates changes which one is first.
+            equivariant=False,
+            # No candidate yet: `identify` was calibrated without it, and where inputs are isotropic a sweep is close to
+            # steps of gradient descent.
+            candidate_steps=lambda space: (),
+        ),
         "ridge": LearnerRow(
             target="mesa.learners.ridge:Ridge",
             about="ridge regression with a fitted penalty",

@@ -7,6 +7,7 @@ from tasks.lazy import lazily
 if TYPE_CHECKING:
     from mesa.learners.averaging import Averaging
     from mesa.learners.conjugate_gradients import ConjugateGradients
+    from mesa.learners.coordinate_descent import CoordinateDescent
     from mesa.learners.gradient_descent import GradientDescent
     from mesa.learners.learner import Learner
     from mesa.learners.nearest_neighbours import NearestNeighbours
@@ -21,6 +22,7 @@ __all__ = [
     "TOKEN_PREDICTORS",
     "Averaging",
     "ConjugateGradients",
+    "CoordinateDescent",
     "GradientDescent",
     "Learner",
     "NearestNeighbours",
@@ -36,6 +38,7 @@ _EXPORTS = {
     "TOKEN_PREDICTORS": "mesa.registry",
     "Averaging": "mesa.learners.averaging",
     "ConjugateGradients": "mesa.learners.conjugate_gradients",
+    "CoordinateDescent": "mesa.learners.coordinate_descent",
     "GradientDescent": "mesa.learners.gradient_descent",
     "Learner": "mesa.learners.learner",
     "NearestNeighbours": "mesa.learners.nearest_neighbours",
