@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tasks.regression.linear_regression import LinearRegression
     from tasks.regression.shifts import InputScale, NoisyLabels, QueryScale, RescaledInputs, TeacherScale
     from tasks.regression.sine import SineRegression
+    from tasks.regression.sparse_linear_regression import SparseLinearRegression
     from tasks.sequences.associative_recall import AssociativeRecall
     from tasks.sequences.markov_chain import MarkovChain
     from tasks.sequences.repeated_tokens import RepeatedTokens
@@ -35,6 +36,7 @@ __all__ = [
     "RepeatedTokens",
     "RescaledInputs",
     "SineRegression",
+    "SparseLinearRegression",
     "Task",
     "TeacherScale",
     "TokenPrompt",
@@ -52,6 +54,7 @@ _EXPORTS = {
     "InterleavedReader": "tasks.readers.interleaved",
     "RepeatedTokens": "tasks.sequences.repeated_tokens",
     "SineRegression": "tasks.regression.sine",
+    "SparseLinearRegression": "tasks.regression.sparse_linear_regression",
     **dict.fromkeys(("Prompt", "RegressionPrompt", "TokenPrompt"), "tasks.prompt"),
     **dict.fromkeys(("NextTokenReader", "token_losses"), "tasks.readers.next_token"),
     **dict.fromkeys(("Task", "TokenTask"), "tasks.task"),

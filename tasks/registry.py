@@ -101,6 +101,12 @@ TASKS = Registry(
             prompts="regression",
             example={"d_in": 3, "context": 5},
         ),
+        "sparse_linear_regression": TaskRow(
+            target="tasks.regression.sparse_linear_regression:SparseLinearRegression",
+            about="y = w.x where most entries of the fresh teacher w are zero",
+            prompts="regression",
+            example={"d_in": 4, "context": 5, "nonzero": 2},
+        ),
         "sine": TaskRow(
             target="tasks.regression.sine:SineRegression",
             about="y = a sin(x + p) with a fresh curve per prompt",
