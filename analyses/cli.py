@@ -231,7 +231,8 @@ def _probe_run(run: Path, names: list[str], which: Any, prompts: int | None, wor
     from mesa.errors import UserError
     from mesa.storage.run import Run
     from mesa.training.runs import default_workers
-    from probes.runner import Plan, probe_of, probe_runs
+    from probes.plan import Plan, probe_of
+    from probes.runner import probe_runs
 
     plans = [Plan(probe_of(name, prompts), which) for name in names]
     opened = Run.open(run)
@@ -250,9 +251,10 @@ def _probe_run(run: Path, names: list[str], which: Any, prompts: int | None, wor
 def _probe_pretrained(path: Path, names: list[str], prompts: int | None, out: Path | None) -> Any:
     """The readings of a Hugging Face directory, what did not apply, and where they are saved."""
     from analyses.progress import Progress
+    from probes.measure import probe_subjects
+    from probes.plan import probe_of
     from probes.pretrained import pretrained_subject
     from probes.reading import joined
-    from probes.runner import probe_of, probe_subjects
 
     probes = [probe_of(name, prompts) for name in names]
     subject = pretrained_subject(path)

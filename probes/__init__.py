@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from probes.language.composition import Composition
     from probes.language.induction_as_gradient_step import InductionAsGradientStep
     from probes.language.induction_scores import InductionScores
+    from probes.measure import probe_subjects
+    from probes.plan import Plan
     from probes.pretrained import load_pretrained, pretrained_subject
     from probes.probe import Comparison, Probe, ProbeOf
     from probes.reading import Reading
     from probes.registry import CONTROLS, PROBES
-    from probes.runner import Plan, probe_runs, probe_subjects
+    from probes.runner import probe_runs
     from probes.schema import COLUMNS
     from probes.subject import LanguageSubject, RegressionSubject, Subject, View
     from probes.training_time.formation import Formation
@@ -104,7 +106,9 @@ _EXPORTS = {
     "Rollout": "probes.behaviour.rollout",
     "Series": "probes.training_time.series",
     **dict.fromkeys(("LanguageSubject", "RegressionSubject", "Subject", "View"), "probes.subject"),
-    **dict.fromkeys(("Plan", "probe_runs", "probe_subjects"), "probes.runner"),
+    "Plan": "probes.plan",
+    "probe_runs": "probes.runner",
+    "probe_subjects": "probes.measure",
     "WeightProducts": "probes.weights.weight_products",
     "ranked": "probes.attribution.roles",
 }

@@ -6,7 +6,7 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,14 +81,16 @@ class Reading:
             raise ValueError("arrays: belong to several models; `array` finds the one that is meant")
         return {key.name: array for key, array in self.arrays.items()}
 
-    def save(self, folder: Path, stem: str, recipe: str = "") -> None:
+    def save(self, folder: Path, stem: str, recipe: str = "", notes: Sequence[Sequence[str]] = ()) -> None:
         """Write `stem`.parquet and, where there are arrays, an npz file named after its content.
 
         Both are one commit: the parquet file is replaced in one step and names the npz file, which is written before.
-        `recipe` is a digest of what the numbers depend on; `saved_recipe` returns it.
+        `recipe` is a digest of what the numbers depend on; `saved_recipe` returns it. `notes` say what could not be
+        measured, each as a few strings; `saved_notes` returns them.
         """
         folder.mkdir(parents=True, exist_ok=True)
         facts: dict[str, object] = {"schema": SCHEMA, "version": versions()["mesa-probes"], "recipe": recipe}
+        facts["notes"] = [list(note) for note in notes]
         keep = ""
         if self.arrays:
             keys = sorted(self.arrays, key=_in_order)
@@ -131,6 +133,11 @@ def saved_recipe(folder: Path, stem: str) -> str | None:
         return str(_facts(folder / f"{stem}.parquet").get("recipe", ""))
     except UserError:
         return None
+
+
+def saved_notes(folder: Path, stem: str) -> list[tuple[str, ...]]:
+    """The notes that `save` wrote beside a reading; UserError, naming the file, where it cannot be read."""
+    return [tuple(note) for note in _facts(folder / f"{stem}.parquet").get("notes", [])]
 
 
 def joined(readings: Iterable[Reading]) -> Reading:

@@ -12,7 +12,8 @@ from analyses.claims.claim import Claim, Verdict
 from mesa.config.schema import RunConfig
 from mesa.storage.run import Run
 from probes.arrays import ArrayKey
-from probes.runner import Plan, Skipped
+from probes.measure import Skipped
+from probes.plan import Plan
 
 
 @dataclass(frozen=True)

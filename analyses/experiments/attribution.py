@@ -19,7 +19,7 @@ from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
 from probes.attribution.probe import HeadAttribution
-from probes.runner import Plan
+from probes.plan import Plan
 
 SOURCE = "by attribution; the numbers are ours"
 _AMENDED = "after a look at these seeds; read-outs' means alone held for controls too, and could not tell the pairs"

@@ -13,7 +13,7 @@ from mesa.config.schema import RunConfig
 from mesa.learners import GradientDescent
 from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
-from probes.runner import Plan
+from probes.plan import Plan
 
 PAPER = "von Oswald et al. 2023, appendix A.10"
 MODEL, RIVAL = "twelve-layers-mlp", "gd_plus_plus_per_step"

@@ -15,8 +15,8 @@ from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
 from probes.language.induction_scores import InductionScores
 from probes.language.token_alignment import PHASES, TokenAlignment
+from probes.plan import Plan
 from probes.reading import Reading
-from probes.runner import Plan
 
 PAPER = "Edelman et al. 2024"
 TWO, ONE = "two-layers", "one-layer"

@@ -24,8 +24,8 @@ from analyses.plots import shifts as shift_figures
 from analyses.plots import weights as heatmaps
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
+from probes.plan import Plan, probe_of
 from probes.registry import OF_PREDICTIONS
-from probes.runner import Plan, probe_of
 
 PAPER = "von Oswald et al. 2023"
 MODEL, NEGATIVE = "isotropic", "anisotropic"

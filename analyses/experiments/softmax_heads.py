@@ -11,7 +11,7 @@ from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
 from mesa.learners import GradientDescent
 from probes.behaviour.gd_alignment import GDAlignment
-from probes.runner import Plan
+from probes.plan import Plan
 from probes.weights.head_sum import HeadSum
 
 PAPER = "von Oswald et al. 2023"

@@ -27,7 +27,7 @@ from mesa.config.schema import RunConfig
 from mesa.learners import GradientDescent
 from probes.behaviour.gd_alignment import GDAlignment
 from probes.behaviour.out_of_distribution import OutOfDistribution
-from probes.runner import Plan, probe_of
+from probes.plan import Plan, probe_of
 
 PAPER = "von Oswald et al. 2023, section 3 and appendix A.10"
 MODEL, ONE = "two-layers-tied", "one-layer"

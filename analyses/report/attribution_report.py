@@ -17,7 +17,8 @@ from mesa.errors import UserError
 from mesa.storage.run import Run
 from probes.attribution.probe import HeadAttribution
 from probes.attribution.roles import ranked
-from probes.runner import Plan, probe_runs
+from probes.plan import Plan
+from probes.runner import probe_runs
 
 # What is said of the whole model, in the order in which it is read.
 WHOLE = {

@@ -5,8 +5,9 @@ import torch
 
 from mesa import InContextConfig, InContextTransformer
 from probes import Reading, RegressionSubject
+from probes.measure import Skipped, measure
+from probes.plan import probe_of
 from probes.registry import PROBES
-from probes.runner import Skipped, measure, probe_of
 from tasks import InterleavedReader, LinearRegression
 
 # Those that make sense there; others need an example's x and y in one token, one layer, or symbols.

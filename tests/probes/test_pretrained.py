@@ -18,9 +18,10 @@ from mesa import generator
 from mesa.errors import UserError
 from probes import LanguageSubject, load_pretrained, pretrained_subject, probe_subjects
 from probes.controls.untrained import untrained
+from probes.measure import Skipped, measure
+from probes.plan import probe_of
 from probes.reading import Reading
 from probes.registry import PROBES
-from probes.runner import Skipped, measure, probe_of
 from tasks import NextTokenReader, RepeatedTokens
 from tests.helpers.hugging_face import CONTEXT, NAMES, VOCABULARY, hooked, made, saved
 

@@ -16,8 +16,8 @@ from mesa.config.schema import RunConfig
 from mesa.learners import GradientDescent
 from probes.activations.copying_sensitivity import CopyingSensitivity
 from probes.behaviour.gd_alignment import GDAlignment
+from probes.plan import Plan
 from probes.reading import Reading
-from probes.runner import Plan
 from probes.training_time.formation import Formation
 from probes.training_time.series import Series
 

@@ -18,8 +18,8 @@ from mesa.config.schema import RunConfig
 from mesa.learners import GradientDescent
 from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
+from probes.plan import Plan
 from probes.reading import Reading
-from probes.runner import Plan
 
 PAPER = "von Oswald et al. 2023, appendix A.10"
 # The learned gamma of the paper's models of two tied layers, by context length.

@@ -16,8 +16,8 @@ from mesa.config.schema import RunConfig
 from mesa.learners import GradientDescent
 from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
+from probes.plan import Plan
 from probes.reading import Reading
-from probes.runner import Plan
 from probes.weights.interpolation import Interpolation
 
 PAPER = "von Oswald et al. 2023, section 3 and appendix A.10"

@@ -14,8 +14,8 @@ from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
 from mesa.learners import GradientDescent
 from probes.behaviour.gd_alignment import GDAlignment
+from probes.plan import Plan
 from probes.reading import Reading
-from probes.runner import Plan
 
 PAPER = "von Oswald et al. 2023"
 FRESH = "fresh_teachers"

@@ -20,8 +20,8 @@ from probes.attribution.probe import HeadAttribution
 from probes.language.composition import Composition
 from probes.language.induction_scores import InductionScores
 from probes.language.token_alignment import TokenAlignment
+from probes.plan import Plan
 from probes.reading import Reading
-from probes.runner import Plan
 from probes.schema import COLUMNS
 from probes.training_time.formation import Formation
 from probes.training_time.series import Series

@@ -16,7 +16,7 @@ from mesa.config.schema import RunConfig
 from probes.language.induction_as_gradient_step import InductionAsGradientStep
 from probes.language.induction_scores import InductionScores
 from probes.language.token_alignment import TokenAlignment
-from probes.runner import Plan
+from probes.plan import Plan
 
 SOURCE = "our question, after von Oswald et al. 2023; the numbers are ours"
 SOFTMAX, LINEAR = "softmax", "linear"

@@ -15,7 +15,7 @@ from mesa.config.schema import RunConfig
 from mesa.learners import GradientDescent
 from probes.behaviour.gd_alignment import GDAlignment
 from probes.behaviour.out_of_distribution import OutOfDistribution
-from probes.runner import Plan
+from probes.plan import Plan
 
 PAPER = "von Oswald et al. 2023"
 NORM, LINEAR = "layer-norm", "linear"

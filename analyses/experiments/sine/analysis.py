@@ -15,7 +15,7 @@ from mesa.config.schema import RunConfig
 from probes.behaviour.curves import Curves
 from probes.behaviour.gd_alignment import GDAlignment
 from probes.behaviour.out_of_distribution import OutOfDistribution
-from probes.runner import Plan
+from probes.plan import Plan
 
 PAPER = "von Oswald et al. 2023, section 4"
 MODEL, LEARNER, RIVAL = "model", "learner", "meta_learned"

@@ -12,7 +12,7 @@ from analyses.experiments.sine.analysis import LEARNER, MODEL, Sine
 from analyses.progress import Progress
 from analyses.reproduce import Result, reproduce
 from mesa.config.presets import preset
-from probes.runner import Plan
+from probes.plan import Plan
 
 
 class Small(Sine):

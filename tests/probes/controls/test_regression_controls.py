@@ -7,7 +7,7 @@ from mesa import InContextConfig, InContextTransformer, generator
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from probes import CONTROLS, GDAlignment, RegressionSubject, WeightProducts, probe_subjects
 from probes.controls.shuffled import shuffled
-from probes.runner import Skipped, measure
+from probes.measure import Skipped, measure
 from tasks import LinearRegression, PairedReader
 from tests.helpers.subjects import ANISOTROPIC, constructed, rotated_basis, untrained
 

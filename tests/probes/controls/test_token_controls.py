@@ -7,8 +7,9 @@ from mesa import generator
 from mesa.learners.token_predictors import gradient_step, normalised_bigram
 from mesa.models.language import TokenTransformer
 from probes import CONTROLS, LanguageSubject, probe_subjects
+from probes.measure import Skipped, measure
+from probes.plan import probe_of
 from probes.registry import OF_PREDICTIONS, PROBES
-from probes.runner import Skipped, measure, probe_of
 from tasks import NextTokenReader, RepeatedTokens
 from tests.helpers import subjects
 from tests.helpers.token_subjects import CHAIN, untrained

@@ -8,7 +8,7 @@ from mesa import LanguageConfig, generator
 from mesa.models.language import TokenTransformer
 from probes.controls.reference_models import BestPredictor
 from probes.language.token_alignment import TokenAlignment
-from probes.runner import Skipped, measure
+from probes.measure import Skipped, measure
 from probes.subject import LanguageSubject
 from tasks import AssociativeRecall, MarkovChain, NextTokenReader, RepeatedTokens, TokenTask
 from tests.helpers.subjects import constructed

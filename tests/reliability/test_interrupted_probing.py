@@ -1,0 +1,104 @@
+"""Ctrl-C in `mesa probe`: what was measured is saved, and the same command goes on from there."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mesa import Run
+from mesa.errors import UserError
+from probes import GDAlignment, Plan, Reading, WeightProducts, probe_runs
+from probes.stored import stored_readings
+
+PROBES = ("gd_alignment", "out_of_distribution", "order_sensitivity")
+
+
+def started(run: Run) -> "subprocess.Popen[str]":
+    options = [option for name in PROBES for option in ("--probe", name)]
+    command = [sys.executable, "-m", "analyses.cli", "probe", str(run.path), *options, "--prompts", "3000"]
+    return subprocess.Popen([*command, "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def tables(run: Run) -> list[Path]:
+    return sorted((run.path / "readings").glob("*/seed-*.parquet"))
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=lambda number: number.name
+)
+def test_probing_that_is_stopped_keeps_what_is_done_and_goes_on(copied: Run, number: signal.Signals) -> None:
+    process = started(copied)
+    try:
+        deadline = time.monotonic() + 240
+        while not tables(copied):
+            assert process.poll() is None and time.monotonic() < deadline, "no reading was saved"
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
+    if number == signal.SIGINT:
+        assert "what was done is saved" in stderr and "Traceback" not in stderr
+    complete = {path: path.stat().st_mtime_ns for path in tables(copied)}
+    assert 0 < len(complete) < len(PROBES) * len(copied.seeds), "it was stopped too late to show anything"
+    again = started(copied)
+    again.communicate(timeout=240)
+    assert again.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in tables(copied) if path in complete} == complete
+    assert len(tables(copied)) == len(PROBES) * len(copied.seeds)
+    stored = stored_readings(copied)
+    fresh, _ = probe_runs([(copied, [Plan(GDAlignment(prompts=3000))])])
+    of_probe = stored.table[stored.table["probe"] == "gd_alignment"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_probe, fresh.table)
+
+
+def test_a_reading_is_made_again_only_where_its_recipe_has_changed(
+    copied: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = [Plan(GDAlignment(prompts=50)), Plan(WeightProducts(prompts=50), controls=())]
+    first, skipped = probe_runs([(copied, plans)])
+    saved: list[str] = []
+    save = Reading.save
+
+    def recording(self: Reading, folder: Path, stem: str, *rest: object) -> None:
+        saved.append(f"{folder.name} {stem}")
+        save(self, folder, stem, *rest)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(Reading, "save", recording)
+    again, skipped_again = probe_runs([(copied, plans)])
+    assert saved == [] and skipped_again == skipped
+    pd.testing.assert_frame_equal(again.table, first.table)
+    assert set(again.arrays) == set(first.arrays)
+    # Other controls of one probe.
+    probe_runs([(copied, [plans[0], Plan(WeightProducts(prompts=50), controls=("untrained",))])])
+    assert saved == ["weight_products seed-0", "weight_products seed-1"]
+    # Another last checkpoint of one seed.
+    saved.clear()
+    last = copied.checkpoints(1)[max(copied.checkpoints(1))]
+    for file in last.iterdir():
+        file.unlink()
+    last.rmdir()
+    probe_runs([(copied, plans[:1])])
+    assert saved == ["gd_alignment seed-1"]
+    # A damaged reading.
+    saved.clear()
+    path = copied.path / "readings" / "gd_alignment" / "seed-0.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+    probe_runs([(copied, plans[:1])])
+    assert saved == ["gd_alignment seed-0"]
+
+
+def test_a_run_that_cannot_be_written_to_is_refused_before_anything_is_measured(copied: Run) -> None:
+    (copied.path / "readings").write_text("in the way")
+
+    class Never(GDAlignment):
+        def __call__(self, *_: object) -> Reading:
+            raise AssertionError("it was measured")
+
+    with pytest.raises(UserError, match=r"readings: is a file, not a directory"):
+        probe_runs([(copied, [Plan(Never())])])
