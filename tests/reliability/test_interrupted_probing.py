@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from mesa import Run
 from mesa.errors import UserError
-from probes import GDAlignment, Plan, Reading, WeightProducts, probe_runs
+from probes import GDAlignment, Plan, Reading, RegressionSubject, WeightProducts, probe_runs
 from probes.stored import stored_readings
 
 PROBES = ("gd_alignment", "out_of_distribution", "order_sensitivity")
@@ -97,7 +98,7 @@ def test_a_run_that_cannot_be_written_to_is_refused_before_anything_is_measured(
     (copied.path / "readings").write_text("in the way")
 
     class Never(GDAlignment):
-        def __call__(self, *_: object) -> Reading:
+        def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
             raise AssertionError("it was measured")
 
     with pytest.raises(UserError, match=r"readings: is a file, not a directory"):
