@@ -82,7 +82,7 @@ def conditions(evidence: Evidence, runs: Sequence[str]) -> Plot:
                 axes.tick_params(axis="x", labelsize=7, rotation=90 if len(places) > 12 else 0)
                 held = ", patterns held" if column else ""
                 axes.set(title=f"{run}{held}", xlabel="layer.head", ylabel="" if column else "what remains")
-        legend(figure, panels[0], 5)
+        legend(figure, panels[0], columns=5)
         return figure
 
     return Plot(

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.claim import interval
-from analyses.plots.style import COLOURS, grid, legend
+from analyses.plots.style import grid, inner_legend, legend, look_of
 from probes.training_time.series import Series
 
-_SERIES = {"copying": ("copying", COLOURS["model"], "o"), "loss": ("loss", COLOURS["gd"], "s")}
+_SERIES = {"copying": ("copying", look_of("model").colour, "o"), "loss": ("loss", look_of("gd").colour, "s")}
 
 
 def onset(evidence: Evidence, run: str, series: Sequence[Series], formed: pd.DataFrame) -> Plot:
@@ -77,10 +77,10 @@ def change_points(formed: pd.DataFrame, order: tuple[str, str]) -> Plot:
                 left.plot(points["value"], height, color=colour, marker=marker, markersize=4, linewidth=1, label=label)
         left.set(xlabel="training step: a tenth, half, nine tenths", ylabel="seed")
         left.set_yticks(sorted(mine["seed"].unique()))
-        left.legend(*once(left), fontsize=7)
+        inner_legend(left)
         orders = mine[(mine["metric"] == "order") & (mine["series"] == order[0]) & (mine["before"] == order[1])]
         for place, (_, part) in enumerate(orders.groupby("share")):
-            right.scatter(np.full(len(part), place), part["value"], s=18, color=COLOURS["model"], zorder=3)
+            right.scatter(np.full(len(part), place), part["value"], s=18, color=look_of("model").colour, zorder=3)
             mean, low, high = interval(part["value"].to_numpy(float))
             right.errorbar(
                 place + 0.2, mean, [[mean - low], [high - mean]], color="0.2", marker="_", capsize=3, linewidth=1
@@ -101,10 +101,3 @@ def change_points(formed: pd.DataFrame, order: tuple[str, str]) -> Plot:
         draw,
         data,
     )
-
-
-def once(axes: Any) -> tuple[list[Any], list[str]]:
-    """The handles and labels of a legend, each label once."""
-    handles, labels = axes.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    return list(unique.values()), list(unique)

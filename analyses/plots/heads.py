@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import relative_curves, shares_of_zero
-from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from analyses.plots.seed_lines import reference_line, seed_lines
+from analyses.plots.style import grid, legend, look_of
 from analyses.plots.weights import heatmap
 from probes.arrays import find_array
 
@@ -27,27 +28,26 @@ def losses_and_cosines(evidence: Evidence, runs: Sequence[str], built: str, look
         figure, panels = grid(2, len(runs), 3.1, 2.6)
         for column, run in enumerate(runs):
             top, bottom = panels[column], panels[len(runs) + column]
-            for _, part in curves[(curves["run"] == run) & (curves["step"] > 0)].groupby("seed"):
-                top.plot(part["step"], part["share"], color=COLOURS["model"], linewidth=0.9, label=NAMES["model"])
+            of_run = curves[(curves["run"] == run) & (curves["step"] > 0)]
+            seed_lines(top, of_run, "model", y="share", linewidth=0.9)
             level = shares[shares["run"] == run]
             for who in ("gd", "zero"):
-                top.axhline(level[who].mean(), color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+                reference_line(top, level[who].mean(), who)
             found = level[level["control"] == built]["model"]
             if len(found):
-                top.axhline(found.mean(), color=COLOURS[built], linestyle="-.", label=NAMES[built])
+                top.axhline(found.mean(), color=look_of(built).colour, linestyle="-.", label=look_of(built).label)
             top.set(xscale="log", xlim=(10, None), title=run, ylim=(0.45, 1.05))
             mine = cosines[cosines["run"] == run]
-            for _, part in mine[mine["control"] == "none"].groupby("seed"):
-                part = part[part["step"] > 0].sort_values("step")
-                # One checkpoint is a point, several are a line.
-                bottom.plot(part["step"].astype(float), part["value"], color=COLOURS["model"], marker="o", markersize=2)
+            trained = mine[(mine["control"] == "none") & (mine["step"] > 0)]
+            # One checkpoint is a point, several are a line.
+            seed_lines(bottom, trained, "model", marker="o", markersize=2)
             found = mine[mine["control"] == built]["value"]
             if len(found):
-                bottom.axhline(float(found.mean()), color=COLOURS[built], linestyle="-.")
+                bottom.axhline(float(found.mean()), color=look_of(built).colour, linestyle="-.")
             bottom.set(xscale="log", xlabel="training step", xlim=top.get_xlim(), ylim=(-0.2, 1.05))
         panels[0].set_ylabel("held-out loss\n/ predict-zero's")
         panels[len(runs)].set_ylabel("sensitivity cosine to GD")
-        legend(figure, panels[0], 4 if len(runs) > 2 else 2)
+        legend(figure, panels[0], columns=4 if len(runs) > 2 else 2)
         return figure
 
     return Plot(
@@ -118,7 +118,7 @@ def offsets(evidence: Evidence, runs: Mapping[str, str]) -> Plot:
                     values = part[part["control"] == control]["value"]
                     who = "model" if control == "none" else control
                     x = np.full(len(values), place + shift)
-                    axes.scatter(x, values, s=20, color=COLOURS[who], label=NAMES[who])
+                    axes.scatter(x, values, s=20, color=look_of(who).colour, label=look_of(who).label)
             axes.set(ylabel=label, xlim=(-0.5, len(runs) - 0.5))
             axes.set_xticks(range(len(runs)), list(runs.values()))
             axes.grid(visible=False, axis="x")
@@ -126,7 +126,7 @@ def offsets(evidence: Evidence, runs: Mapping[str, str]) -> Plot:
         panels[1].set_ylim(-0.05, 1.05)
         panels[0].axhline(0.25, color="0.2", linewidth=0.8)
         panels[0].text(-0.48, 0.27, "rule: below", fontsize=7, va="bottom")
-        legend(figure, panels[0], 3)
+        legend(figure, panels[0], columns=3)
         return figure
 
     return Plot(

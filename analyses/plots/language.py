@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analyses.claims.analysis import Evidence, Plot
-from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from analyses.plots.seed_lines import reference_line, seed_lines, step_axis
+from analyses.plots.style import grid, legend, look_of
 from probes.arrays import find_array
 
 NATS = "nats"
@@ -27,17 +27,16 @@ def training(evidence: Evidence, runs: Mapping[str, Sequence[str]], look: str, a
     def draw() -> Figure:
         figure, panels = grid(1, len(runs), 3.6 if len(runs) > 1 else 5.0, 3.2)
         for axes, (run, learners) in zip(panels, runs.items(), strict=True):
-            for _, part in curves[curves["run"] == run].groupby("seed"):
-                part = part[part["step"] > 0]
-                axes.plot(part["step"], part["held_out_loss"], color=COLOURS["model"], lw=1, label=NAMES["model"])
+            of_run = curves[(curves["run"] == run) & (curves["step"] > 0)]
+            seed_lines(axes, of_run, "model", y="held_out_loss")
             for who in learners:
                 if (run, who) in levels.index:
-                    axes.axhline(levels[(run, who)], color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+                    reference_line(axes, levels[(run, who)], who)
             axes.set(xscale="log", xlabel="training step", title=run)
         panels[0].set_ylabel(f"held-out loss ({NATS})")
         # The panel with most lines names them all.
         fullest = max(zip(runs.values(), panels, strict=True), key=lambda pair: len(pair[0]))[1]
-        legend(figure, fullest, 3)
+        legend(figure, fullest, columns=3)
         return figure
 
     return Plot("training", "Training, beside explicit predictors", look, against, draw, data)
@@ -54,14 +53,11 @@ def divergences(evidence: Evidence, runs: Sequence[str], learners: Sequence[str]
         for axes, run in zip(panels, runs, strict=True):
             for learner in learners:
                 part = data[(data["run"] == run) & (data["learner"] == learner)]
-                for _, one in part.groupby("seed"):
-                    one = one.sort_values("step")
-                    style = {"color": COLOURS[learner], "linestyle": LINES[learner], "linewidth": 1.1}
-                    axes.plot(one["step"].astype(float), one["value"], label=f"to {NAMES[learner]}", **style)
-            steps(axes)
+                seed_lines(axes, part, learner, label=f"to {look_of(learner).label}", linewidth=1.1)
+            step_axis(axes)
             axes.set(yscale="log", title=run)
         panels[0].set_ylabel(f"KL(predictor || model) ({NATS})")
-        legend(figure, panels[0], 3)
+        legend(figure, panels[0], columns=3)
         return figure
 
     return Plot(
@@ -220,9 +216,3 @@ def attention(evidence: Evidence, runs: Sequence[str], about: str) -> Plot:
     look = f"Rows attend to columns; {about}"
     against = "Attention that has nothing to do with what a head is said to read."
     return Plot("attention", "Attention of every head on one prompt (first seed)", look, against, draw, data)
-
-
-def steps(axes: Axes) -> None:
-    """A logarithmic axis of training steps, on which step 0 has a place beside the log-spaced ones."""
-    axes.set_xscale("symlog", linthresh=10)
-    axes.set(xlabel="training step", xlim=(-1, None), xticks=[0, 10, 100, 1000])

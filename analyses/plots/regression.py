@@ -1,16 +1,16 @@
 """Every plot: a function of the evidence that gives a figure, its numbers, and what would have spoken against it."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.claim import Verdict, interval
 from analyses.claims.tables import losses
-from analyses.plots.style import COLOURS, LINES, MARKERS, NAMES, grid, legend
+from analyses.plots.seed_lines import SOLID_DOTS, mean_line, reference_line, seed_lines, step_axis
+from analyses.plots.style import grid, inner_legend, legend, look_of
 
 HALF = "half squared error"
 
@@ -40,7 +40,11 @@ def scores(verdicts: Sequence[Verdict]) -> Plot:
             part = worst[worst["subject"] == who]
             height = part["claim"].map(names.index) + _offset(who, everyone)
             x = part["score"].clip(0.005, 2e3)
-            style: dict[str, Any] = {"color": COLOURS[who], "marker": MARKERS[who], "label": NAMES[who]}
+            style: dict[str, Any] = {
+                "color": look_of(who).colour,
+                "marker": look_of(who).marker,
+                "label": look_of(who).label,
+            }
             if who == "model":
                 style["label"] = "trained model"
             axes.scatter(x, height, s=26, edgecolor="white", linewidth=0.4, zorder=3, **style)
@@ -51,7 +55,7 @@ def scores(verdicts: Sequence[Verdict]) -> Plot:
             "measured / allowed: the rule is met left of 1\n"
             "(the ends of the axis hold all beyond; an undefined number has no point)"
         )
-        legend(figure, axes, 3)
+        legend(figure, axes, columns=3)
         return figure
 
     return Plot(
@@ -74,19 +78,15 @@ def learning_curves(evidence: Evidence) -> Plot:
     def draw() -> Figure:
         figure, panels = grid(1, len(runs), 4.1, 3.2)
         for axes, run in zip(panels, runs, strict=True):
-            for seed, part in data[data["run"] == run].groupby("seed"):
-                part = part[part["step"] > 0]
-                axes.plot(
-                    part["step"], part["train_loss"], color="0.8", linewidth=0.6, label="train, each seed", zorder=1
-                )
-                label = "held out, each seed"
-                axes.plot(
-                    part["step"], part["held_out_loss"], color=COLOURS["model"], alpha=0.8, label=label, gid=f"{seed}"
-                )
+            of_run = data[(data["run"] == run) & (data["step"] > 0)]
+            seed_lines(
+                axes, of_run, "model", y="train_loss", label="train, each seed", color="0.8", linewidth=0.6, zorder=1
+            )
+            seed_lines(axes, of_run, "model", y="held_out_loss", label="held out, each seed", alpha=0.8)
             for who, value in reference[run].items():
-                axes.axhline(value, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+                reference_line(axes, value, who)
             axes.set(xscale="log", xlabel="training step", ylabel=f"loss ({HALF})", title=run, ylim=(0, None))
-        legend(figure, panels[0], 3 if len(runs) > 1 else 2)
+        legend(figure, panels[0], columns=3 if len(runs) > 1 else 2)
         return figure
 
     return Plot(
@@ -117,13 +117,13 @@ def alignment(evidence: Evidence, run: str, learner: str) -> Plot:
         figure, panels = grid(1, 3, 3.2, 3.1)
         for axes, (metric, label) in zip(panels, panels_of.items(), strict=True):
             part = data[data["metric"] == metric]
-            _by_seed(axes, part[part["control"] == "none"], "step", "model")
+            seed_lines(axes, part[part["control"] == "none"], "model", **SOLID_DOTS)
             for control in ("untrained", "shuffled_labels", "constructed"):
                 values = part[part["control"] == control]["value"]
                 if len(values):
                     mean = float(values.mean())
-                    axes.axhline(mean, color=COLOURS[control], linestyle=_dash(control), label=NAMES[control])
-            _steps(axes)
+                    reference_line(axes, mean, control)
+            step_axis(axes)
             axes.set_ylabel(label)
         legend(figure, panels[0])
         return figure
@@ -151,20 +151,20 @@ def refutation(evidence: Evidence, run: str) -> Plot:
     def draw() -> Figure:
         figure, (left, right) = grid(1, 2, 4.1, 3.1)
         for learner in ("gd", "preconditioned_gd"):
-            name = f"cosine to {NAMES[learner]}"
-            _by_seed(left, cosine[cosine["learner"] == learner], "step", learner, label=name)
+            name = f"cosine to {look_of(learner).label}"
+            seed_lines(left, cosine[cosine["learner"] == learner], learner, label=name, **SOLID_DOTS)
         left.axhline(0.8, color="0.2", linewidth=0.8)
         left.text(0, 0.81, "bound of the rule: plain GD below", fontsize=7, va="bottom")
         left.set(ylabel="sensitivity cosine", ylim=(-0.2, 1.05))
-        _once(left, "center left")
-        _by_seed(right, mine[mine["metric"] == "loss"], "step", "model")
+        inner_legend(left, "center left")
+        seed_lines(right, mine[mine["metric"] == "loss"], "model", **SOLID_DOTS)
         for learner in ("gd", "preconditioned_gd", "zero"):
             value = mine[(mine["metric"] == "learner_loss") & (mine["learner"] == learner)]["value"].mean()
-            right.axhline(value, color=COLOURS[learner], linestyle=LINES[learner], label=NAMES[learner])
+            reference_line(right, value, learner)
         right.set(ylabel=f"loss ({HALF})", ylim=(0, None))
-        _once(right, "lower left")
+        inner_legend(right, "lower left")
         for axes in (left, right):
-            _steps(axes)
+            step_axis(axes)
         return figure
 
     return Plot(
@@ -195,13 +195,10 @@ def rollout(evidence: Evidence, run: str) -> Plot:
         figure, panels = grid(1, max(len(dampings), 1), 3.1, 3.0)
         for axes, damping in zip(panels, dampings, strict=False):
             part = data[data["damping"] == damping]
-            for _, one in part.groupby("seed"):
-                axes.plot(one["applications"], one["model"], color=COLOURS["model"], alpha=0.7, label=NAMES["model"])
-                if "identified_only" in one:
-                    style: Any = {"color": COLOURS["identified_only"], "linestyle": ":", "linewidth": 1}
-                    axes.plot(one["applications"], one["identified_only"], label=NAMES["identified_only"], **style)
-            mean = part.groupby("applications")["gd"].mean()
-            axes.plot(mean.index, mean, color=COLOURS["gd"], linestyle=LINES["gd"], label="gradient descent, mean")
+            for name in ("model", "identified_only"):
+                if name in part:
+                    seed_lines(axes, part, name, x="applications", y=name, alpha=0.7)
+            mean_line(axes, part, "gd", x="applications", y="gd", label="gradient descent, mean")
             axes.set(xlabel="applications of the layer", title=f"damping {damping:g}", yscale="log")
         panels[0].set_ylabel(f"loss ({HALF})")
         legend(figure, panels[0])
@@ -219,29 +216,6 @@ def rollout(evidence: Evidence, run: str) -> Plot:
         draw,
         data,
     )
-
-
-def _by_seed(axes: Axes, rows: pd.DataFrame, x: str, who: str, label: str | None = None) -> None:
-    for _, part in rows.groupby("seed"):
-        part = part.sort_values(x)
-        style = {"color": COLOURS[who], "marker": "o", "markersize": 2, "linewidth": 1, "alpha": 0.8}
-        axes.plot(part[x].astype(float), part["value"], label=label or NAMES[who], **style)
-
-
-def _steps(axes: Axes) -> None:
-    # Step 0 has a place beside the log-spaced ones.
-    axes.set_xscale("symlog", linthresh=10)
-    axes.set(xlabel="training step", xlim=(-1, None), xticks=[0, 10, 100, 1000])
-
-
-def _once(axes: Axes, place: Literal["center left", "lower left"]) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    axes.legend(unique.values(), unique.keys(), loc=place, fontsize=7)
-
-
-def _dash(control: str) -> Any:
-    return {"untrained": ":", "shuffled_labels": "-.", "constructed": "--"}[control]
 
 
 def _offset(who: str, everyone: Sequence[str]) -> float:

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import losses
-from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from analyses.plots.seed_lines import mean_line
+from analyses.plots.style import grid, legend, look_of
 
 HALF = "half squared error"
 
@@ -32,11 +33,15 @@ def shifts(evidence: Evidence, run: str, learners: Sequence[str] = ("gd",), want
         for axes, (condition, label) in zip(panels, labels.items(), strict=False):
             part = data[data["condition"] == condition]
             axes.scatter(
-                part["condition_value"], part["model"], s=16, color=COLOURS["model"], label=NAMES["model"], zorder=3
+                part["condition_value"],
+                part["model"],
+                s=16,
+                color=look_of("model").colour,
+                label=look_of("model").label,
+                zorder=3,
             )
             for who in (*learners, "zero"):
-                mean = part.groupby("condition_value")[who].mean()
-                axes.plot(mean.index, mean, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+                mean_line(axes, part, who, x="condition_value", y=who)
             axes.set(xlabel=label, yscale="log")
         for axes in (panels[0], panels[4]):
             axes.set_ylabel(f"loss ({HALF})")

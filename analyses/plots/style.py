@@ -1,176 +1,113 @@
 """How every figure looks: readable in print, by colour-blind readers, and byte-identical when made again."""
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import matplotlib
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, through seaborn; a role keeps its colour and its line in every figure.
-_PALETTE = sns.color_palette("colorblind")
-COLOURS = {
-    "model": _PALETTE[0],
-    "gd": _PALETTE[1],
-    "gd_plus_plus": _PALETTE[2],
-    "gd_plus_plus_per_step": _PALETTE[2],
-    "preconditioned_gd": _PALETTE[2],
-    "zero": (0.35, 0.35, 0.35),
-    "untrained": _PALETTE[3],
-    "shuffled_labels": _PALETTE[4],
-    "anisotropic": _PALETTE[2],
-    "isotropic": _PALETTE[8],
-    "constructed": _PALETTE[1],
-    "constructed_gd": _PALETTE[8],
-    "constructed_preconditioned": _PALETTE[2],
-    "identified_only": _PALETTE[9],
-    "interpolated": _PALETTE[9],
-    "one_layer": _PALETTE[5],
-    "meta_learned": _PALETTE[1],
-    "learner": _PALETTE[1],
-    "sine_fit": _PALETTE[2],
-    "one_head": _PALETTE[5],
-    "two_heads": _PALETTE[6],
-    "wide_head": _PALETTE[9],
-    "high_rate": _PALETTE[3],
-    "linear": _PALETTE[8],
-    "constructed_softmax": _PALETTE[2],
-    "constructed_normed": _PALETTE[2],
-    "constructed_interleaved": _PALETTE[2],
-    "reversed_positions": _PALETTE[9],
-    "wrong_neighbour": _PALETTE[5],
-    "copied_size": _PALETTE[8],
-    "fresh_teachers": _PALETTE[9],
-    "endless": _PALETTE[8],
-    "eight_tasks": _PALETTE[5],
-    "many_tasks": _PALETTE[6],
-    "block_few": _PALETTE[9],
-    "uniform": (0.35, 0.35, 0.35),
-    "unigram": _PALETTE[1],
-    "bigram": _PALETTE[2],
-    "best": _PALETTE[2],
-    "best_predictor": _PALETTE[2],
-    "shuffled_tokens": _PALETTE[4],
-    "previous_token": _PALETTE[1],
-    "prefix_matching": _PALETTE[0],
-    "task_prefix_matching": _PALETTE[9],
-    "copying": _PALETTE[2],
-    "constructed_induction": _PALETTE[1],
-    "constructed_pair_step": _PALETTE[1],
-    "two_layers": _PALETTE[6],
-    "two_linear": _PALETTE[6],
-    "two_softmax": _PALETTE[9],
-    "softmax": _PALETTE[6],
+from probes.registry import CONTROLS
+
+Colour: TypeAlias = tuple[float, float, float]
+
+# Okabe and Ito's colours, through seaborn.
+_PALETTE: list[Colour] = sns.color_palette("colorblind")
+_GREY = (0.35, 0.35, 0.35)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one subject, learner, control or score is drawn, in every figure alike."""
+
+    colour: Colour
+    # Empty for controls: their labels stand in their rows.
+    label: str = ""
+    line: str = "-"
+    marker: str = "o"
+
+
+# Models, learners, controls and scores that figures of this package show. Others are drawn too, see `look_of`.
+LOOKS = {
+    "model": Look(_PALETTE[0], "trained model, each seed"),
+    "gd": Look(_PALETTE[1], "gradient descent, tuned", line="--"),
+    "gd_plus_plus": Look(_PALETTE[2], "GD++, tuned", line="-."),
+    "gd_plus_plus_per_step": Look(_PALETTE[2], "GD++ with sizes per step, tuned", line="-."),
+    "preconditioned_gd": Look(_PALETTE[2], "preconditioned GD, tuned", line="-."),
+    "zero": Look(_GREY, "predicting zero", line=":"),
+    "untrained": Look(_PALETTE[3], line=":", marker="X"),
+    "shuffled_labels": Look(_PALETTE[4], line="-.", marker="v"),
+    "anisotropic": Look(_PALETTE[2], "trained on anisotropic inputs", marker="s"),
+    "isotropic": Look(_PALETTE[8], "trained on isotropic inputs", marker="P"),
+    "constructed": Look(_PALETTE[1], line="--", marker="D"),
+    "constructed_gd": Look(_PALETTE[8], marker="s"),
+    "constructed_preconditioned": Look(_PALETTE[2], marker="D"),
+    "identified_only": Look(_PALETTE[9], line=":"),
+    "interpolated": Look(_PALETTE[9], "weights halfway to the constructed ones"),
+    "one_layer": Look(_PALETTE[5], "trained with one layer", marker="P"),
+    "meta_learned": Look(_PALETTE[1], "learner: MLP and one explicit step", line="--"),
+    "learner": Look(_PALETTE[1], "the learner in the model's place", marker="D"),
+    "sine_fit": Look(_PALETTE[2], marker="s"),
+    "one_head": Look(_PALETTE[5], "trained with one head", marker="s"),
+    "two_heads": Look(_PALETTE[6], "trained with two heads", marker="P"),
+    "wide_head": Look(_PALETTE[9], "trained with one wide head", marker="d"),
+    "high_rate": Look(_PALETTE[3], "two heads at a high learning rate", marker="X"),
+    "linear": Look(_PALETTE[8], "trained linear layer", marker="s"),
+    "constructed_softmax": Look(_PALETTE[2], line="-.", marker="D"),
+    "constructed_normed": Look(_PALETTE[2], line="-.", marker="D"),
+    "constructed_interleaved": Look(_PALETTE[2], marker="D"),
+    "reversed_positions": Look(_PALETTE[9], marker="s"),
+    "wrong_neighbour": Look(_PALETTE[5], "copying from the token before", marker="P"),
+    "copied_size": Look(_PALETTE[8], "the copy's size alone", marker="^"),
+    "fresh_teachers": Look(_PALETTE[9], marker="^"),
+    "endless": Look(_PALETTE[8], "trained on endless teachers", marker="P"),
+    "eight_tasks": Look(_PALETTE[5], "trained on 8 tasks", marker="s"),
+    "many_tasks": Look(_PALETTE[6], "trained on 8192 tasks", marker="P"),
+    "block_few": Look(_PALETTE[9], "block trained on 128 tasks", marker="d"),
+    "uniform": Look(_GREY, "uniform", line=":"),
+    "unigram": Look(_PALETTE[1], "unigram", line="--"),
+    "bigram": Look(_PALETTE[2], "bigram", line="-."),
+    "best": Look(_PALETTE[2], "the best there is", line="-."),
+    "best_predictor": Look(_PALETTE[2], marker="D"),
+    "shuffled_tokens": Look(_PALETTE[4], marker="v"),
+    "previous_token": Look(_PALETTE[1], "previous token, in its place", line="--", marker="s"),
+    "prefix_matching": Look(_PALETTE[0], "prefix matching"),
+    "task_prefix_matching": Look(_PALETTE[9], "prefix matching on the task", line=":"),
+    "copying": Look(_PALETTE[2], "copying", line="-."),
+    "constructed_induction": Look(_PALETTE[1], marker="D"),
+    "constructed_pair_step": Look(_PALETTE[1], marker="D"),
+    "two_layers": Look(_PALETTE[6], "trained with two layers", marker="P"),
+    "two_linear": Look(_PALETTE[6], "two linear heads", marker="P"),
+    "two_softmax": Look(_PALETTE[9], "two softmax heads", marker="s"),
+    "softmax": Look(_PALETTE[6], "trained softmax heads", marker="s"),
 }
-LINES = {
-    "model": "-",
-    "gd": "--",
-    "gd_plus_plus": "-.",
-    "gd_plus_plus_per_step": "-.",
-    "preconditioned_gd": "-.",
-    "zero": ":",
-    "interpolated": "-",
-    "meta_learned": "--",
-    "uniform": ":",
-    "unigram": "--",
-    "bigram": "-.",
-    "best": "-.",
-    "previous_token": "--",
-    "prefix_matching": "-",
-    "task_prefix_matching": ":",
-    "copying": "-.",
-}
-MARKERS = {
-    "model": "o",
-    "untrained": "X",
-    "shuffled_labels": "v",
-    "anisotropic": "s",
-    "isotropic": "P",
-    "constructed": "D",
-    "constructed_gd": "s",
-    "constructed_preconditioned": "D",
-    "identified_only": "o",
-    "one_layer": "P",
-    "learner": "D",
-    "sine_fit": "s",
-    "one_head": "s",
-    "two_heads": "P",
-    "wide_head": "d",
-    "high_rate": "X",
-    "linear": "s",
-    "constructed_softmax": "D",
-    "constructed_normed": "D",
-    "constructed_interleaved": "D",
-    "reversed_positions": "s",
-    "wrong_neighbour": "P",
-    "copied_size": "^",
-    "fresh_teachers": "^",
-    "endless": "P",
-    "eight_tasks": "s",
-    "many_tasks": "P",
-    "block_few": "d",
-    "best_predictor": "D",
-    "previous_token": "s",
-    "shuffled_tokens": "v",
-    "constructed_induction": "D",
-    "constructed_pair_step": "D",
-    "two_layers": "P",
-    "two_linear": "P",
-    "two_softmax": "s",
-    "softmax": "s",
-}
-NAMES = {
-    "model": "trained model, each seed",
-    "gd": "gradient descent, tuned",
-    "gd_plus_plus": "GD++, tuned",
-    "gd_plus_plus_per_step": "GD++ with sizes per step, tuned",
-    "preconditioned_gd": "preconditioned GD, tuned",
-    "zero": "predicting zero",
-    "untrained": "untrained",
-    "shuffled_labels": "shuffled labels",
-    "anisotropic": "trained on anisotropic inputs",
-    "isotropic": "trained on isotropic inputs",
-    "constructed": "constructed weights",
-    "constructed_gd": "constructed plain GD",
-    "constructed_preconditioned": "constructed preconditioned step",
-    "identified_only": "unidentified weights set to zero",
-    "interpolated": "weights halfway to the constructed ones",
-    "one_layer": "trained with one layer",
-    "meta_learned": "learner: MLP and one explicit step",
-    "learner": "the learner in the model's place",
-    "sine_fit": "the sine fitted by least squares",
-    "one_head": "trained with one head",
-    "two_heads": "trained with two heads",
-    "wide_head": "trained with one wide head",
-    "high_rate": "two heads at a high learning rate",
-    "linear": "trained linear layer",
-    "constructed_softmax": "constructed softmax heads",
-    "constructed_normed": "constructed step behind the norm",
-    "constructed_interleaved": "constructed copy and step",
-    "reversed_positions": "places in reverse order",
-    "wrong_neighbour": "copying from the token before",
-    "copied_size": "the copy's size alone",
-    "fresh_teachers": "on fresh teachers",
-    "endless": "trained on endless teachers",
-    "eight_tasks": "trained on 8 tasks",
-    "many_tasks": "trained on 8192 tasks",
-    "block_few": "block trained on 128 tasks",
-    "uniform": "uniform",
-    "unigram": "unigram",
-    "bigram": "bigram",
-    "best": "the best there is",
-    "best_predictor": "the best predictor",
-    "previous_token": "previous token, in its place",
-    "shuffled_tokens": "shuffled context",
-    "constructed_induction": "constructed induction head",
-    "constructed_pair_step": "constructed gradient step",
-    "two_layers": "trained with two layers",
-    "two_linear": "two linear heads",
-    "two_softmax": "two softmax heads",
-    "softmax": "trained softmax heads",
-}
+_MARKERS = "sPdX^vD<>"
+_LINES = ("--", "-.", ":")
+
+
+def look_of(name: str) -> Look:
+    """The look of a subject, learner, control or score.
+
+    A name that is not among `LOOKS`, of a plugin say, gets a colour, line and marker that depend on the name alone, and
+    the label of its control, or else its name.
+
+    >>> look_of("model").label, look_of("my_learner").label, look_of("my_learner") == look_of("my_learner")
+    ('trained model, each seed', 'my learner', True)
+    """
+    known = LOOKS.get(name) or _look_of_another(name)
+    return replace(known, label=CONTROLS[name].label) if name in CONTROLS else known
+
+
+def _look_of_another(name: str) -> Look:
+    number = zlib.crc32(name.encode())
+    colour = _PALETTE[1 + number % (len(_PALETTE) - 1)]
+    line, marker = _LINES[number // 16 % len(_LINES)], _MARKERS[number // 64 % len(_MARKERS)]
+    return Look(colour, name.replace("_", " "), line, marker)
 
 
 @contextmanager
@@ -197,8 +134,18 @@ def grid(rows: int, columns: int, width: float = 3.1, height: float = 2.7) -> tu
     return figure, list(panels.flat)
 
 
-def legend(figure: Figure, axes: Axes, columns: int = 4) -> None:
-    """One legend below all panels, from the labels of one of them."""
-    handles, labels = axes.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=columns)
+def legend(figure: Figure, *panels: Axes, columns: int = 4) -> None:
+    """One legend below all panels, which names what is labelled in these ones, each label once."""
+    handles = _labelled(*panels)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+
+
+def inner_legend(axes: Axes, place: str = "best") -> None:
+    """A small legend inside a panel, each label once."""
+    handles = _labelled(axes)
+    axes.legend(handles.values(), handles.keys(), loc=place, fontsize=7)  # pyright: ignore[reportArgumentType]
+
+
+def _labelled(*panels: Axes) -> dict[str, Artist]:
+    pairs = [axes.get_legend_handles_labels() for axes in panels]
+    return {label: handle for handles, labels in pairs for handle, label in zip(handles, labels, strict=True)}

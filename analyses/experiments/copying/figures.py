@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from typing_extensions import Unpack
 
 from analyses.claims.analysis import Evidence, Plot
-from analyses.plots.formation import once
-from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from analyses.plots.seed_lines import LineStyle, reference_line, seed_lines
+from analyses.plots.style import grid, inner_legend, legend, look_of
 from probes.arrays import find_array
 
 _PALETTE = sns.color_palette("colorblind")
@@ -33,22 +35,21 @@ def training(evidence: Evidence, run: str) -> Plot:
 
     def draw() -> Figure:
         figure, (top, even, odd, bottom) = grid(4, 1, 6.6, 2.0)
-        for _, part in curves[curves["step"] > 0].groupby("seed"):
-            top.plot(part["step"], part["held_out_loss"], color=COLOURS["model"], linewidth=0.9, label=NAMES["model"])
+        seed_lines(top, curves[curves["step"] > 0], "model", y="held_out_loss", linewidth=0.9)
         for who in ("gd", "zero"):
             value = level[level["learner"] == who]["value"].mean()
-            top.axhline(value, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+            reference_line(top, value, who)
         top.set(ylim=(0.15, 1.0), ylabel="held-out loss")
-        top.legend(*once(top), fontsize=7)
+        inner_legend(top)
         for axes, parity, holds in ((even, "even", "x"), (odd, "odd", "y")):
             for metric, (label, colour) in PLACES.items():
-                _by_seed(axes, copied, parity, metric, color=colour, linewidth=0.9, label=label)
+                _copied(axes, copied, parity, metric, label, color=colour, linewidth=0.9)
             axes.set(ylabel=f"sensitivity of\na token of {holds} to", yscale="log", ylim=(1e-4, None))
         for parity, holds, line in (("even", "x", "-"), ("odd", "y", ":")):
-            style = {"color": PLACES["next"][1], "linestyle": line, "linewidth": 0.9}
-            _by_seed(bottom, copied, parity, "contrast", label=f"tokens of {holds}", **style)
+            style: LineStyle = {"color": PLACES["next"][1], "linestyle": line, "linewidth": 0.9}
+            _copied(bottom, copied, parity, "contrast", f"tokens of {holds}", **style)
         bottom.set(ylabel="contrast of\nnext and others", ylim=(-0.1, 1.05), xlabel="training step")
-        bottom.legend(*once(bottom), fontsize=7)
+        inner_legend(bottom)
         for axes in (top, even, odd, bottom):
             axes.set(xscale="log", xlim=(50, float(curves["step"].max())))
         legend(figure, even)
@@ -100,7 +101,7 @@ def matrices(evidence: Evidence, run: str) -> Plot:
             ticks = range(0, len(array), 4)
             axes.set_xticks([tick + 0.5 for tick in ticks], labels=[str(tick) for tick in ticks], rotation=0)
             axes.set_yticks([tick + 0.5 for tick in ticks], labels=[str(tick) for tick in ticks], rotation=0)
-            title = "trained model" if kind == "model" else NAMES[kind]
+            title = "trained model" if kind == "model" else look_of(kind).label
             axes.set_xlabel("content of token m")
             axes.set_title(title, fontsize=9)
         panels[0].set_ylabel("first layer's output at token k")
@@ -119,8 +120,6 @@ def matrices(evidence: Evidence, run: str) -> Plot:
     )
 
 
-def _by_seed(axes: Any, rows: pd.DataFrame, parity: str, metric: str, **style: Any) -> None:
-    mine = rows[(rows["parity"] == parity) & (rows["metric"] == metric) & (rows["step"] > 0)]
-    for _, part in mine.groupby("seed"):
-        part = part.sort_values("step")
-        axes.plot(part["step"].astype(float), part["value"], **style)
+def _copied(axes: Axes, rows: pd.DataFrame, parity: str, metric: str, label: str, **style: Unpack[LineStyle]) -> None:
+    chosen = rows[(rows["parity"] == parity) & (rows["metric"] == metric) & (rows["step"] > 0)]
+    seed_lines(axes, chosen, "model", label=label, **style)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
-from analyses.plots.style import COLOURS, grid, legend
+from analyses.plots.style import grid, legend, look_of
 from probes.arrays import find_array
 
 
@@ -22,20 +22,20 @@ def gammas(evidence: Evidence, runs: Mapping[int, str], published: Mapping[int, 
     def draw() -> Figure:
         figure, (axes,) = grid(1, 1, 5.2, 3.6)
         kinds = {
-            ("none", "residual"): ("o", COLOURS["model"], "trained, from the residual stream", 0.94),
-            ("none", "weights"): ("s", COLOURS["interpolated"], "trained, from the weights", 1.06),
+            ("none", "residual"): ("o", look_of("model").colour, "trained, from the residual stream", 0.94),
+            ("none", "weights"): ("s", look_of("interpolated").colour, "trained, from the weights", 1.06),
         }
         for (control, source), (marker, colour, label, shift) in kinds.items():
             part = data[(data["control"] == control) & (data["source"] == source)]
             axes.scatter(part["context"] * shift, part["value"], s=16, marker=marker, color=colour, label=label)
         tuned = data[(data["control"] == "constructed") & (data["source"] == "weights")]
         mean = tuned.groupby("context")["value"].mean()
-        axes.plot(mean.index, mean, color=COLOURS["gd_plus_plus"], linestyle="-.", label="GD++, tuned")
+        axes.plot(mean.index, mean, color=look_of("gd_plus_plus").colour, linestyle="-.", label="GD++, tuned")
         axes.scatter(list(published), list(published.values()), s=60, marker="x", color="0.2", label="the paper's")
         axes.set(xscale="log", yscale="log", xlabel="context length N", ylabel="gamma of the first layer")
         axes.set_xticks(list(runs), [str(count) for count in runs])
         axes.set_xticks([], minor=True)
-        legend(figure, axes, 2)
+        legend(figure, axes, columns=2)
         return figure
 
     return Plot(
@@ -63,19 +63,25 @@ def spectra(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
         figure, panels = grid(1, len(runs), 2.9, 3.1)
         for axes, count in zip(panels, runs, strict=True):
             part = data[data["context"] == count].sort_values("before")
-            axes.scatter(part["before"], part["after"], s=4, alpha=0.4, color=COLOURS["model"], label="trained model")
+            axes.scatter(
+                part["before"], part["after"], s=4, alpha=0.4, color=look_of("model").colour, label="trained model"
+            )
             axes.plot(
-                part["before"], part["predicted"], color=COLOURS["gd_plus_plus"], linestyle="-.",
+                part["before"], part["predicted"], color=look_of("gd_plus_plus").colour, linestyle="-.",
                 label="l (1 - gamma l)^2, gamma as measured",
             )  # fmt: skip
             top = float(part["before"].max()) if len(part) else 1.0
             axes.plot(
-                [0, top], [0, top], color=COLOURS["gd"], linestyle="--", label="plain gradient descent: no change"
+                [0, top],
+                [0, top],
+                color=look_of("gd").colour,
+                linestyle="--",
+                label="plain gradient descent: no change",
             )
             high = float(part["after"].max()) if len(part) else 1.0
             axes.set(title=f"N = {count}", xlabel="eigenvalue l of S before", ylim=(0, 1.4 * high), xlim=(0, None))
         panels[0].set_ylabel("after the first layer")
-        legend(figure, panels[0], 3)
+        legend(figure, panels[0], columns=3)
         return figure
 
     return Plot(
@@ -94,9 +100,9 @@ def conditions(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
     rows = evidence.last
     rows = rows[(rows["probe"] == "curvature") & (rows["layer"] == 0) & (rows["control"] == "none")]
     names = {
-        "condition_number_before": ("before", COLOURS["gd"], "D"),
-        "condition_number_after": ("after the first layer", COLOURS["model"], "o"),
-        "condition_number_predicted": ("as GD++ with that gamma leaves it", COLOURS["gd_plus_plus"], "x"),
+        "condition_number_before": ("before", look_of("gd").colour, "D"),
+        "condition_number_after": ("after the first layer", look_of("model").colour, "o"),
+        "condition_number_predicted": ("as GD++ with that gamma leaves it", look_of("gd_plus_plus").colour, "x"),
     }
     named = {run: count for count, run in runs.items()}
     rows = rows[rows["metric"].isin(names)].assign(context=rows["run"].map(named))
@@ -110,7 +116,7 @@ def conditions(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
         axes.set(xscale="log", yscale="log", xlabel="context length N", ylabel="condition number of S, median")
         axes.set_xticks(list(runs), [str(count) for count in runs])
         axes.set_xticks([], minor=True)
-        legend(figure, axes, 2)
+        legend(figure, axes, columns=2)
         return figure
 
     return Plot(

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.rivals import HALF
-from analyses.plots.style import COLOURS, LINES, MARKERS, NAMES, grid, legend
+from analyses.plots.seed_lines import LineStyle, seed_lines
+from analyses.plots.style import grid, legend, look_of
 
 
 def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
@@ -25,26 +26,21 @@ def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
         figure, panels = grid(2, len(rivals), 3.9, 2.7)
         for column, (run, rival) in enumerate(rivals.items()):
             top, bottom = panels[column], panels[len(rivals) + column]
-            for _, part in model[model["run"] == run].groupby("seed"):
-                part = part.sort_values("layer")
-                style = {"color": COLOURS["model"], "marker": "o", "markersize": 3, "alpha": 0.8, "linewidth": 1}
-                top.plot(part["layer"].astype(int) + 1, part["value"], label=NAMES["model"], **style)
+            dots: LineStyle = {"marker": "o", "markersize": 3, "alpha": 0.8}
+            after = model[model["run"] == run]
+            seed_lines(top, after.assign(number=after["layer"] + 1), "model", x="number", **dots)
             for learner in ("gd", rival):
                 mine = steps[(steps["run"] == run) & (steps["learner"] == learner)]
                 mean = mine.groupby("learner_step")["value"].mean()
-                style = {"color": COLOURS[learner], "linestyle": LINES[learner]}
-                top.plot(mean.index.astype(int), mean, label=NAMES[learner], **style)
+                style = {"color": look_of(learner).colour, "linestyle": look_of(learner).line}
+                top.plot(mean.index.astype(int), mean, label=look_of(learner).label, **style)
                 beside = cosines[(cosines["run"] == run) & (cosines["learner"] == learner)]
-                for _, part in beside.groupby("seed"):
-                    part = part.sort_values("layer")
-                    bottom.plot(part["layer"].astype(int) + 1, part["value"], marker="o", markersize=3, **style)
+                seed_lines(bottom, beside.assign(number=beside["layer"] + 1), learner, x="number", **dots)
             top.set(yscale="log", title=run)
             bottom.set(xlabel="layer, and step of the learner", ylim=(0, 1.02))
         panels[0].set_ylabel(f"loss after it ({HALF})")
         panels[len(rivals)].set_ylabel("sensitivity cosine\nto the same step")
-        handles = [axes.get_legend_handles_labels() for axes in panels[: len(rivals)]]
-        unique = {label: line for lines, labels in handles for line, label in zip(lines, labels, strict=True)}
-        figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=2)
+        legend(figure, *panels[: len(rivals)], columns=2)
         return figure
 
     return Plot(
@@ -74,12 +70,15 @@ def gammas(evidence: Evidence, runs: Sequence[str]) -> Plot:
             for row, metric in enumerate(labels):
                 axes = panels[row * len(runs) + column]
                 part = data[(data["run"] == run) & (data["metric"] == metric)]
-                for control, who, name in (("none", "model", NAMES["model"]), ("constructed", "constructed", "GD++")):
-                    for _, mine in part[part["control"] == control].groupby("seed"):
-                        mine = mine.sort_values("layer")
-                        style = {"color": COLOURS[who], "marker": MARKERS[who], "markersize": 4, "alpha": 0.7}
-                        line = "-" if who == "model" else "--"
-                        axes.plot(mine["layer"].astype(int) + 1, mine["value"], line, label=name, linewidth=1, **style)
+                for control, who, name in (
+                    ("none", "model", look_of("model").label),
+                    ("constructed", "constructed", "GD++"),
+                ):
+                    of_control = part[part["control"] == control]
+                    of_control = of_control.assign(number=of_control["layer"] + 1)
+                    marks: LineStyle = {"marker": look_of(who).marker, "markersize": 4, "alpha": 0.7}
+                    marks["linestyle"] = "-" if who == "model" else "--"
+                    seed_lines(axes, of_control, who, x="number", label=name, **marks)
                 axes.set_yscale("symlog", linthresh=0.1)
                 if row == 0:
                     axes.set_title(run)

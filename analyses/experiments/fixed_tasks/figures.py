@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import relative_curves, shares_of_zero
-from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from analyses.plots.seed_lines import reference_line, seed_lines
+from analyses.plots.style import grid, legend, look_of
 
 
 def over_tasks(ratios: pd.DataFrame, layers: Mapping[str, int], blocks: Mapping[str, int]) -> Plot:
@@ -29,11 +30,11 @@ def over_tasks(ratios: pd.DataFrame, layers: Mapping[str, int], blocks: Mapping[
             part = part.sort_values("tasks")
             for who, column, side in (("model", "trained", 0.92), ("fresh_teachers", "fresh", 1.09)):
                 # Side by side: from many tasks on the two are one.
-                name = "on trained teachers" if who == "model" else NAMES[who]
-                axes.scatter(part["tasks"] * side, part[column], s=16, color=COLOURS[who], label=name, zorder=3)
+                name = "on trained teachers" if who == "model" else look_of(who).label
+                axes.scatter(part["tasks"] * side, part[column], s=16, color=look_of(who).colour, label=name, zorder=3)
                 mean = part.groupby("tasks")[column].mean()
-                axes.plot(mean.index * side, mean, color=COLOURS[who], linewidth=0.9)
-            axes.axhline(1, color=COLOURS["gd"], linestyle=LINES["gd"], label=NAMES["gd"])
+                axes.plot(mean.index * side, mean, color=look_of(who).colour, linewidth=0.9)
+            reference_line(axes, 1, "gd")
             axes.set(xscale="log", title=title, xlabel="training tasks")
             axes.set_xticks(sorted(set(part["tasks"])), [str(count) for count in sorted(set(part["tasks"]))])
             axes.minorticks_off()
@@ -69,11 +70,11 @@ def curves(evidence: Evidence, runs: Sequence[str]) -> Plot:
         for axes in panels[len(runs) :]:
             axes.set_axis_off()
         for index, (axes, run) in enumerate(zip(panels, runs, strict=False)):
-            for _, part in data[(data["run"] == run) & (data["step"] > 0)].groupby("seed"):
-                axes.plot(part["step"], part["share"], color=COLOURS["model"], linewidth=0.9, label=NAMES["model"])
+            of_run = data[(data["run"] == run) & (data["step"] > 0)]
+            seed_lines(axes, of_run, "model", y="share", linewidth=0.9)
             for who in ("gd", "zero"):
                 value = level[level["run"] == run][who].mean()
-                axes.axhline(value, color=COLOURS[who], linestyle=LINES[who], label=NAMES[who])
+                reference_line(axes, value, who)
             axes.set(xscale="log", xlim=(40, None), ylim=(0.2, 1.05), title=run)
             if index % 4 == 0:
                 axes.set_ylabel("held-out loss\n/ predict-zero's")

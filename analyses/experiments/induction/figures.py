@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
-from analyses.plots.language import steps
-from analyses.plots.style import COLOURS, LINES, grid, legend
+from analyses.plots.seed_lines import seed_lines, step_axis
+from analyses.plots.style import grid, legend
 
 
 def formation(evidence: Evidence, runs: Mapping[str, str], scores: Mapping[str, str]) -> Plot:
@@ -26,22 +26,17 @@ def formation(evidence: Evidence, runs: Mapping[str, str], scores: Mapping[str, 
             top, bottom = panels[column], panels[len(runs) + column]
             for metric, label in scores.items():
                 part = data[(data["run"] == run) & (data["metric"] == metric)]
-                for _, line in part.groupby("seed"):
-                    line = line.sort_values("step")
-                    style = {"color": COLOURS[metric], "linestyle": LINES[metric], "linewidth": 1}
-                    top.plot(line["step"].astype(float), line["value"], label=label, **style)
+                seed_lines(top, part, metric, label=label)
             part = data[(data["run"] == run) & (data["metric"] == "in_context_score")]
-            for _, line in part.groupby("seed"):
-                line = line.sort_values("step")
-                bottom.plot(line["step"].astype(float), line["value"], color=COLOURS["model"], linewidth=1)
+            seed_lines(bottom, part, "model")
             bottom.set_title("on repeated tokens" if runs[run] == "repeated" else "on its own task", fontsize=8)
             top.set(title=run, ylim=(-0.02, 1.02))
             for axes in (top, bottom):
-                steps(axes)
+                step_axis(axes)
             top.set_xlabel("")
         panels[0].set_ylabel("score of the best head")
         panels[len(runs)].set_ylabel("in-context score (nats)")
-        legend(figure, panels[0], len(scores))
+        legend(figure, panels[0], columns=len(scores))
         return figure
 
     return Plot(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
-from analyses.plots.style import COLOURS, MARKERS, NAMES, grid, legend
+from analyses.plots.style import grid, legend, look_of
 
 METRICS = {
     "relative_distance": "|f - a g| / |f|",
@@ -33,8 +33,13 @@ def distances(evidence: Evidence, runs: Sequence[str], learners: Sequence[str], 
                 for index, (control, who) in enumerate(subjects.items()):
                     mine = part[part["control"] == control].dropna(subset=["value"])
                     x = mine["learner"].map(list(learners).index) + 0.22 * (index - 1)
-                    style = {"color": COLOURS[who], "marker": MARKERS[who], "edgecolor": "white", "linewidth": 0.3}
-                    axes.scatter(x, mine["value"], s=18, label=NAMES[who], zorder=3, **style)
+                    style = {
+                        "color": look_of(who).colour,
+                        "marker": look_of(who).marker,
+                        "edgecolor": "white",
+                        "linewidth": 0.3,
+                    }
+                    axes.scatter(x, mine["value"], s=18, label=look_of(who).label, zorder=3, **style)
                 names = [name.replace("_", " ") for name in learners]
                 shown = row == len(runs) - 1
                 axes.set_xticks(range(len(names)), labels=names if shown else [""] * len(names))
@@ -42,7 +47,7 @@ def distances(evidence: Evidence, runs: Sequence[str], learners: Sequence[str], 
                 axes.set(
                     ylabel=label, title=f"{run} second layer" if column == 0 else "", xlim=(-0.6, len(names) - 0.4)
                 )
-        legend(figure, panels[0], 3)
+        legend(figure, panels[0], columns=3)
         return figure
 
     return Plot(

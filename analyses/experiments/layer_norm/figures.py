@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import losses
-from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from analyses.plots.seed_lines import mean_line, reference_line, seed_lines
+from analyses.plots.style import grid, legend
 
 
 def input_scales(evidence: Evidence, runs: Sequence[str], control: str) -> Plot:
@@ -28,26 +29,17 @@ def input_scales(evidence: Evidence, runs: Sequence[str], control: str) -> Plot:
         figure, panels = grid(1, len(runs), 3.8, 3.0)
         for axes, run in zip(panels, runs, strict=True):
             part = data[(data["run"] == run) & (data["control"] == "none")]
-            for _, one in part.groupby("seed"):
-                share = one["model"] / one["zero"]
-                axes.plot(
-                    one["condition_value"],
-                    share,
-                    color=COLOURS["model"],
-                    marker="o",
-                    markersize=3,
-                    label=NAMES["model"],
-                )
-            mean = (part["gd"] / part["zero"]).groupby(part["condition_value"]).mean()
-            axes.plot(mean.index, mean, color=COLOURS["gd"], linestyle=LINES["gd"], label=NAMES["gd"])
+            shares = part.assign(share=part["model"] / part["zero"])
+            seed_lines(axes, shares, "model", x="condition_value", y="share", marker="o", markersize=3)
+            mean_line(axes, part.assign(share=part["gd"] / part["zero"]), "gd", x="condition_value", y="share")
             built = data[(data["run"] == run) & (data["control"] == control)]
             if len(built):
-                mean = (built["model"] / built["zero"]).groupby(built["condition_value"]).mean()
-                axes.plot(mean.index, mean, color=COLOURS[control], linestyle="-.", label=NAMES[control])
-            axes.axhline(1, color=COLOURS["zero"], linestyle=LINES["zero"], label=NAMES["zero"])
+                of_control = built.assign(share=built["model"] / built["zero"])
+                mean_line(axes, of_control, control, x="condition_value", y="share")
+            reference_line(axes, 1, "zero")
             axes.set(xlabel="input scale (factor; 1 is in training)", yscale="log", title=run)
         panels[0].set_ylabel("loss / predict-zero's loss")
-        legend(figure, panels[0], 2)
+        legend(figure, panels[0], columns=2)
         return figure
 
     return Plot(

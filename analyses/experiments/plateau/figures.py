@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import relative_curves, shares_of_zero
 from analyses.experiments.plateau.times import drops
-from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from analyses.plots.seed_lines import reference_line, seed_lines
+from analyses.plots.style import grid, legend, look_of
 
 
 def curves(evidence: Evidence, runs: Sequence[str], columns: int) -> Plot:
@@ -22,13 +23,11 @@ def curves(evidence: Evidence, runs: Sequence[str], columns: int) -> Plot:
     def draw() -> Figure:
         figure, panels = grid(-(-len(runs) // columns), columns, 2.9, 2.5)
         for index, (axes, run) in enumerate(zip(panels, runs, strict=False)):
-            for _, part in data[data["run"] == run].groupby("seed"):
-                # A step more than there are, so that step 0 has a place on the axis.
-                axes.plot(part["step"] + 1, part["share"], color=COLOURS["model"], linewidth=0.9, label=NAMES["model"])
-            for who in ("gd", "zero"):
-                axes.axhline(
-                    level[level["run"] == run][who].mean(), color=COLOURS[who], linestyle=LINES[who], label=NAMES[who]
-                )
+            of_run = data[data["run"] == run]
+            # A step more than there are, so that step 0 has a place on the axis.
+            seed_lines(axes, of_run.assign(step=of_run["step"] + 1), "model", y="share", linewidth=0.9)
+            for name in ("gd", "zero"):
+                reference_line(axes, level[level["run"] == run][name].mean(), name)
             axes.set(xscale="log", xlim=(8, end), title=run, ylim=(0.45, 1.05))
             if index % columns == 0:
                 axes.set_ylabel("held-out loss\n/ predict-zero's")
@@ -62,9 +61,9 @@ def steps(evidence: Evidence, runs: Sequence[str]) -> Plot:
             x = place + np.linspace(-0.22, 0.22, max(len(part), 1))[: len(part)]
             never = part["drop"].isna()
             y = part["drop"].fillna(part["last"])
-            axes.scatter(x[~never], y[~never], s=18, color=COLOURS["model"], label="a seed's drop", zorder=3)
+            axes.scatter(x[~never], y[~never], s=18, color=look_of("model").colour, label="a seed's drop", zorder=3)
             if never.any():
-                style: Any = {"marker": "^", "color": COLOURS["zero"], "label": "none up to this step"}
+                style: Any = {"marker": "^", "color": look_of("zero").colour, "label": "none up to this step"}
                 axes.scatter(x[never], y[never], s=22, zorder=3, **style)
             if len(part):
                 mean = float(np.exp(np.log(y).mean()))

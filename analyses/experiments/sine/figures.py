@@ -9,7 +9,8 @@ from matplotlib.ticker import NullFormatter
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import losses
-from analyses.plots.style import COLOURS, LINES, NAMES, grid, legend
+from analyses.plots.seed_lines import mean_line, reference_line, seed_lines
+from analyses.plots.style import grid, legend, look_of
 from probes.arrays import find_array
 
 HALF = "half squared error"
@@ -25,12 +26,10 @@ def training(evidence: Evidence, model: str, learner: str) -> Plot:
     def draw() -> Figure:
         figure, (axes,) = grid(1, 1, 6.2, 3.4)
         for run, who in ((model, "model"), (learner, RIVAL)):
-            for _, part in data[data["run"] == run].groupby("seed"):
-                style: Any = {"color": COLOURS[who], "linestyle": LINES[who], "linewidth": 1, "label": NAMES[who]}
-                axes.plot(part["step"], part["held_out_loss"], **style)
-        axes.axhline(zero, color=COLOURS["zero"], linestyle=LINES["zero"], label=NAMES["zero"])
+            seed_lines(axes, data[data["run"] == run], who, y="held_out_loss")
+        reference_line(axes, zero, "zero")
         axes.set(xlabel="training step", ylabel=f"held-out loss\n({HALF})", yscale="log", xlim=(0, None))
-        legend(figure, axes, 2)
+        legend(figure, axes, columns=2)
         return figure
 
     return Plot(
@@ -57,9 +56,9 @@ def curves(evidence: Evidence, run: str) -> Plot:
     columns = ["prompt", "kind", "x", "y"]
     data = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
     styles: dict[str, dict[str, Any]] = {
-        "target": {"color": COLOURS["zero"], "linestyle": LINES["zero"], "label": "the curve itself"},
-        "model": {"color": COLOURS["model"], "label": "trained model"},
-        RIVAL: {"color": COLOURS[RIVAL], "linestyle": LINES[RIVAL], "label": NAMES[RIVAL]},
+        "target": {"color": look_of("zero").colour, "linestyle": look_of("zero").line, "label": "the curve itself"},
+        "model": {"color": look_of("model").colour, "label": "trained model"},
+        RIVAL: {"color": look_of(RIVAL).colour, "linestyle": look_of(RIVAL).line, "label": look_of(RIVAL).label},
     }
 
     def draw() -> Figure:
@@ -105,13 +104,10 @@ def shifts(evidence: Evidence, run: str) -> Plot:
         for column, (condition, label) in enumerate(labels.items()):
             upper, lower = panels[column], panels[column + 3]
             part = data[data["condition"] == condition].sort_values("condition_value")
-            for _, one in part.groupby("seed"):
-                x = one["condition_value"].astype(float)
-                upper.plot(x, one["model"], color=COLOURS["model"], label=NAMES["model"])
-                upper.plot(x, one[RIVAL], color=COLOURS[RIVAL], linestyle=LINES[RIVAL], label=NAMES[RIVAL])
-                lower.plot(x, one["distance"], color=COLOURS["model"], marker="o", markersize=3)
-            mean = part.groupby("condition_value")["zero"].mean()
-            upper.plot(mean.index, mean, color=COLOURS["zero"], linestyle=LINES["zero"], label=NAMES["zero"])
+            for name in ("model", RIVAL):
+                seed_lines(upper, part, name, x="condition_value", y=name)
+            seed_lines(lower, part, "model", x="condition_value", y="distance", marker="o", markersize=3)
+            mean_line(upper, part, "zero", x="condition_value", y="zero")
             upper.set(yscale="log", ylim=(5e-4, None))
             upper.yaxis.set_minor_formatter(NullFormatter())
             lower.set(xlabel=label, ylim=(0, None))
