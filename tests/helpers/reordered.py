@@ -26,7 +26,7 @@ class ReorderedTokens:
     """The same token task; the sequences of each batch come in reverse order."""
 
     def __init__(self, base: Any) -> None:
-        self.base, self.d_vocab, self.n_ctx = base, base.d_vocab, base.n_ctx
+        self.base, self.d_vocab, self.n_ctx, self.vocabulary = base, base.d_vocab, base.n_ctx, base.vocabulary
 
     def sample(self, batch: int, generator: torch.Generator) -> TokenPrompt:
         prompt = self.base.sample(batch, generator)

@@ -16,6 +16,7 @@ def check_task(name: str, row: TaskRow) -> None:
     task = build.task({"name": name, **row.example})
     _sampling_is_pure(task)
     _prompts_are_of_the_kind(task, row)
+    _bayes_predictor_answers(task)
     _configuration_is_complete(name, row)
     for reader in (reader for reader in READERS.values() if reader.prompts == row.prompts):
         _can_be_read(task, reader.load())
@@ -57,6 +58,19 @@ def _prompts_are_of_the_kind(task: Any, row: TaskRow) -> None:
         several = task.sample(3, generator(0, "laws"), queries=4)
         assert several.query.shape == (3, 4, prompt.x.shape[-1]) and several.target.shape == (3, 4, prompt.y.shape[-1])
         assert prompt.x.shape[:2] == prompt.y.shape[:2]
+
+
+def _bayes_predictor_answers(task: Any) -> None:
+    predictor, prompt = task.bayes_predictor(), task.sample(3, generator(0, "laws"))
+    if predictor is None:
+        return
+    if isinstance(prompt, TokenPrompt):
+        log_probabilities = predictor.log_probabilities(prompt)
+        assert log_probabilities.shape == (3, task.n_ctx, task.d_vocab)
+        # Probabilities of float32 sum to 1 up to its rounding.
+        torch.testing.assert_close(log_probabilities.exp().sum(-1), torch.ones(3, task.n_ctx).to(log_probabilities))
+    else:
+        assert predictor.predict(prompt)[-1].shape == prompt.target.shape
 
 
 def _configuration_is_complete(name: str, row: TaskRow) -> None:
