@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformer_lens import FactoredMatrix
+from transformer_lens.utilities import composition_scores
 
-from probes.language.heads import behind, first_norm, positivity, token_heads, weights
+from probes.language.heads import first_norm, fold_norm, positivity, token_heads, weights
 from probes.reading import Reading
 from probes.subject import LanguageSubject
 
@@ -22,8 +24,9 @@ class Composition:
 
     With W_OV = W_V W_O and W_QK = W_Q W_K^T (rows), an earlier head's W_OV and a later head's W_QK or W_OV:
     `composition` to input q is |W_OV W_QK| / (|W_OV| |W_QK|) (Frobenius), to k the same with W_QK^T, to v with the
-    later W_OV; TransformerLens's `all_composition_scores`. Random weights give about 1/sqrt(d_model), not 0: the
-    untrained model is what to compare with. Missing where a head's product is zero.
+    later W_OV. These are TransformerLens's `all_composition_scores` of weights into which the norms' gains are
+    multiplied. Random weights give about 1/sqrt(d_model), not 0: compare with the untrained model. The value is missing
+    where a head's product is zero.
 
     `qk_trace`, K composition as a map between tokens: a query token a, and a key that follows a token b which the
     earlier head has fetched, have the score W_E[a] W_QK (W_E[b] W_OV)^T, so T = W_E W_Q W_K^T W_OV^T W_E^T holds the
@@ -57,7 +60,7 @@ class Composition:
         """Measure; nothing is random."""
         model: Any = subject.model
         with torch.no_grad():
-            arrays = {to_input: _scores(model, to_input) for to_input in INPUTS}
+            arrays = _scores(model)
             arrays["qk_trace"] = _traces(model, subject.task.d_vocab)
         rows = list(_rows(arrays))
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
@@ -73,11 +76,20 @@ def _rows(arrays: dict[str, Pairs]) -> Iterator[dict[str, Any]]:
                 yield {"metric": metric, **place, "value": float(scores[layer, head, to_layer, to_head])}
 
 
-def _scores(model: Any, to_input: str) -> Pairs:
-    """TransformerLens's scores; a TransformerBridge wraps them together with labels."""
-    found = model.all_composition_scores(to_input.upper())
-    scores = getattr(found, "scores", found).double()
-    return scores.where(_later(scores), torch.full_like(scores, torch.nan))
+def _scores(model: Any) -> dict[str, Pairs]:
+    """The compositions to every input, in the model's own precision; NaN where the later layer is not later."""
+    W_Q, W_K, W_V = (_folded(model, name) for name in ("W_Q", "W_K", "W_V"))
+    W_O = torch.stack([weights(model, "W_O", layer) for layer in range(model.cfg.n_layers)]).to(model.W_O.dtype)
+    OV, QK = FactoredMatrix(W_V, W_O), FactoredMatrix(W_Q, W_K.mT)
+    scores = {to_input: composition_scores(OV, right).double() for to_input, right in zip(INPUTS, (QK, QK.T, OV))}
+    return {name: part.where(_later(part), torch.full_like(part, torch.nan)) for name, part in scores.items()}
+
+
+def _folded(model: Any, name: str) -> Float[Tensor, "layer head d_model d_head"]:
+    """A weight of every layer as it reads the residual stream: the gains of the norm before it are multiplied in."""
+    layers = range(model.cfg.n_layers)
+    folded = [fold_norm(model, first_norm(model, layer), weights(model, name, layer)) for layer in layers]
+    return torch.stack(folded).to(getattr(model, name).dtype)
 
 
 def _later(scores: Tensor) -> Tensor:
@@ -91,11 +103,11 @@ def _traces(model: Any, symbols: int) -> Pairs:
     between = W_E.mT @ W_E
     found = torch.full((layers, heads, layers, heads), torch.nan, dtype=torch.float64, device=W_E.device)
     for layer in range(layers - 1):
-        W_V = behind(model, first_norm(model, layer), weights(model, "W_V", layer))
+        W_V = fold_norm(model, first_norm(model, layer), weights(model, "W_V", layer))
         W_O = weights(model, "W_O", layer)
         for later in range(layer + 1, layers):
             norm = first_norm(model, later)
-            W_Q, W_K = (behind(model, norm, weights(model, name, later)) for name in ("W_Q", "W_K"))
+            W_Q, W_K = (fold_norm(model, norm, weights(model, name, later)) for name in ("W_Q", "W_K"))
             # R L = W_K^T W_O^T W_V^T (W_E^T W_E) W_Q, for every earlier head (first axis) and later one (second).
             left = torch.einsum("hmk,ldm->lhkd", W_K, W_O)
             right = torch.einsum("lmd,mn,hnk->lhdk", W_V, between, W_Q)

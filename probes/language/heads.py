@@ -118,7 +118,7 @@ class Unembedding:
         name = "ln_final.hook_scale"
         normed = name in model.hook_dict
         W = model.W_U.detach().double()[:, symbols.to(model.W_U.device)]
-        W = behind(model, model.ln_final if normed else None, W)
+        W = fold_norm(model, model.ln_final if normed else None, W)
         return cls(W - W.mean(dim=1, keepdim=True), name if normed else None)
 
     def __call__(self, written: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -127,7 +127,9 @@ class Unembedding:
         return logits if scale is None else logits / scale
 
 
-def behind(model: Any, norm: Any, weight: Float[Tensor, "*head d_model width"]) -> Float[Tensor, "*head d_model width"]:
+def fold_norm(
+    model: Any, norm: Any, weight: Float[Tensor, "*head d_model width"]
+) -> Float[Tensor, "*head d_model width"]:
     """A weight that reads a normed stream, as one that reads the stream divided by the norm's scale."""
     gain = next((part for part in (getattr(norm, "w", None), getattr(norm, "weight", None)) if part is not None), None)
     if gain is not None:

@@ -13,8 +13,8 @@ from probes.language.heads import (
     ROUNDING,
     Unembedding,
     attention,
-    behind,
     first_norm,
+    fold_norm,
     per_head,
     pieces,
     positivity,
@@ -151,7 +151,7 @@ def _eigenvalues(model: Any, out: Unembedding) -> Float[Tensor, "layer head"]:
     onwards = out.map @ model.W_E.detach().double()[: out.map.shape[1]]
     found = []
     for layer in range(model.cfg.n_layers):
-        W_V = behind(model, first_norm(model, layer), weights(model, "W_V", layer))
+        W_V = fold_norm(model, first_norm(model, layer), weights(model, "W_V", layer))
         found.append(positivity(weights(model, "W_O", layer) @ onwards, W_V))
     return torch.stack(found)
 

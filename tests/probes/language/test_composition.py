@@ -69,8 +69,8 @@ def test_scores_and_traces_are_those_of_the_whole_matrices(norm):
                     if later <= layer:
                         assert all(np.isnan(value) for value in cells.values())
                         continue
-                    OV, OV2 = (model.W_V[at, i] @ model.W_O[at, i] for at, i in ((layer, h), (later, g)))
-                    QK = model.W_Q[later, g] @ model.W_K[later, g].mT
+                    OV, OV2 = (read(model.W_V[at, i], at) @ model.W_O[at, i] for at, i in ((layer, h), (later, g)))
+                    QK = read(model.W_Q[later, g], later) @ read(model.W_K[later, g], later).mT
                     for name, right in (("q", QK), ("k", QK.mT), ("v", OV2)):
                         wanted = (OV @ right).norm() / OV.norm() / right.norm()
                         assert cells[name] == pytest.approx(float(wanted.detach()), rel=1e-9)
@@ -80,6 +80,27 @@ def test_scores_and_traces_are_those_of_the_whole_matrices(norm):
                     values = torch.linalg.eigvals(T.detach())
                     wanted = float(values.sum().real / values.abs().sum())
                     assert cells["qk_trace"] == pytest.approx(wanted, abs=1e-8)
+
+
+@pytest.mark.parametrize("norm", ["LN", "RMS"])
+def test_the_gains_of_the_norms_count_in_every_score(norm: str) -> None:
+    subject = untrained(CHAIN, n_heads=2, normalization=norm)
+    model: Any = subject.model
+    plain = arrays(subject)
+    with torch.no_grad():
+        model.blocks[1].ln1.w.copy_(torch.linspace(0.1, 3.0, len(model.blocks[1].ln1.w)))
+    scaled = arrays(subject)
+    for name in ("q", "k", "v", "qk_trace"):
+        assert np.nanmax(np.abs(scaled[name] - plain[name])) > 1e-2, name
+
+
+def test_without_a_norm_the_scores_are_the_librarys() -> None:
+    subject = untrained(CHAIN, n_layers=3)
+    model: Any = subject.model
+    scores = arrays(subject)
+    for name in ("q", "k", "v"):
+        wanted = model.all_composition_scores(name.upper()).detach().numpy()
+        np.testing.assert_array_equal(np.nan_to_num(scores[name]), wanted)
 
 
 def test_rows_name_both_heads_and_the_input():
