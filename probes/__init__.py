@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from probes.behaviour.curves import Curves
     from probes.behaviour.gd_alignment import GDAlignment
     from probes.behaviour.identify import Identify
+    from probes.behaviour.label_sensitivity import LabelSensitivity
     from probes.behaviour.layer_matching import LayerMatching
     from probes.behaviour.order_sensitivity import OrderSensitivity
     from probes.behaviour.out_of_distribution import OutOfDistribution
@@ -56,6 +57,7 @@ __all__ = [
     "InductionAsGradientStep",
     "InductionScores",
     "Interpolation",
+    "LabelSensitivity",
     "LanguageSubject",
     "LayerMatching",
     "LinearDecoding",
@@ -93,6 +95,7 @@ _EXPORTS = {
     "InductionAsGradientStep": "probes.language.induction_as_gradient_step",
     "InductionScores": "probes.language.induction_scores",
     "Interpolation": "probes.weights.interpolation",
+    "LabelSensitivity": "probes.behaviour.label_sensitivity",
     "LayerMatching": "probes.behaviour.layer_matching",
     "LinearDecoding": "probes.activations.linear_decoding",
     "OrderSensitivity": "probes.behaviour.order_sensitivity",

@@ -162,6 +162,13 @@ PROBES = Registry(
             example={"prompts": 60},
             example_subject="probes.controls.examples:gradient_step",
         ),
+        "label_sensitivity": ProbeRow(
+            target="probes.behaviour.label_sensitivity:LabelSensitivity",
+            about="how predictions react to every context label, compared with learners'",
+            subjects=REGRESSION,
+            example={"prompts": 60},
+            example_subject="probes.examples:gradient_step",
+        ),
         "order_sensitivity": ProbeRow(
             target="probes.behaviour.order_sensitivity:OrderSensitivity",
             about="how predictions spread when the context is permuted",

@@ -1,4 +1,4 @@
-"""How a prediction reacts to its query: Jacobians of any function of regression prompts."""
+"""How a prediction reacts to its query and to the context's labels: Jacobians of functions of regression prompts."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt, TokenPrompt
 
 # Prompts whose activations, for the small models studied here, fit a cache of a megabyte or two.
@@ -41,3 +42,31 @@ def sensitivities(
         gradients = [torch.autograd.grad(total, query, retain_graph=True, allow_unused=True)[0] for total in sums]
     jacobians = torch.stack([torch.zeros_like(query) if row is None else row for row in gradients])
     return jacobians.unflatten(0, stages.shape[::3]).movedim(1, 3).detach()
+
+
+def predictor_sensitivities(
+    predictor: RegressionPredictor, prompt: RegressionPrompt
+) -> Float[Tensor, "learner_step batch query d_out d_in"]:
+    """The Jacobian in the query of a predictor's answer after each step."""
+    weights = predictor.weights(prompt)
+    if weights is not None:
+        # Linear in the query: the weights are the Jacobian, the same for every query of a prompt.
+        return weights.mT[:, :, None].expand(-1, -1, prompt.query.shape[1], -1, -1)
+    return torch.cat([sensitivities(predictor.predict, part) for part in chunks(prompt)], dim=1)
+
+
+def label_sensitivities(
+    predict: Callable[[RegressionPrompt], Tensor], prompt: RegressionPrompt
+) -> Float[Tensor, "stage batch query d_out context d_label"]:
+    """The Jacobians in the context's labels of a `predict` that gives several stages (stage batch query d_out).
+
+    One prompt's labels are no part of another prompt, so the gradient of a sum over the batch separates prompts.
+    """
+    labels = prompt.y.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        stages = predict(replace(prompt, y=labels)).movedim(1, -1)
+        sums = [output.sum() for output in stages.flatten(0, 2)]
+        # A stage may not depend on the labels at all.
+        gradients = [torch.autograd.grad(total, labels, retain_graph=True, allow_unused=True)[0] for total in sums]
+    jacobians = torch.stack([torch.zeros_like(labels) if row is None else row for row in gradients])
+    return jacobians.unflatten(0, stages.shape[:3]).movedim(3, 1).detach()

@@ -12,7 +12,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mesa.models.in_context import InContextTransformer
 from probes.hooks import HookedModel, forward, hook_name, hooked_run
-from probes.sensitivity import chunks, sensitivities, sensitivity
+from probes.sensitivity import chunks, label_sensitivities, sensitivities, sensitivity
 from tasks.prompt import Prompt, RegressionPrompt, TokenPrompt
 from tasks.readers.reader import Inputs, Reader
 from tasks.registry import Prompts
@@ -166,6 +166,12 @@ class RegressionSubject(_Subject["nn.Module | RegressionPredictor", Task]):
     def sensitivity(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out d_in"]:
         """The gradient of each prediction with respect to its own query; no parameter's `.grad` is touched."""
         return torch.cat([sensitivity(self._predict, part) for part in chunks(prompt)])
+
+    def label_sensitivity(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out context d_label"]:
+        """The gradient of each prediction with respect to every label of its context."""
+        return torch.cat(
+            [label_sensitivities(lambda part: self._predict(part)[None], part)[0] for part in chunks(prompt)]
+        )
 
     def layers(self, prompt: RegressionPrompt) -> Float[Tensor, "stage batch query d_out"]:
         """The prediction so far, decoded before the first layer and after each: n_layers + 1 stages.

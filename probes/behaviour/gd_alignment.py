@@ -16,10 +16,9 @@ from probes.behaviour.agreement import (
     relative_distance,
 )
 from probes.reading import Reading
-from probes.sensitivity import chunks, sensitivities
+from probes.sensitivity import predictor_sensitivities
 from probes.subject import RegressionSubject
 from tasks.predictor import RegressionPredictor
-from tasks.prompt import RegressionPrompt
 from tasks.readers.reader import half_squared_error
 
 
@@ -60,7 +59,7 @@ class GDAlignment:
         prediction, reaction = subject.predict(prompt), subject.sensitivity(prompt)
         guesses = {learner.name: learner.predict(prompt) for learner in learners}
         rows = list(loss_rows(prediction, prompt, guesses))
-        reactions = {learner.name: _reactions(learner, prompt, reaction) for learner in learners}
+        reactions = {learner.name: predictor_sensitivities(learner, prompt) for learner in learners}
         for learner in learners:
             for step, (g, dg) in enumerate(zip(guesses[learner.name], reactions[learner.name], strict=True), start=1):
                 found = _compare(prediction, g, reaction, dg)
@@ -75,15 +74,6 @@ class GDAlignment:
                         place = {"learner": learner.name, "learner_step": layer + 1, "layer": layer}
                         rows += [{**row, **place} for row in found]
         return Reading.of({"readout": "prediction", **row} for row in rows)
-
-
-def _reactions(learner: RegressionPredictor, prompt: RegressionPrompt, like: Tensor) -> list[Tensor]:
-    """The sensitivity of every step's prediction, in the shape of the model's."""
-    weights = learner.weights(prompt)
-    if weights is not None:
-        # Linear in the query: the weights are the sensitivity, the same for every query of a prompt.
-        return [step.mT[:, None].expand(like.shape) for step in weights]
-    return list(torch.cat([sensitivities(learner.predict, part) for part in chunks(prompt)], dim=1))
 
 
 def _compare(f: Tensor, g: Tensor, df: Tensor, dg: Tensor) -> Iterator[dict[str, Any]]:

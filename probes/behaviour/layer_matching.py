@@ -13,6 +13,7 @@ from torch.nn.functional import cosine_similarity
 from mesa.learners import ConjugateGradients, GradientDescent, Learner, Newton, Ridge
 from probes.behaviour.agreement import predictors, relative_distance
 from probes.reading import Reading
+from probes.sensitivity import predictor_sensitivities
 from probes.subject import RegressionSubject
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
@@ -133,7 +134,8 @@ def _compare(model: _Stages, learner: RegressionPredictor) -> dict[str, np.ndarr
     names = ("spd", "relative_distance", "sensitivity_cosine", "ilwd", "sim_e")
     found = {name: np.full(shape, np.nan) for name in names}
     d_in = prompt.x.shape[-1]
-    reactions = _reactions(learner, prompt, weights)
+    first = replace(prompt, query=prompt.query[:, :1], target=prompt.target[:, :1])
+    reactions = predictor_sensitivities(learner, first)[:, :, 0]
     for layer, said in enumerate(model.said):
         for step, guess in enumerate(guesses):
             found["spd"][layer, step] = float((said - guess).square().sum(dim=-1).mean()) / d_in
@@ -157,22 +159,6 @@ def _error_cosine(said: Tensor, guess: Tensor, target: Tensor) -> float:
     if real.double().mean() < 0.5:
         return float("nan")
     return float(cosine_similarity(errors[0][real], errors[1][real], dim=1, eps=1e-300).mean())
-
-
-def _reactions(
-    learner: RegressionPredictor, prompt: RegressionPrompt, weights: Tensor | None
-) -> Float[Tensor, "learner_step batch d_out d_in"]:
-    """The gradient of every step's prediction in the first query."""
-    if weights is not None:
-        return weights.mT
-    query = prompt.query[:, :1].detach().clone().requires_grad_()
-    with torch.enable_grad():
-        said = learner.predict(replace(prompt, query=query, target=prompt.target[:, :1]))
-        parts = [
-            [torch.autograd.grad(out.sum(), query, retain_graph=True)[0][:, 0] for out in step.unbind(-1)]
-            for step in said
-        ]
-    return torch.stack([torch.stack(step, dim=1) for step in parts])
 
 
 def _rows(found: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,71 @@
+"""How does a prediction depend on every label of its context, and is it the dependence that a learner has?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from mesa.learners import Learner
+from probes.behaviour.agreement import loss_rows, predictors, relative_distance
+from probes.reading import Reading
+from probes.sensitivity import chunks, label_sensitivities
+from probes.subject import RegressionSubject
+from tasks.predictor import RegressionPredictor
+
+
+@dataclass(frozen=True)
+class LabelSensitivity:
+    """Compare the Jacobian J of a model's prediction f in the context's labels with every learner's, on one batch.
+
+    Gradient descent from zero, least squares and ridge are linear in the labels: they predict sum_i J_i y_i, with J a
+    function of the inputs and the query alone. For them J is the whole algorithm, where the gradient in the query is
+    only the weights at one set of labels.
+
+    `nonlinearity`: |f - sum_i J_i y_i| / |f| of the model; 0 where J is all of the prediction.
+    `cosine`: mean over prompts of the cosine between the model's J and a learner's; it does not see scale.
+    `relative_distance`: |J - J_learner| / |J_learner| over all prompts; 0 for the learner itself.
+    `loss` and `learner_loss`: of the model and of the learners on the same batch, in the reader's unit.
+
+    `learners` None means gradient descent and GD++ with a step per layer, and one preconditioned step.
+
+    >>> from mesa.construction import gradient_step_model
+    >>> from tasks import LinearRegression, PairedReader
+    >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=3), PairedReader(), LinearRegression(d_in=3))
+    >>> table = LabelSensitivity(prompts=100)(subject, torch.Generator().manual_seed(0)).table
+    >>> round(table[(table.metric == "cosine") & (table.learner == "gd")]["value"].item(), 6)
+    1.0
+    """
+
+    prompts: int = 2_000
+    learners: tuple[Learner, ...] | None = None
+    rivals: tuple[RegressionPredictor, ...] = ()
+    name: str = "label_sensitivity"
+
+    def applies(self, subject: RegressionSubject) -> str | None:
+        """Any model of regression prompts, whose labels are numbers that a gradient can be taken in."""
+        return None
+
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
+        """Measure; the first half of the prompts fits the learners, the second scores."""
+        tuning = subject.prompts(self.prompts, generator)
+        compared = predictors(self.learners, self.rivals, subject, tuning)
+        prompt = subject.prompts(self.prompts, generator)
+        prediction, jacobian = subject.predict(prompt), subject.label_sensitivity(prompt)
+        linear = torch.einsum("bqonl,bnl->bqo", jacobian, prompt.y)
+        rows = list(loss_rows(prediction, prompt, {learner.name: learner.predict(prompt) for learner in compared}))
+        rows.append({"metric": "nonlinearity", "value": float((prediction - linear).norm() / prediction.norm())})
+        for learner in compared:
+            jacobians = torch.cat([label_sensitivities(learner.predict, part) for part in chunks(prompt)], dim=1)
+            for step, expected in enumerate(jacobians, start=1):
+                labels = {"learner": learner.name, "learner_step": step}
+                rows += [{**labels, **row} for row in _compare(jacobian, expected)]
+        return Reading.of({"readout": "prediction", **row} for row in rows)
+
+
+def _compare(jacobian: Tensor, expected: Tensor) -> Iterator[dict[str, Any]]:
+    cosine = cosine_similarity(jacobian.flatten(1), expected.flatten(1), dim=1)
+    yield {"metric": "cosine", "value": float(cosine.mean())}
+    yield {"metric": "relative_distance", "value": relative_distance(jacobian, expected)}
