@@ -27,7 +27,7 @@ from mesa.training.pool import pool
 from mesa.training.runs import default_workers
 from mesa.training.trainer import Trainer, one_thread
 from probes.behaviour.identify import Identify, decide
-from probes.controls.planted import Planted, last_step, noisy, rotate_queries
+from probes.controls.planted import Planted, last_step, noisy, noisy_embedding, rotate_queries
 from probes.subject import RegressionSubject
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
@@ -138,9 +138,7 @@ def _class(
     A learner that is not on the list may agree with one that is: three steps with momentum are a polynomial in S that
     two plain steps of distinct sizes reproduce. Then that is its name.
     """
-    scores, _ = probe.scores(
-        RegressionSubject(Planted(predict, task.d_in), PairedReader(), task), generator(1, "bench/class")
-    )
+    scores, _ = probe.scores(RegressionSubject(Planted(predict), PairedReader(), task), generator(1, "bench/class"))
     return [(candidate.name, candidate.steps) for candidate in decide(scores).agreeing]
 
 
@@ -171,7 +169,7 @@ def _model(
         built = _IMPOSTORS[kind](task, source)
         return noisy(built, noise, source) if isinstance(built, InContextTransformer) else built
     if kind in _OFF_LIST:
-        return Planted(partial(_OFF_LIST[kind], tuning), task.d_in, noise, source)
+        return Planted(partial(_OFF_LIST[kind], tuning), noisy_embedding(task.d_in, noise, source))
     if isinstance(learner, GradientDescent):
         tied = learner.shared and learner.steps > 1
         sizes, gammas = learner.step_sizes, learner.gammas
@@ -181,7 +179,7 @@ def _model(
         built = gradient_step_model(1.0, d_in=task.d_in, preconditioner=learner.preconditioner)
         return noisy(built, noise, source)
     assert learner is not None
-    return Planted(last_step(learner), task.d_in, noise, source)
+    return Planted(last_step(learner), noisy_embedding(task.d_in, noise, source))
 
 
 def _built(kind: str, task: LinearRegression) -> InContextTransformer:

@@ -1,10 +1,12 @@
-"""Planted models: weights or modules that run a known algorithm, with noise, to test what probes make of them."""
+"""Planted models: weights or functions that run a known algorithm, with noise, to test what probes make of them."""
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from mesa.models.in_context import InContextTransformer
 from tasks.predictor import RegressionPredictor
@@ -16,24 +18,24 @@ def noisy(model: InContextTransformer, noise: float, generator: torch.Generator)
 
     Noise comes before the basis, so it is relative to the algorithm's own weights, and zeros stay zero: noise of 1 % of
     a matrix's norm on every entry already breaks two tuned steps of GD++, as A's entry between labels feeds back their
-    squares (E (f - g)^2 is then twice Var f). Tied layers stay tied: what they share is moved once.
+    squares (E (f - g)^2 is then twice Var f). Tied layers stay tied: what they share is changed once.
     """
     twin = copy.deepcopy(model)
-    done: set[int] = set()
+    moved: set[int] = set()
     with torch.no_grad():
         for block in twin.blocks:
             attn = block.attn
-            if id(attn.W_Q) in done:
+            if id(attn.W_Q) in moved:
                 continue
-            done.add(id(attn.W_Q))
+            moved.add(id(attn.W_Q))
             for name in ("W_Q", "W_K", "W_V", "W_O"):
                 weight = getattr(attn, name)
                 weight.mul_(1.0 + noise * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))
             for left, right in (("W_Q", "W_K"), ("W_V", "W_O")):
                 basis = _orthogonal(attn.W_Q, generator)
-                ours, theirs = getattr(attn, left), getattr(attn, right)
-                ours.copy_(ours @ basis)
-                theirs.copy_(theirs @ basis if right == "W_K" else basis.mT @ theirs)
+                first, second = getattr(attn, left), getattr(attn, right)
+                first.copy_(first @ basis)
+                second.copy_(second @ basis if right == "W_K" else basis.mT @ second)
     return twin
 
 
@@ -47,35 +49,39 @@ def rotate_queries(model: InContextTransformer, generator: torch.Generator) -> I
     return twin
 
 
-class Planted(nn.Module):
-    """An explicit predictor as a model on paired tokens: its inputs pass through a noisy matrix first.
+@dataclass(frozen=True, eq=False)
+class Planted:
+    """A predictor given as a function of prompts; a noisy `embedding` of the inputs may come first.
 
     >>> from mesa.learners import GradientDescent
-    >>> tokens = torch.ones(2, 4, 3)
-    >>> Planted(last_step(GradientDescent(0.5)), d_in=2)(tokens).shape
-    torch.Size([2, 4, 3])
+    >>> from tasks import LinearRegression
+    >>> prompt = LinearRegression(d_in=2).sample(3, torch.Generator().manual_seed(0))
+    >>> Planted(last_step(GradientDescent(0.5))).predict(prompt).shape
+    torch.Size([1, 3, 1, 1])
     """
 
-    def __init__(
-        self,
-        predict: Callable[[RegressionPrompt], Tensor],
-        d_in: int,
-        noise: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        eye = torch.eye(d_in, dtype=torch.float64)
-        if noise:
-            eye = eye + noise / d_in**0.5 * torch.randn(d_in, d_in, generator=generator, dtype=torch.float64)
-        self.embed = nn.Parameter(eye, requires_grad=False)
-        self.predicts = predict
+    function: Callable[[RegressionPrompt], Float[Tensor, "batch query d_out"]]
+    embedding: Float[Tensor, "d_in d_in"] | None = None
+    name: str = "planted"
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """The tokens, the last of them, the query, with minus the prediction in the y entries."""
-        d_in = len(self.embed)
-        x, y = tokens[..., :d_in] @ self.embed.to(tokens), tokens[..., d_in:]
-        prompt = RegressionPrompt(x[:, :-1], y[:, :-1], query=x[:, -1:], target=y[:, -1:])
-        return torch.cat([tokens[..., :d_in], torch.cat([y[:, :-1], -self.predicts(prompt)], dim=1)], dim=-1)
+    def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
+        """What the function gives for the embedded inputs and queries, as one step."""
+        if self.embedding is not None:
+            E = self.embedding.to(prompt.x)
+            prompt = replace(prompt, x=prompt.x @ E, query=prompt.query @ E)
+        return self.function(prompt)[None]
+
+    def weights(self, prompt: RegressionPrompt) -> None:
+        """None: the function need not be linear in the query."""
+        return
+
+
+def noisy_embedding(d_in: int, noise: float, generator: torch.Generator) -> Float[Tensor, "d_in d_in"]:
+    """The identity plus a Gaussian matrix that moves an input by about `noise` of its length."""
+    eye = torch.eye(d_in, dtype=torch.float64)
+    if not noise:
+        return eye
+    return eye + noise / d_in**0.5 * torch.randn(d_in, d_in, generator=generator, dtype=torch.float64)
 
 
 def last_step(learner: RegressionPredictor) -> Callable[[RegressionPrompt], Tensor]:

@@ -16,7 +16,7 @@ from analyses.benchmarks.identify import (
 )
 from mesa.construction import gradient_step_model, weight_products
 from mesa.learners import GradientDescent
-from probes.controls.planted import Planted, last_step, noisy
+from probes.controls.planted import Planted, last_step, noisy, noisy_embedding
 
 
 def test_every_construction_every_impostor_and_every_noise_is_asked() -> None:
@@ -76,7 +76,8 @@ def test_a_planted_learner_predicts_what_the_learner_does(seeded) -> None:
     task = TASKS["d=5 N=4"]
     prompt = task.sample(5, seeded(0)).to(dtype=torch.float64)
     learner = GradientDescent(0.4, 2)
-    exact, moved = (Planted(last_step(learner), 5, noise, seeded(1)) for noise in (0.0, 0.1))
+    embeddings = (noisy_embedding(5, noise, seeded(1)) for noise in (0.0, 0.1))
+    exact, moved = (Planted(last_step(learner), embedding) for embedding in embeddings)
     torch.testing.assert_close(
         RegressionSubject(exact, PairedReader(), task).predict(prompt), learner.predict(prompt)[-1]
     )

@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
+from mesa import LanguageConfig
 from mesa.construction import gradient_step_model
 from mesa.learners import GradientDescent, Ridge
 from mesa.learners.descent import typical_norm
+from mesa.models.language import TokenTransformer
 from mesa.registry import CandidateSpace
+from probes import probe_subjects
 from probes.behaviour.candidates import Candidate, SignedPermutation, candidates
 from probes.behaviour.identify import Identify, Score, decide
 from probes.controls.planted import Planted, last_step, noisy, rotate_queries
@@ -60,8 +64,7 @@ def test_plants_are_named_and_nothing_else_is(seeded, plant, noise):
 
 def test_explicit_learners_are_named(seeded):
     for learner, name in ((Ridge.least_squares(), "least_squares"), (Ridge(penalty=0.3), "ridge")):
-        model = Planted(last_step(learner), d_in=5)
-        assert named(PROBE(subject(model), seeded(2)).table) == (name, None)
+        assert named(PROBE(subject(learner), seeded(2)).table) == (name, None)
 
 
 @pytest.mark.parametrize("impostor", ["turned", "mixture"])
@@ -70,7 +73,7 @@ def test_impostors_are_none_of_these(seeded, impostor):
         model = rotate_queries(PLANTS["gd 2"][1](unit(seeded)), seeded(3))
     else:
         step, fit = last_step(GradientDescent(0.9 * unit(seeded))), last_step(Ridge.least_squares())
-        model = Planted(lambda prompt: (step(prompt) + fit(prompt)) / 2, d_in=5)
+        model = Planted(lambda prompt: (step(prompt) + fit(prompt)) / 2)
     reading = PROBE(subject(model), seeded(2))
     assert named(reading.table) == ("none", None)
     assert not (reading.table["metric"] == "agrees").any()
@@ -160,3 +163,30 @@ def test_candidates_come_simplest_first():
 def test_one_turn_is_refused():
     with pytest.raises(ValueError, match="turns: 1 must be at least 2"):
         Identify(turns=1)
+
+
+class OneStep(nn.Module):
+    """One gradient step on paired tokens, without any parameter."""
+
+    def forward(self, tokens):
+        x, y = tokens[..., :5], tokens[..., 5:]
+        step = x[:, -1:] @ (x[:, :-1].mT @ y[:, :-1])
+        return torch.cat([x, torch.cat([y[:, :-1], -0.3 * step], dim=1)], dim=-1)
+
+
+def test_a_module_without_parameters_is_identified(seeded):
+    assert named(PROBE(subject(OneStep().double()), seeded(2)).table) == ("gd", 1)
+
+
+def test_weights_that_are_not_a_number_are_one_line():
+    model = gradient_step_model(0.5, d_in=5)
+    with torch.no_grad():
+        model.blocks[0].attn.W_Q.fill_(math.nan)
+    reading, (skipped,) = probe_subjects([PROBE], [subject(model)], ())
+    assert reading.table.empty and "not finite" in skipped.reason and "\n" not in skipped.reason
+
+
+def test_a_language_model_with_a_regression_task_is_one_line():
+    model = TokenTransformer(LanguageConfig(d_model=8, kernel="softmax"), 5, 8)
+    reading, (skipped,) = probe_subjects([PROBE], [subject(model)], ())
+    assert reading.table.empty and "cannot read a prompt" in skipped.reason and "\n" not in skipped.reason
