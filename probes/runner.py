@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
-from mesa.storage.files import writable
+from mesa.plugin import load_all, loaded
+from mesa.storage.files import prove_writable
 from mesa.storage.run import Run
 from mesa.training.pool import pool, results
 from mesa.training.trainer import one_thread
@@ -35,7 +36,7 @@ def probe_runs(
     saved.
     """
     for run, _ in planned:
-        writable(run.path.resolve() / "readings", _ROOM)
+        prove_writable(run.path / "readings", _ROOM)
     work = [
         (run, seed, tuple(plans))
         for run, plans in planned
@@ -51,7 +52,7 @@ def probe_runs(
                 report(len(finished), len(work))
     else:
         with pool(workers, len(work), executor) as active:
-            jobs = [active.submit(_probe_seed, run.path, seed, plans) for run, seed, plans in work]
+            jobs = [active.submit(_probe_seed, run.path, seed, plans, loaded()) for run, seed, plans in work]
             finished = results(jobs, report)
     readings = []
     for run, plans in planned:
@@ -61,8 +62,9 @@ def probe_runs(
     return joined(readings), list(dict.fromkeys(skipped))
 
 
-def _probe_seed(path: Path, seed: int, plans: tuple[Plan, ...]) -> SeedReadings:
-    """The readings of one seed, plan by plan, and what did not apply."""
+def _probe_seed(path: Path, seed: int, plans: tuple[Plan, ...], plugins: Sequence[str] = ()) -> SeedReadings:
+    """The readings of one seed, plan by plan, and what did not apply; a worker process loads the plugins first."""
+    load_all(plugins)
     run, readings, skipped = Run.open(path), [], []
     with one_thread():
         for plan in plans:

@@ -5,6 +5,7 @@ Rows of a plugin are added while the program runs; they stand behind the built-i
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Generic, Literal, TypeAlias, TypeVar
@@ -36,6 +37,19 @@ class Row:
 RowT = TypeVar("RowT", bound=Row)
 # Rows that plugins added, by the kind of registry: a registry that is imported later finds its rows here.
 _PLUGGED: dict[str, dict[str, Row]] = {}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A module outside the package whose rows were added, as a file or as a module, and which state of it."""
+
+    source: str
+    module: str
+    version: str
+    digest: str
+
+
+_PLUGINS: list[Plugin] = []
 
 
 class Registry(Mapping[str, RowT], Generic[RowT]):
@@ -74,6 +88,28 @@ class Registry(Mapping[str, RowT], Generic[RowT]):
 def plug(kind: str, rows: Mapping[str, Row]) -> None:
     """Add a plugin's rows to the registry of a kind."""
     _PLUGGED.setdefault(kind, {}).update(rows)
+
+
+def plugins() -> tuple[Plugin, ...]:
+    """The plugins whose rows were added, in that order."""
+    return tuple(_PLUGINS)
+
+
+def note(plugin: Plugin) -> None:
+    """Note that a plugin's rows were added."""
+    _PLUGINS.append(plugin)
+
+
+@contextmanager
+def unplugged_after() -> Iterator[None]:
+    """Within this context plugins may be added; after it they are gone again."""
+    rows, plugins_before = {kind: dict(added) for kind, added in _PLUGGED.items()}, plugins()
+    try:
+        yield
+    finally:
+        _PLUGGED.clear()
+        _PLUGGED.update(rows)
+        _PLUGINS[:] = plugins_before
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from mesa.training.pool import one_blas_thread
+from mesa.training.blas import one_blas_thread
 
 one_blas_thread()  # before anything loads numpy
 

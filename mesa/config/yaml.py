@@ -15,6 +15,7 @@ from mesa.config.schema import RunConfig
 from mesa.config.upgrade import upgraded
 from mesa.config.validation import explain
 from mesa.errors import UserError
+from mesa.plugin import require
 
 Settings = dict[str, Any]
 
@@ -81,6 +82,11 @@ def load(path: Path, assignments: Sequence[str] = ()) -> RunConfig:
     if not isinstance(settings, dict):
         raise UserError(f"{path}: must hold a mapping of settings, holds {type(settings).__name__}")
     settings.pop("versions", None)
+    recorded = settings.pop("plugins", None)
+    if recorded is not None:
+        if not isinstance(recorded, dict) or not all(isinstance(facts, dict) for facts in recorded.values()):
+            raise UserError(f"{path}: plugins: {recorded!r} must be a mapping of modules, as this package writes it")
+        require(recorded, path)
     return parse(assign(settings, assignments))
 
 
@@ -134,8 +140,13 @@ def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
     return {name: (before.get(name), after.get(name)) for name in names}
 
 
-def dump(config: RunConfig, heading: str = "", versions: dict[str, str] | None = None) -> str:
-    """A complete YAML file, a comment beside every field; `load` reads it back unchanged."""
+def dump(
+    config: RunConfig,
+    heading: str = "",
+    versions: Settings | None = None,
+    plugins: Settings | None = None,
+) -> str:
+    """A complete YAML file with a comment for every field; `load` reads it back unchanged."""
     lines = [f"# {line}" for line in heading.splitlines()]
     about = {field.name: field.metadata.get("about", "") for field in fields(task_class(config.task["name"]))}
     lines += ["task:", *_section(config.task, {"name": "see `mesa list`", **about})]
@@ -143,8 +154,9 @@ def dump(config: RunConfig, heading: str = "", versions: dict[str, str] | None =
     for name, section in (("model", config.model), ("training", config.training)):
         lines += [f"{name}:", *_section(section.model_dump(), _about(type(section)))]
     lines += [_line("seeds", config.seeds, _about(RunConfig)["seeds"])]
-    if versions:
-        lines += ["versions:", *_section(versions, {})]
+    for name, section in (("versions", versions), ("plugins", plugins)):
+        if section:
+            lines += [f"{name}:", *_section(section, {})]
     return "\n".join(lines) + "\n"
 
 

@@ -60,6 +60,14 @@ def writable(path: Path, room: int = ROOM) -> None:
     if ".." in path.parts or not path.name or not path.name[0].isalnum() or shown != str(path):
         rule = "no '..', only printable characters, and it starts with a letter or digit"
         raise UserError(f"{shown}: is no name for a directory of results: {rule}")
+    prove_writable(path, room)
+
+
+def prove_writable(path: Path, room: int = ROOM) -> None:
+    """Write a trial file into a directory, made where it is not there; UserError, and nothing left, where that fails.
+
+    `room`: the bytes that must be free there.
+    """
     trial, made = path / f".trial-{os.getpid()}", []
     try:
         made = [place for place in (path, *path.parents) if not place.exists()]

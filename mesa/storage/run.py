@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mesa import plugin
 from mesa.config import yaml as config_file
 from mesa.config.check import check
 from mesa.config.schema import RunConfig
@@ -175,7 +176,8 @@ class Run:
     def _written(self) -> "Run":
         from mesa.storage.versions import versions
 
-        text = config_file.dump(self.config, "The resolved configuration of this run.", versions())
+        heading = "The resolved configuration of this run."
+        text = config_file.dump(self.config, heading, dict(versions()), dict(plugin.description()))
         try:
             write_atomic(self.path / CONFIG, text)
         except OSError as error:

@@ -4,13 +4,16 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from mesa.errors import UserError
+from mesa.plugin import load_all, loaded
+from mesa.training.blas import one_blas_thread
 
 T = TypeVar("T")
 
@@ -25,42 +28,56 @@ def pool(workers: int, jobs: int, executor: Executor | None = None) -> Iterator[
         yield executor
     elif workers <= 1 or jobs <= 1:
         with ThreadPoolExecutor(1) as threads:
-            yield threads
+            try:
+                yield threads
+            except KeyboardInterrupt:
+                threads.shutdown(cancel_futures=True)
+                raise
     else:
-        ours = set(multiprocessing.active_children())
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, jobs), mp_context=context, initializer=_serve) as processes:
+        before = set(multiprocessing.active_children())
+        settings = {"mp_context": multiprocessing.get_context("spawn"), "initializer": _serve, "initargs": (loaded(),)}
+        with ProcessPoolExecutor(min(workers, jobs), **settings) as processes:
             try:
                 yield processes
             except KeyboardInterrupt:
-                for child in set(multiprocessing.active_children()) - ours:
-                    child.terminate()
+                end_children(before)
                 raise
 
 
-def results(jobs: Sequence[Future[T]], report: Callable[[int, int], None] | None = None) -> list[T]:
-    """What the jobs gave, in their order, reporting (done, in all); UserError where a process died."""
+def end_children(before: set[BaseProcess]) -> None:
+    """Tell the child processes that were started since `before` to end."""
+    for child in set(multiprocessing.active_children()) - before:
+        child.terminate()
+
+
+def watch(jobs: Collection[Future[T]], tick: Callable[[set[Future[T]]], None]) -> None:
+    """Wait until all jobs have ended; `tick` is called with those that have not, five times a second and at the end."""
     pending = set(jobs)
     while pending:
         _, pending = wait(pending, timeout=0.2)
-        if report is not None:
-            report(len(jobs) - len(pending), len(jobs))
+        tick(pending)
+
+
+def results(
+    jobs: Sequence[Future[T]], report: Callable[[int, int], None] | None = None, place: str = "the work"
+) -> list[T]:
+    """What the jobs returned, in their order, reporting (done, in all).
+
+    Raises the error of the first job that failed, and UserError, with `place`, where a process died.
+    """
+    if report is not None:
+        watch(jobs, lambda pending: report(len(jobs) - len(pending), len(jobs)))
     try:
         return [job.result() for job in jobs]
     except BrokenProcessPool:
-        raise UserError("a worker process died (out of memory, or killed); what was saved is kept") from None
+        # Which of the processes died is not known: the pool then ends the others, and they save.
+        reason = "a worker process died (out of memory, or killed); what was saved is kept"
+        raise UserError(f"{place}: {reason}") from None
 
 
-def one_blas_thread() -> None:
-    """Have this process's numpy and scipy, where they are not loaded yet, keep to one thread.
-
-    Their threads wait by spinning, which costs half of the work on matrices this small, and more beside other seeds.
-    """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-def _serve() -> None:
+def _serve(plugins: Sequence[str]) -> None:
     one_blas_thread()
+    load_all(plugins)
     # Ctrl-C reaches every process of the terminal; the parent alone answers it, and tells the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

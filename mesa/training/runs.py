@@ -3,15 +3,14 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mesa.errors import UserError
+from mesa.plugin import loaded
 from mesa.storage.run import Run
-from mesa.training.pool import pool
+from mesa.training.pool import end_children, pool, results, watch
 
 # (steps done, steps in all, seeds done, seeds in all)
 Report = Callable[[int, int, int, int], None]
@@ -35,13 +34,12 @@ def train_all(
     work = [(run, seed) for run in runs for seed in run.unfinished()]
     if not work:
         return
-    ours = set(multiprocessing.active_children())
+    before = set(multiprocessing.active_children())
     with stop_on_signals() as stopped, pool(workers, len(work), executor) as active:
         local = isinstance(active, ThreadPoolExecutor)
-        jobs = {active.submit(_job(run.path, seed, stopped, local)): run.seed_path(seed) for run, seed in work}
-        pending = set(jobs)
-        while pending:
-            _, pending = wait(pending, timeout=0.2)
+        jobs = [active.submit(_job(run.path, seed, stopped, local)) for run, seed in work]
+
+        def tick(pending: set[Future[dict[str, Any]]]) -> None:
             if report is not None:
                 report(*_counts(runs))
             if stopped():
@@ -49,12 +47,13 @@ def train_all(
                 # would kill the pool's own thread (CPython before 3.12) and leave everyone waiting for it.
                 for job in () if isinstance(active, ProcessPoolExecutor) else pending:
                     job.cancel()
-                for child in set(multiprocessing.active_children()) - ours:
-                    child.terminate()
+                end_children(before)
+
+        watch(jobs, tick)
         interrupted = stopped()
     if interrupted:
         raise KeyboardInterrupt
-    _raise_first(jobs)
+    results(jobs, place=str(runs[0].path) if len(runs) == 1 else f"{len(runs)} runs")
 
 
 def default_workers() -> int:
@@ -65,7 +64,7 @@ def default_workers() -> int:
 def _job(path: Path, seed: int, stopped: Callable[[], bool], local: bool) -> Callable[[], dict[str, Any]]:
     from mesa.training.seed import train_seed, work
 
-    return partial(train_seed, path, seed, stopped) if local else partial(work, path, seed)
+    return partial(train_seed, path, seed, stopped) if local else partial(work, path, seed, loaded())
 
 
 def _counts(runs: Sequence[Run]) -> tuple[int, int, int, int]:
@@ -90,13 +89,3 @@ def _last_step(metrics: Path) -> int:
         rows = file.read().decode().split("\n")[:-1]
     # The first field of a row is its step; only whole rows are looked at.
     return int(rows[-1].partition(":")[2].partition(",")[0]) if rows else 0
-
-
-def _raise_first(jobs: dict[Future[dict[str, Any]], Path]) -> None:
-    for job, path in jobs.items():
-        error = job.exception()
-        if isinstance(error, BrokenProcessPool):
-            # Which of them died is not known: the pool then ends the others, and they save.
-            raise UserError(f"{path.parent}: a worker process died (out of memory, or killed); what was saved is kept")
-        if error is not None:
-            raise error

@@ -8,12 +8,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from mesa.errors import UserError
+from mesa.plugin import load_all
 from mesa.storage import checkpoint
 from mesa.storage.files import leftover, write_atomic
 from mesa.storage.run import Run, checked
@@ -172,12 +173,13 @@ def stop_on_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def work(path: Path, seed: int) -> dict[str, Any]:
-    """`train_seed` as a pool's worker runs it: on a signal, or when its parent is gone, it stops, saved.
+def work(path: Path, seed: int, plugins: Sequence[str] = ()) -> dict[str, Any]:
+    """`train_seed` as a pool's worker runs it: on a signal, or when its parent is gone, it saves and stops.
 
     After a signal the process ends. It must not go back to the pool for the next seed, or wait for ever on a queue
     whose lock another process took to its grave.
     """
+    load_all(plugins)
     parent = os.getppid()
     with stop_on_signals() as signalled:
         try:
