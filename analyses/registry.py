@@ -124,7 +124,7 @@ ANALYSES = Registry(
             duration="about five minutes",
         ),
         "attribution": AnalysisRow(
-            target="analyses.experiments.attribution:Attribution",
+            target="analyses.experiments.regression_heads:Attribution",
             about="which heads take the gradient step",
             duration="about five minutes",
         ),

@@ -40,7 +40,8 @@ class ProbeRow(Row):
     """A probe: the kinds of subjects it applies to, its default controls, and how to try it on something small.
 
     `example` holds small settings, `example_subject` is a function `module:function` that gives a small subject with
-    a known answer. `draws` names functions `module:function` that draw what a report of one run shows of it.
+    a known answer. `draws` names functions `module:function` of the evidence and a run's name, which yield the plots
+    that a report of one run shows of it; without any, the report shows its metrics by control.
     """
 
     subjects: tuple[Prompts, ...]
@@ -88,6 +89,7 @@ PROBES = Registry(
             subjects=REGRESSION,
             example={"prompts": 60},
             example_subject="probes.controls.examples:gradient_step",
+            draws=("analyses.plots.of_one_run:of_gd_alignment",),
         ),
         "token_alignment": ProbeRow(
             target="probes.language.token_alignment:TokenAlignment",
@@ -103,6 +105,7 @@ PROBES = Registry(
             controls=OF_WEIGHTS,
             example={"prompts": 60},
             example_subject="probes.controls.examples:gradient_step",
+            draws=("analyses.plots.of_one_run:of_weight_products",),
         ),
         "interpolation": ProbeRow(
             target="probes.weights.interpolation:Interpolation",
@@ -118,6 +121,7 @@ PROBES = Registry(
             subjects=REGRESSION,
             example={"prompts": 60},
             example_subject="probes.controls.examples:gradient_step",
+            draws=("analyses.plots.of_one_run:of_out_of_distribution",),
         ),
         "curves": ProbeRow(
             target="probes.behaviour.curves:Curves",
@@ -183,6 +187,7 @@ PROBES = Registry(
             subjects=TOKENS,
             example={"prompts": 10},
             example_subject="probes.controls.examples:induction",
+            draws=("analyses.plots.of_one_run:of_induction_scores",),
         ),
         "composition": ProbeRow(
             target="probes.language.composition:Composition",
@@ -190,6 +195,7 @@ PROBES = Registry(
             subjects=TOKENS,
             controls=OF_WEIGHTS,
             example_subject="probes.controls.examples:induction",
+            draws=("analyses.plots.of_one_run:of_composition",),
         ),
         "induction_as_gradient_step": ProbeRow(
             target="probes.language.induction_as_gradient_step:InductionAsGradientStep",
@@ -204,6 +210,7 @@ PROBES = Registry(
             subjects=BOTH,
             example={"prompts": 60},
             example_subject="probes.controls.examples:two_heads",
+            draws=("analyses.plots.of_one_run:of_head_attribution",),
         ),
         "rollout": ProbeRow(
             target="probes.behaviour.rollout:Rollout",
@@ -211,6 +218,7 @@ PROBES = Registry(
             subjects=REGRESSION,
             example={"prompts": 60, "applications": 3},
             example_subject="probes.controls.examples:gradient_step",
+            draws=("analyses.plots.of_one_run:of_rollout",),
         ),
         "identify": ProbeRow(
             target="probes.behaviour.identify:Identify",

@@ -3,11 +3,11 @@
 import pandas as pd
 
 from analyses.claims.analysis import Evidence
-from analyses.claims.measures.regression import Number, one
+from analyses.claims.tables import Number, single_value
 from probes.reading import Reading
 
 
-def turn_rows(evidence: Evidence, metric: str, learner: str) -> pd.DataFrame:
+def rise_and_fall_rows(evidence: Evidence, metric: str, learner: str) -> pd.DataFrame:
     """Rows of probe `turns` for every run and seed: of a metric of `gd_alignment` beside one learner's last step.
 
     `rise` is the peak over all checkpoints minus the first one's value, `fall` the peak minus the last one's.
@@ -34,6 +34,6 @@ def rise_and_fall(values: list[float]) -> tuple[float, float]:
     return max(values) - values[0], max(values) - values[-1]
 
 
-def turn(metric: str) -> Number:
-    """A number of `turn_rows`."""
-    return lambda rows: one(rows, probe="turns", metric=metric)
+def rise_or_fall(metric: str) -> Number:
+    """A number of `rise_and_fall_rows`."""
+    return lambda rows: single_value(rows, probe="turns", metric=metric)

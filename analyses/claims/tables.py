@@ -1,17 +1,39 @@
-"""Tables that claims and figures both read."""
+"""Numbers and tables that claims and figures both take from the rows of readings."""
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import pandas as pd
 
 from probes.schema import CIRCUMSTANCES
+from probes.selection import select
+
+# A number of a rule: it takes the rows of one seed of one subject, and is NaN where it was not measured.
+Number: TypeAlias = Callable[[pd.DataFrame], float]
+
+
+def single_value(rows: pd.DataFrame, **where: object) -> float:
+    """The value of the one row that `select` finds; NaN where it finds none or several."""
+    rows = select(rows, **where)
+    return float(rows["value"].iloc[0]) if len(rows) == 1 else math.nan
+
+
+def last_step_value(rows: pd.DataFrame, **where: object) -> float:
+    """The value of the model's own prediction, compared with a learner's last step; no layer's."""
+    rows = select(rows, layer=None, **where)
+    if rows["learner_step"].notna().any():
+        rows = rows[rows["learner_step"] == rows["learner_step"].max()]
+    return single_value(rows)
 
 
 def losses(rows: pd.DataFrame, probe: str, *by: str) -> pd.DataFrame:
     """Losses side by side: columns `model` and one for each learner, at its last step, indexed by the columns `by`."""
     chosen = rows[(rows["probe"] == probe) & rows["metric"].isin(["loss", "learner_loss"])]
-    named = chosen.assign(who=chosen["learner"].fillna("model"))
-    keys = ["run", "seed", "step", "control", *CIRCUMSTANCES, "applications", "who"]
+    named = chosen.assign(predictor=chosen["learner"].fillna("model"))
+    keys = ["run", "seed", "step", "control", *CIRCUMSTANCES, "applications", "predictor"]
     named = named.sort_values("learner_step", kind="stable").drop_duplicates(keys, keep="last")
-    return named.set_index([*by, "who"])["value"].unstack("who")
+    return named.set_index([*by, "predictor"])["value"].unstack("predictor")
 
 
 def relative_curves(curves: pd.DataFrame) -> pd.DataFrame:

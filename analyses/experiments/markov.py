@@ -8,7 +8,7 @@ import pandas as pd
 from analyses.claims.analysis import Evidence, Plot, Size
 from analyses.claims.claim import Claim, Measure, Source, Verdict
 from analyses.claims.measures.language import shallow, sized_symbols, token_gap
-from analyses.claims.measures.regression import Number, one
+from analyses.claims.tables import Number, single_value
 from analyses.plots import language as token_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
@@ -151,7 +151,7 @@ def _first(nearest: pd.Series, name: str) -> float:
 
 
 def _phase(metric: str) -> Number:
-    return lambda rows: one(rows, probe="phases", metric=metric)
+    return lambda rows: single_value(rows, probe="phases", metric=metric)
 
 
 def _previous(rows: pd.DataFrame) -> float:

@@ -13,12 +13,11 @@ from analyses.claims.measures.regression import (
     alignment,
     interpolated,
     loss_gap,
-    one,
     shift_gap,
     shifted,
     worst,
 )
-from analyses.claims.tables import losses
+from analyses.claims.tables import losses, single_value
 from analyses.plots import regression as figures
 from analyses.plots import shifts as shift_figures
 from analyses.plots import weights as heatmaps
@@ -189,7 +188,7 @@ _CONTROLS = {"rollout": (*OF_PREDICTIONS["regression"], "identified_only")}
 
 
 def _weights(product: str) -> Number:
-    return lambda rows: one(rows, probe="weight_products", metric="relative_distance", product=product)
+    return lambda rows: single_value(rows, probe="weight_products", metric="relative_distance", product=product)
 
 
 def _shifts(rows: pd.DataFrame) -> float:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
-from analyses.claims.measures.regression import Number, gap_closed, loss_ratio, one
+from analyses.claims.measures.regression import gap_closed, loss_ratio
+from analyses.claims.tables import Number, single_value
 from analyses.plots import heads as head_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
@@ -133,4 +134,4 @@ def _half(config: RunConfig, **training: object) -> RunConfig:
 
 
 def _heads(metric: str) -> Number:
-    return lambda rows: one(rows, probe="head_sum", metric=metric)
+    return lambda rows: single_value(rows, probe="head_sum", metric=metric)

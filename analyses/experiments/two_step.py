@@ -17,7 +17,7 @@ from analyses.claims.measures.regression import (
     shift_gap,
     shift_ratio,
 )
-from analyses.claims.peak_and_decline import turn, turn_rows
+from analyses.claims.peak_and_decline import rise_and_fall_rows, rise_or_fall
 from analyses.plots import regression as figures
 from analyses.plots import rivals as rival_figures
 from analyses.plots import shifts as shift_figures
@@ -73,7 +73,7 @@ class TwoStep:
 
     def compared(self, evidence: Evidence) -> pd.DataFrame:
         """By how much the cosine to gradient descent rises, and falls again."""
-        return turn_rows(evidence, "sensitivity_cosine", "gd")
+        return rise_and_fall_rows(evidence, "sensitivity_cosine", "gd")
 
     def claims(self) -> tuple[Claim, ...]:
         """The nine rules, stated before anything is measured.
@@ -178,8 +178,8 @@ class TwoStep:
                 PAPER,
                 "its peak is at least 0.5 above its value before training and at least 0.01 above that at the end",
                 (
-                    Measure("rise to the peak", "at least", 0.5, turn("rise"), ideal=1.0),
-                    Measure("fall from the peak", "at least", 0.01, turn("fall"), ideal=0.03),
+                    Measure("rise to the peak", "at least", 0.5, rise_or_fall("rise"), ideal=1.0),
+                    Measure("fall from the peak", "at least", 0.01, rise_or_fall("fall"), ideal=0.03),
                 ),
                 Source(MODEL),
                 negative={"one_layer": Source(ONE)},

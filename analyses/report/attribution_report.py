@@ -8,8 +8,8 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.claim import interval
-from analyses.plots import attribution as attribution_figures
 from analyses.plots import language as token_figures
+from analyses.plots.of_one_run import of_head_attribution
 from analyses.progress import Report, silent
 from analyses.report.page import number, write_page
 from analyses.reproduce import gather
@@ -82,8 +82,5 @@ def write_attribution(run: Run, evidence: Evidence, report: Report = silent) -> 
 
 
 def _plots(evidence: Evidence, run: str) -> Iterator[Plot]:
-    yield attribution_figures.effects(evidence, (run,))
-    yield attribution_figures.conditions(evidence, (run,))
-    if (evidence.rows["to_input"].isin(["q", "k", "v"])).any():
-        yield attribution_figures.paths(evidence, (run,))
+    yield from of_head_attribution(evidence, run)
     yield token_figures.attention(evidence, (run,), "one of the prompts that are attributed.")

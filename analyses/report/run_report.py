@@ -1,19 +1,17 @@
 """A report of one run: its learning curves and readings, without claims, since none were stated in advance."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.claim import interval
-from analyses.plots import attribution as attribution_figures
 from analyses.plots import language as token_figures
 from analyses.plots import regression as figures
-from analyses.plots import shifts as shift_figures
-from analyses.plots import weights as heatmaps
+from analyses.plots.default import by_control
 from analyses.progress import Report, silent
 from analyses.report.page import number, write_page
 from analyses.reproduce import gather
@@ -21,6 +19,7 @@ from mesa.storage.run import Run
 from probes.registry import PROBES
 from probes.schema import CIRCUMSTANCES
 from probes.stored import stored_readings
+from tasks.registry import READERS, Row
 
 
 def write_run(run: Run, report: Report = silent) -> Path:
@@ -30,7 +29,7 @@ def write_run(run: Run, report: Report = silent) -> Path:
     names = [name for name in PROBES if (evidence.rows["probe"] == name).any()]
     page = {
         "title": f"Run {run.name}",
-        "question": "What the probes read off this run's models, beside their controls.",
+        "question": "What the probes measured on this run's models and on their controls.",
         "summary": [row for row in summary(evidence.last) if row["probe"] not in ("out_of_distribution", "rollout")],
     }
     out = run.path / "report"
@@ -38,39 +37,28 @@ def write_run(run: Run, report: Report = silent) -> Path:
     return out / "index.html"
 
 
-def _plots(evidence: Evidence, run: str, names: list[str]) -> Iterator[Plot]:
-    symbols = evidence.runs[run].config.reader == "next_token"
-    look = "The loss of every seed, on training prompts and on held-out ones, beside the tuned learners' (dashed)."
+def _plots(evidence: Evidence, run: str, names: Sequence[str]) -> Iterator[Plot]:
+    """The learning curves, then what the row of each probe says that a report draws of it."""
+    look = "The loss of every seed, on training prompts and on held-out ones, and the tuned learners' losses (dashed)."
     against = "A loss that is still falling at the end: whatever is read off such a model is provisional."
-    if symbols:
-        yield token_figures.training(evidence, {run: ("uniform", "unigram", "best")}, _SYMBOLS, against)
+    if READERS[evidence.runs[run].config.reader].prompts == "tokens":
+        predictors = ("uniform", "unigram", "best")
+        yield token_figures.training(evidence, {run: predictors}, _SYMBOLS, against)
     else:
         yield replace(figures.learning_curves(evidence), look=look, against=against)
-    if "head_attribution" in names:
-        yield attribution_figures.effects(evidence, (run,))
-        yield attribution_figures.conditions(evidence, (run,))
-        yield attribution_figures.paths(evidence, (run,))
-    if "induction_scores" in names:
-        yield token_figures.head_scores(evidence, (run,), _SCORES)
-        yield token_figures.attention(evidence, (run,), "a block of random symbols, repeated.")
-    if "gd_alignment" in names:
-        yield figures.alignment(evidence, run, "gd")
-    if "out_of_distribution" in names:
-        deep = "gd_plus_plus" in set(evidence.rows["learner"].dropna())
-        yield shift_figures.shifts(evidence, run, ("gd", "gd_plus_plus")[: 1 + deep], "the learner that it matches")
-    if "rollout" in names:
-        yield figures.rollout(evidence, run)
-    if "weight_products" in names:
-        yield replace(
-            heatmaps.weights(evidence, (run,)),
-            look="A = W_Q W_K^T and V = W_V W_O after rescaling, beside tuned gradient descent's. Hatched entries "
-            "cannot change the prediction and are not scored.",
-        )
-        yield heatmaps.attention(evidence, run)
+    for name in names:
+        row = PROBES[name]
+        for target in row.draws:
+            yield from cast(Draw, Row(target=target, about=row.about).load())(evidence, run)
+        if not row.draws:
+            yield by_control(evidence, run, name)
 
 
-_SYMBOLS = "The held-out loss of every seed, beside explicit predictors', where `token_alignment` measured them."
-_SCORES = {"previous_token": "previous token", "prefix_matching": "prefix matching", "copying": "copying"}
+# Draws a probe's part of the report of a run, from all that was measured and the run's name.
+Draw: TypeAlias = Callable[[Evidence, str], Iterable[Plot]]
+_SYMBOLS = (
+    "The held-out loss of every seed, and the losses of explicit predictors where `token_alignment` measured them."
+)
 # What a number is about or read from; one column of the summary names them all.
 READ_FROM = ("readout", "product", "source", "target", "parity", "scope")
 # Of more heads than these, a summary gives the mean; their own numbers stand in the readings.

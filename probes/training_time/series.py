@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from probes.schema import COLUMNS
+from probes.selection import select
 
 # What a number belongs to; a series has at most one value for each.
 SUBJECT = ["run", "seed", "control"]
@@ -46,10 +47,9 @@ class Series:
         return values.dropna().rename("value").reset_index().sort_values([*SUBJECT, "step"], ignore_index=True)
 
     def _chosen(self, table: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
-        for column, wanted in where.items():
-            table = table[table[column].isna() if wanted is None else (table[column] == wanted).fillna(False)]
-        found = table[table["step"].notna()].set_index([*SUBJECT, "step"])["value"]
-        if found.index.has_duplicates:
-            place = dict(zip(found.index.names, found.index[found.index.duplicated()][0], strict=True))
-            raise ValueError(f"where: {dict(where)} chooses several rows of {place}; name more columns")
-        return found
+        rows = select(table, **where)
+        values = rows[rows["step"].notna()].set_index([*SUBJECT, "step"])["value"]
+        if values.index.has_duplicates:
+            model = dict(zip(values.index.names, values.index[values.index.duplicated()][0], strict=True))
+            raise ValueError(f"where: {dict(where)} chooses several rows of {model}; name more columns")
+        return values

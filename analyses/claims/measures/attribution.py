@@ -4,19 +4,19 @@ import math
 
 import pandas as pd
 
-from analyses.claims.measures.regression import Number, one
+from analyses.claims.tables import Number, single_value
 
 PROBE = "head_attribution"
 
 
 def faithfulness(rows: pd.DataFrame) -> float:
     """What remains, on fresh prompts, with only the smallest set of heads."""
-    return one(rows, probe=PROBE, metric="faithfulness")
+    return single_value(rows, probe=PROBE, metric="faithfulness")
 
 
 def completeness(rows: pd.DataFrame) -> float:
     """What remains, on fresh prompts, without that set."""
-    return one(rows, probe=PROBE, metric="completeness")
+    return single_value(rows, probe=PROBE, metric="completeness")
 
 
 def members(rows: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def agreement(rows: pd.DataFrame, most: bool = True) -> float:
 
 def gain(rows: pd.DataFrame) -> float:
     """The read-out on clean prompts, less that on corrupted ones."""
-    clean, corrupted = (one(rows, probe=PROBE, metric=name) for name in ("clean", "corrupted"))
+    clean, corrupted = (single_value(rows, probe=PROBE, metric=name) for name in ("clean", "corrupted"))
     return clean - corrupted
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analyses.claims.analysis import Size
-from analyses.claims.measures.regression import Number, one
+from analyses.claims.tables import Number, single_value
 from mesa.config.schema import RunConfig
 
 
@@ -32,8 +32,8 @@ def token_gap(start: str, end: str) -> Number:
 
     def share(rows: pd.DataFrame) -> float:
         rows = rows[rows["probe"] == "token_alignment"]
-        loss = one(rows, metric="loss")
-        far, near = (one(rows, metric="learner_loss", learner=name) for name in (start, end))
+        loss = single_value(rows, metric="loss")
+        far, near = (single_value(rows, metric="learner_loss", learner=name) for name in (start, end))
         return (far - loss) / (far - near)
 
     return share

@@ -1,45 +1,25 @@
 """The numbers that rules are made of: each takes the rows of one seed of one subject; NaN where it was not measured."""
 
 import math
-from collections.abc import Callable
 
 import pandas as pd
 
-from analyses.claims.tables import losses
-
-Number = Callable[[pd.DataFrame], float]
-
-
-def one(rows: pd.DataFrame, **where: object) -> float:
-    """The one value that fits; a column that is not asked for may hold anything, one asked to be None must be empty."""
-    for name, wanted in where.items():
-        rows = rows[rows[name].isna() if wanted is None else rows[name] == wanted]
-    return float(rows["value"].iloc[0]) if len(rows) == 1 else math.nan
-
-
-def final(rows: pd.DataFrame, **where: object) -> float:
-    """The value of the model's own prediction beside a learner's last step."""
-    rows = rows[rows["layer"].isna()]
-    for name, wanted in where.items():
-        rows = rows[rows[name] == wanted]
-    if rows["learner_step"].notna().any():
-        rows = rows[rows["learner_step"] == rows["learner_step"].max()]
-    return one(rows)
+from analyses.claims.tables import Number, last_step_value, losses, single_value
 
 
 def alignment(metric: str, learner: str = "gd") -> Number:
     """A metric of `gd_alignment` at a learner's last step."""
-    return lambda rows: final(rows, probe="gd_alignment", metric=metric, learner=learner)
+    return lambda rows: last_step_value(rows, probe="gd_alignment", metric=metric, learner=learner)
 
 
 def loss(rows: pd.DataFrame) -> float:
     """The model's loss on `gd_alignment`'s prompts."""
-    return final(rows, probe="gd_alignment", metric="loss")
+    return last_step_value(rows, probe="gd_alignment", metric="loss")
 
 
 def loss_ratio(learner: str) -> Number:
     """The model's loss divided by a learner's on the same prompts."""
-    return lambda rows: loss(rows) / final(rows, probe="gd_alignment", metric="learner_loss", learner=learner)
+    return lambda rows: loss(rows) / last_step_value(rows, probe="gd_alignment", metric="learner_loss", learner=learner)
 
 
 def loss_gap(learner: str) -> Number:
@@ -53,7 +33,8 @@ def gap_closed(learner: str) -> Number:
 
     def share(rows: pd.DataFrame) -> float:
         there, zero = (
-            final(rows, probe="gd_alignment", metric="learner_loss", learner=name) for name in (learner, "zero")
+            last_step_value(rows, probe="gd_alignment", metric="learner_loss", learner=name)
+            for name in (learner, "zero")
         )
         return (zero - loss(rows)) / (zero - there)
 
@@ -66,7 +47,7 @@ def cosine_lead(near: str, far: str) -> Number:
     return lambda rows: to_near(rows) - to_far(rows)
 
 
-def way(near: str, far: str) -> Number:
+def log_position(near: str, far: str) -> Number:
     """Where the model's loss lies between two learners', in logarithms: 0 at the near one's, 1 at the far one's."""
     beside = loss_ratio(near), loss_ratio(far)
 
@@ -80,14 +61,14 @@ def way(near: str, far: str) -> Number:
 def interpolated(rows: pd.DataFrame) -> float:
     """How far the averaged weights' loss is above the worse of the two it was averaged from."""
     rows = rows[rows["probe"] == "interpolation"]
-    values = {metric: one(rows, metric=metric) for metric in ("interpolated_loss", "loss", "learner_loss")}
+    values = {metric: single_value(rows, metric=metric) for metric in ("interpolated_loss", "loss", "learner_loss")}
     return values["interpolated_loss"] - max(values["loss"], values["learner_loss"])
 
 
 def interpolated_gap(rows: pd.DataFrame) -> float:
     """How far the averaged weights' loss is above the construction's, relative to it."""
     rows = rows[rows["probe"] == "interpolation"]
-    return one(rows, metric="interpolated_loss") / one(rows, metric="learner_loss") - 1
+    return single_value(rows, metric="interpolated_loss") / single_value(rows, metric="learner_loss") - 1
 
 
 def worst(gaps: pd.Series) -> float:

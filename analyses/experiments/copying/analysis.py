@@ -7,7 +7,8 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
-from analyses.claims.measures.regression import Number, alignment, loss_gap, one
+from analyses.claims.measures.regression import alignment, loss_gap
+from analyses.claims.tables import Number, single_value
 from analyses.experiments.copying import figures as copying_figures
 from analyses.plots import formation as formation_figures
 from analyses.plots import regression as figures
@@ -164,9 +165,9 @@ def formed(evidence: Evidence) -> pd.DataFrame:
 
 def order(share: float = 0.5) -> Number:
     """`formation`'s order of copying and loss, at this share of the way of both."""
-    return partial(one, probe="formation", metric="order", series=ORDER[0], before=ORDER[1], share=share)
+    return partial(single_value, probe="formation", metric="order", series=ORDER[0], before=ORDER[1], share=share)
 
 
 def _other_by_next(rows: pd.DataFrame) -> float:
-    read = partial(one, rows, probe="copying_sensitivity", parity="even")
+    read = partial(single_value, rows, probe="copying_sensitivity", parity="even")
     return read(metric="other") / read(metric="next")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
-from analyses.claims.measures.regression import Number, one
+from analyses.claims.tables import Number, single_value
 from analyses.experiments.curvature import figures as curvature_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
@@ -147,11 +147,11 @@ class CurvatureByContext:
 
 
 def _over_all(metric: str) -> Number:
-    return lambda rows: one(rows, probe="curvatures", metric=metric)
+    return lambda rows: single_value(rows, probe="curvatures", metric=metric)
 
 
 def _gamma(rows: pd.DataFrame, source: str) -> float:
-    return one(rows, metric="gamma", source=source)
+    return single_value(rows, metric="gamma", source=source)
 
 
 def _numbers(rows: pd.DataFrame, tuned: dict[int, float]) -> dict[str, float]:
@@ -159,7 +159,7 @@ def _numbers(rows: pd.DataFrame, tuned: dict[int, float]) -> dict[str, float]:
     # Columns: context lengths.
     gammas = np.array([[_gamma(part, source) for part in parts.values()] for source in ("residual", "weights")])
     residual = {
-        metric: np.array([one(part, metric=metric, source="residual") for part in parts.values()])
+        metric: np.array([single_value(part, metric=metric, source="residual") for part in parts.values()])
         for metric in ("r_squared", "spectrum_distance", "condition_number_before", "condition_number_after")
     }
     # A gamma that is not positive corrects nothing, and has no ratio to the next: NaN, as any maximum of NaN is.

@@ -8,7 +8,8 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
-from analyses.claims.measures.regression import alignment, loss, loss_ratio, one, way
+from analyses.claims.measures.regression import alignment, log_position, loss, loss_ratio
+from analyses.claims.tables import single_value
 from analyses.experiments.depth import figures as depth_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
@@ -112,7 +113,7 @@ def _with(config: RunConfig, **training: Any) -> RunConfig:
 
 
 def _ten_to_five(rows: pd.DataFrame) -> float:
-    return one(rows, probe="depths", metric="ten_to_five")
+    return single_value(rows, probe="depths", metric="ten_to_five")
 
 
 def _claims(short: str, run: str, who: str, sizes: str, cosine: float) -> tuple[Claim, ...]:
@@ -136,7 +137,7 @@ def _claims(short: str, run: str, who: str, sizes: str, cosine: float) -> tuple[
             f"{who} match the loss of as many steps of GD++ with {sizes}, tuned.",
             PAPER,
             "loss, in logarithms, at most a quarter of the way from tuned GD++'s to tuned GD's",
-            (Measure("log(loss / GD++'s) / log(GD's / GD++'s)", "at most", 0.25, way(rival, "gd")),),
+            (Measure("log(loss / GD++'s) / log(GD's / GD++'s)", "at most", 0.25, log_position(rival, "gd")),),
             **seen,
         ),
         Claim(

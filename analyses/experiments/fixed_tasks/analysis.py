@@ -7,7 +7,8 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
-from analyses.claims.measures.regression import Number, loss_gap, loss_ratio, one
+from analyses.claims.measures.regression import loss_gap, loss_ratio
+from analyses.claims.tables import Number, single_value
 from analyses.experiments.fixed_tasks import figures as task_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
@@ -156,7 +157,7 @@ def ratios(evidence: Evidence) -> pd.DataFrame:
 
 
 def _compared(metric: str) -> Number:
-    return lambda rows: one(rows, probe="fixed_tasks", metric=metric)
+    return lambda rows: single_value(rows, probe="fixed_tasks", metric=metric)
 
 
 def _with(config: RunConfig, **training: Any) -> RunConfig:

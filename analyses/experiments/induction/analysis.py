@@ -9,8 +9,8 @@ from analyses.claims.analysis import Evidence, Plot, Size
 from analyses.claims.claim import Claim, Measure, Source, Verdict
 from analyses.claims.measures.attribution import key_lead, without_layer
 from analyses.claims.measures.language import best_head, head_score, shallow, sized_symbols, token_gap
-from analyses.claims.measures.regression import Number, one
-from analyses.experiments.induction import figures as score_figures
+from analyses.claims.tables import Number, single_value
+from analyses.experiments.induction import figures as head_score_curves
 from analyses.plots import attribution as attribution_figures
 from analyses.plots import language as token_figures
 from analyses.plots import regression as figures
@@ -215,7 +215,7 @@ class Induction:
         )
         # Random tokens say little to a model of keys and values: its own prompts do.
         conditions = {REPEATED: "repeated", RECALL: "task", ONE: "repeated"}
-        yield score_figures.formation(evidence, conditions, SCORES)
+        yield head_score_curves.formation(evidence, conditions, SCORES)
         yield token_figures.head_scores(evidence, (REPEATED, RECALL, ONE), SCORES)
         yield token_figures.compositions(evidence, (REPEATED, RECALL))
         yield token_figures.attention(
@@ -274,7 +274,7 @@ def _of_best(metric: str) -> Number:
 
 
 def _order(first: str, then: str) -> Number:
-    return lambda rows: one(rows, probe="formation", metric="order", series=first, before=then)
+    return lambda rows: single_value(rows, probe="formation", metric="order", series=first, before=then)
 
 
 def _apart(rows: pd.DataFrame) -> float:

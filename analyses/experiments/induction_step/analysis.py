@@ -7,8 +7,8 @@ import pandas as pd
 from analyses.claims.analysis import Evidence, Plot, Size
 from analyses.claims.claim import Claim, Measure, Source, Verdict
 from analyses.claims.measures.language import sized_symbols, token_gap
-from analyses.claims.measures.regression import Number, one
-from analyses.experiments.induction_step import figures as step_figures
+from analyses.claims.tables import Number, single_value
+from analyses.experiments.induction_step import figures as predictor_distances
 from analyses.plots import language as token_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
@@ -127,7 +127,7 @@ class InductionStep:
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
         """Verdicts at a glance, distances to every predictor, training, and attention."""
         yield figures.scores(verdicts)
-        yield step_figures.distances(evidence, (SOFTMAX, LINEAR), (STEP, *RIVALS), "constructed_pair_step")
+        yield predictor_distances.distances(evidence, (SOFTMAX, LINEAR), (STEP, *RIVALS), "constructed_pair_step")
         levels = ("uniform", "unigram", "best")
         yield token_figures.training(
             evidence,
@@ -150,7 +150,7 @@ def _rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _distance(learner: str) -> Number:
-    return lambda rows: one(_rows(rows), learner=learner)
+    return lambda rows: single_value(_rows(rows), learner=learner)
 
 
 def _nearest(learners: Sequence[str]) -> Number:

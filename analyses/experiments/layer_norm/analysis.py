@@ -6,7 +6,8 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
-from analyses.claims.measures.regression import Number, alignment, gap_closed, loss_ratio, shifted, worst
+from analyses.claims.measures.regression import alignment, gap_closed, loss_ratio, shifted, worst
+from analyses.claims.tables import Number
 from analyses.experiments.layer_norm import figures as scale_figures
 from analyses.plots import heads as head_figures
 from analyses.plots import regression as figures

@@ -8,14 +8,14 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import relative_curves, shares_of_zero
-from analyses.experiments.plateau.times import drops
+from analyses.experiments.plateau.times import plateau_times
 from analyses.plots.seed_lines import reference_line, seed_lines
 from analyses.plots.style import grid, legend, look_of
 
 
 def curves(evidence: Evidence, runs: Sequence[str], columns: int) -> Plot:
     """Held-out losses of every seed, a panel a run, up to where the last of them has dropped."""
-    found = drops(evidence)
+    found = plateau_times(evidence)
     end = 1.5 * float(found["fall_end"].fillna(found["last"]).max()) if len(found) else 1.0
     data = relative_curves(evidence.curves)[["run", "seed", "step", "share"]]
     level = shares_of_zero(evidence.rows[evidence.rows["control"] == "none"]).reset_index()
@@ -50,7 +50,7 @@ def curves(evidence: Evidence, runs: Sequence[str], columns: int) -> Plot:
 
 def steps(evidence: Evidence, runs: Sequence[str]) -> Plot:
     """The step at which each seed's loss is midway down, run beside run, with a bar at their geometric mean."""
-    data = drops(evidence)
+    data = plateau_times(evidence)
     data = data[data["run"].isin(runs)]
 
     def draw() -> Figure:

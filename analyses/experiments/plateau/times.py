@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.claims.analysis import Evidence
-from analyses.claims.measures.regression import Number, one
+from analyses.claims.tables import Number, single_value
 from probes.reading import Reading
 
 # Which share of the way from predicting zero to tuned gradient descent the held-out loss has come by then.
@@ -24,7 +24,7 @@ def first_below(steps: np.ndarray, losses: np.ndarray, level: float) -> float:
     return float(steps[below[0]]) if len(below) else math.nan
 
 
-def drops(evidence: Evidence) -> pd.DataFrame:
+def plateau_times(evidence: Evidence) -> pd.DataFrame:
     """Each seed's steps of `SHARES`, NaN where never: columns run, seed, last and one for each.
 
     Both levels are those of the held-out batch itself: a model predicts zero, but for a thousandth, before its first
@@ -51,7 +51,7 @@ def drop_rows(evidence: Evidence, beside: Mapping[str, str]) -> pd.DataFrame:
     that it stands beside: the ratio of their mean drops (geometric), and of the standard deviations of log(drop). A
     drop that never came counts there as one at the last step.
     """
-    table = drops(evidence)
+    table = plateau_times(evidence)
     logs = {
         str(run): np.log(part["drop"].fillna(part["last"]).clip(lower=1).to_numpy())
         for run, part in table.groupby("run")
@@ -70,4 +70,4 @@ def drop_rows(evidence: Evidence, beside: Mapping[str, str]) -> pd.DataFrame:
 
 def drop(metric: str) -> Number:
     """A number of `drop_rows`."""
-    return lambda rows: one(rows, probe="drops", metric=metric)
+    return lambda rows: single_value(rows, probe="drops", metric=metric)

@@ -7,7 +7,8 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
-from analyses.claims.measures.regression import Number, alignment, loss_gap, one, shift_gap, shifted, worst
+from analyses.claims.measures.regression import alignment, loss_gap, shift_gap, shifted, worst
+from analyses.claims.tables import Number, single_value
 from analyses.experiments.sine import figures as sine_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
@@ -139,7 +140,7 @@ def _sized(name: str, size: Size) -> RunConfig:
 def _unshifted(metric: str) -> Number:
     """A distance of `out_of_distribution` where nothing is shifted."""
     where = {"probe": "out_of_distribution", "condition": "amplitude_scale", "condition_value": 1.0}
-    return lambda rows: one(rows, **where, metric=metric, learner=RIVAL)
+    return lambda rows: single_value(rows, **where, metric=metric, learner=RIVAL)
 
 
 def _farthest(rows: pd.DataFrame) -> float:

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from analyses.claims.analysis import Evidence
-from analyses.claims.measures.regression import cosine_lead, interpolated_gap, shift_ratio, way
-from analyses.claims.peak_and_decline import turn, turn_rows
+from analyses.claims.measures.regression import cosine_lead, interpolated_gap, log_position, shift_ratio
+from analyses.claims.peak_and_decline import rise_and_fall_rows, rise_or_fall
 from analyses.claims.tables import losses
 from analyses.experiments.curvature.analysis import PUBLISHED, RUNS, CurvatureByContext
 from probes.reading import Reading
@@ -36,9 +36,9 @@ def over_training(values: list[float]) -> pd.DataFrame:
     ("values", "rise", "fall"), [([0.0, 1.0, 0.6], 1.0, 0.4), ([0.0, 0.5, 0.9], 0.9, 0.0), ([0.9, 0.5], 0.0, 0.4)]
 )
 def test_a_turn_is_the_peak_above_both_ends(values: list[float], rise: float, fall: float) -> None:
-    found = turn_rows(evidence(over_training(values)), "sensitivity_cosine", "gd")
-    assert turn("rise")(found) == pytest.approx(rise)
-    assert turn("fall")(found) == pytest.approx(fall)
+    found = rise_and_fall_rows(evidence(over_training(values)), "sensitivity_cosine", "gd")
+    assert rise_or_fall("rise")(found) == pytest.approx(rise)
+    assert rise_or_fall("fall")(found) == pytest.approx(fall)
 
 
 def test_a_loss_has_a_place_between_two_learners() -> None:
@@ -52,7 +52,7 @@ def test_a_loss_has_a_place_between_two_learners() -> None:
         return table(*({"probe": "gd_alignment", **row} for row in [*rows, {"metric": "loss", "value": loss}]))
 
     for loss, place in ((0.05, 0.0), (0.2, 0.5), (0.8, 1.0)):
-        assert way("near", "far")(aligned(loss)) == pytest.approx(place)
+        assert log_position("near", "far")(aligned(loss)) == pytest.approx(place)
 
 
 def test_cosines_are_compared_at_last_steps() -> None:

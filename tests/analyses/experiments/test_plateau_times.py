@@ -9,7 +9,7 @@ import pytest
 from analyses.claims.analysis import Evidence, judged
 from analyses.claims.claim import Circumstances, judge
 from analyses.experiments.plateau.analysis import HASTE, LARGE_RUNS, ONE, TWO, WIDE, Plateau
-from analyses.experiments.plateau.times import drop_rows, drops
+from analyses.experiments.plateau.times import drop_rows, plateau_times
 from probes.reading import Reading
 
 GD, ZERO = 0.2, 0.4
@@ -32,7 +32,7 @@ def evidence(when: dict[str, list[float]], last: int = 2000) -> Evidence:
 
 
 def test_the_steps_are_those_of_the_curve() -> None:
-    table = drops(evidence({"a": [500.0, math.inf]})).set_index("seed")
+    table = plateau_times(evidence({"a": [500.0, math.inf]})).set_index("seed")
     assert table.loc[0, ["plateau_end", "drop", "fall_end"]].tolist() == [490, 510, 520]
     assert table.loc[1, ["plateau_end", "drop", "fall_end"]].isna().all()
 
@@ -40,7 +40,7 @@ def test_the_steps_are_those_of_the_curve() -> None:
 def test_the_order_of_rows_changes_nothing() -> None:
     given = evidence({"a": [300.0, 700.0], "b": [400.0, 400.0]})
     mixed = Evidence({}, given.rows.iloc[::-1], {}, given.curves.sample(frac=1, random_state=0))
-    pd.testing.assert_frame_equal(drops(given), drops(mixed))
+    pd.testing.assert_frame_equal(plateau_times(given), plateau_times(mixed))
 
 
 def test_a_run_beside_another() -> None:

@@ -10,8 +10,10 @@ import pytest
 from analyses.report.run_report import write_run
 from mesa import Run, UserError, train
 from mesa.config.yaml import parse
-from probes import GDAlignment, Plan, WeightProducts, probe_runs
+from probes import GDAlignment, OrderSensitivity, Plan, WeightProducts, probe_runs
+from probes.registry import PROBES
 from probes.stored import stored_readings
+from tasks.registry import Row
 
 SMALL = {
     "task": {"name": "linear_regression", "d_in": 3, "context": 4},
@@ -69,3 +71,18 @@ def test_readings_of_version_0_1_are_one_line(run: Path) -> None:
     pd.DataFrame(old).to_parquet(run / "readings" / "rollout.parquet")
     with pytest.raises(UserError, match=r"rollout\.parquet: was written by mesa-probes 0\.1; run `mesa probe` again"):
         write_run(Run.open(run))
+
+
+def test_a_probe_without_figures_of_its_own_is_drawn_by_control(run: Path) -> None:
+    opened = Run.open(run)
+    probe_runs([(opened, [Plan(OrderSensitivity(prompts=20, permutations=3))])])
+    write_run(opened)
+    shown = pd.read_csv(run / "report" / "data" / "probe-order_sensitivity.csv")
+    assert {"none", "untrained", "constructed"} <= set(shown["control"])
+    assert shown.groupby(["metric", "control"])["seed"].nunique().eq(2).all()
+
+
+@pytest.mark.parametrize("name", [name for name, row in PROBES.items() if row.draws])
+def test_what_a_row_draws_is_there(name: str) -> None:
+    row = PROBES[name]
+    assert all(callable(Row(target=target, about=row.about).load()) for target in row.draws)

@@ -37,4 +37,5 @@ def test_a_legend_names_each_label_once() -> None:
     legend(figure, left, right)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["model", "gd", "zero"]
     inner_legend(left)
-    assert [text.get_text() for text in left.get_legend().get_texts()] == ["model", "gd"]
+    inner = left.get_legend()
+    assert inner is not None and [text.get_text() for text in inner.get_texts()] == ["model", "gd"]

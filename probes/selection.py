@@ -1,0 +1,15 @@
+"""Rows of a table chosen by what their columns hold: the one vocabulary of claims, figures and series."""
+
+import pandas as pd
+
+
+def select(rows: pd.DataFrame, **where: object) -> pd.DataFrame:
+    """The rows whose columns hold these values; None: the column is empty there. Other columns may hold anything.
+
+    >>> rows = pd.DataFrame({"learner": ["gd", None, "gd"], "value": [1.0, 2.0, 3.0]})
+    >>> select(rows, learner="gd")["value"].tolist(), select(rows, learner=None)["value"].tolist()
+    ([1.0, 3.0], [2.0])
+    """
+    for column, wanted in where.items():
+        rows = rows[rows[column].isna() if wanted is None else (rows[column] == wanted).fillna(False)]
+    return rows
