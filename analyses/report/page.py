@@ -21,6 +21,7 @@ from mesa.config.yaml import dump, flat
 from mesa.storage.files import write_atomic
 from mesa.storage.versions import versions
 from probes.reading import Reading
+from probes.schema import SCHEMA
 
 
 def write(result: Result, out: Path, report: Report) -> None:
@@ -68,6 +69,7 @@ def results(result: Result) -> dict[str, Any]:
     """What results.json holds: every claim with its numbers, and all that is needed to do it again."""
     evidence = result.evidence
     return {
+        "schema": SCHEMA,
         "analysis": result.analysis.name,
         "size": result.size.name,
         "claims": [_claim_data(verdict) for verdict in result.verdicts],

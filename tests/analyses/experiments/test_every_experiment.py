@@ -13,6 +13,7 @@ from analyses.registry import ANALYSES
 from analyses.reproduce import Result, gather, reproduce
 from mesa.storage.run import Run
 from probes.runner import probe_runs
+from probes.schema import SCHEMA
 
 SMALL = Size(seeds=1, quick=True)
 # Each analysis with the claims for which no weights can be written that meet the rule: they are about training, or say
@@ -50,8 +51,9 @@ def smoke(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_a_quick_run_is_whole_and_never_concludes(smoke: tuple[Path, Result]) -> None:
     out, result = smoke
     assert {verdict.status for verdict in result.verdicts} == {"inconclusive"}
-    found = json.loads((out / "results.json").read_text())["claims"]
-    assert [claim["id"] for claim in found] == [claim.id for claim in result.analysis.claims()]
+    results = json.loads((out / "results.json").read_text())
+    assert results["schema"] == SCHEMA
+    assert [claim["id"] for claim in results["claims"]] == [claim.id for claim in result.analysis.claims()]
     names = {path.stem for path in (out / "figures").glob("*.svg")}
     assert names == {p.stem for p in (out / "figures").glob("*.pdf")} == {p.stem for p in (out / "data").glob("*.csv")}
     assert "claims" in names and len(names) >= 3
