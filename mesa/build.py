@@ -72,9 +72,9 @@ def model(config: "RunConfig", seed: int) -> "InContextTransformer | TokenTransf
     device = config.training.device
     gpus = torch.cuda.device_count()
     if device.startswith("cuda") and int(device.partition(":")[2] or 0) >= gpus:
-        raise UserError(f"training.device: {device!r} is asked for, but torch sees {gpus or 'no'} GPUs here")
+        raise UserError(f"training.device: {device!r} is task_of_run for, but torch sees {gpus or 'no'} GPUs here")
     settings = {"seed": seed, "dtype": getattr(torch, config.training.dtype), "device": device}
-    asked = task(config.task)
+    task_of_run = task(config.task)
     if config.model.kind == "language":
-        return TokenTransformer(config.model, asked.d_vocab, asked.n_ctx, **settings)
-    return InContextTransformer(config.model, d_token(asked, reader(config)), **settings)
+        return TokenTransformer(config.model, task_of_run.d_vocab, task_of_run.n_ctx, **settings)
+    return InContextTransformer(config.model, d_token(task_of_run, reader(config)), **settings)

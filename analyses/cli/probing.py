@@ -146,14 +146,14 @@ def _probe_pretrained(
 
     probes = [probe_of(name, prompts) for name in names]
     subject = pretrained_subject(path)
-    place = (out or Path("out") / f"probe-{subject.run}") / "readings"
+    folder = (out or Path("out") / f"probe-{subject.run}") / "readings"
     readings, skipped = [], []
     with interruptible(), Progress().task("probing", "probes") as report:
         for done, probe in enumerate(probes):
             report(done, len(probes), 0, 0)
             reading, reasons = probe_subjects([probe], [subject])
             if len(reading.table):
-                reading.save(place, probe.name)
+                reading.save(folder, probe.name)
             readings.append(reading)
             skipped += reasons
-    return joined(readings), skipped, place
+    return joined(readings), skipped, folder

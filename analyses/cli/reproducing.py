@@ -35,9 +35,9 @@ def reproduce(
     row, name = ANALYSES[analysis], "quick" if quick else "full" if full else "default"
     if name not in row.sizes:
         raise UserError(f"{analysis}: runs only at the paper's size, `mesa reproduce {analysis} --full`, or --quick")
-    place = out or Path("out") / (analysis if name == "default" else f"{analysis}-{name}")
-    if place.is_file():
-        raise UserError(f"{place}: is a file, not a directory")
+    folder = out or Path("out") / (analysis if name == "default" else f"{analysis}-{name}")
+    if folder.is_file():
+        raise UserError(f"{folder}: is a file, not a directory")
     from analyses.claims.analysis import Size
     from analyses.progress import Progress
     from analyses.reproduce import reproduce as carry_out
@@ -48,9 +48,9 @@ def reproduce(
     # A smoke run is over before processes of its own would have started.
     parallel = 1 if quick else default_workers()
     with interruptible():
-        result = carry_out(experiment, place, size, workers=workers or parallel, progress=Progress())
+        result = carry_out(experiment, folder, size, workers=workers or parallel, progress=Progress())
     print_verdicts(result.verdicts)
-    typer.echo(f"report: {place / 'index.html'}")
+    typer.echo(f"report: {folder / 'index.html'}")
 
 
 def print_verdicts(verdicts: "Sequence[Verdict]") -> None:

@@ -65,8 +65,8 @@ def read_yaml(text: str, source: str) -> Any:
         raise UserError(f"{source}: not valid YAML: nested too deeply") from None
     except (yaml.YAMLError, ValueError, KeyError) as error:
         # ValueError and KeyError: a value that is not of the type that its tag names, as in `!!int abc`.
-        place = getattr(error, "problem_mark", None)
-        where = f" in line {place.line + 1}" if place else ""
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
         problem = " ".join(str(getattr(error, "problem", error)).split())
         raise UserError(f"{source}: not valid YAML{where}: {problem}") from None
 
@@ -102,12 +102,12 @@ def assign(settings: Settings, assignments: Sequence[str]) -> Settings:
         if not equals or not path.strip():
             raise UserError(f"--set {assignment!r}: must be KEY=VALUE, as in training.steps=2000")
         *parents, leaf = path.strip().split(".")
-        place = result
+        section = result
         for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
                 raise UserError(f"--set {assignment!r}: {parent!r} is a value, not a section")
-        place[leaf] = read_yaml(value, f"--set {path}")
+        section[leaf] = read_yaml(value, f"--set {path}")
     return result
 
 

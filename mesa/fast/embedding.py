@@ -29,11 +29,11 @@ def one_layer(
     sought = torch.einsum("brm,hmn->bhrn", rows, layer.A).flatten(1, 2)
     wanted = torch.cat([sought, layer.V.mT.flatten(0, 1).expand(batch, -1, -1)], dim=1)
     context = values[:, :count]
-    seen = torch.bmm(context, (wanted @ embed.W_E.T).mT)
+    products = torch.bmm(context, (wanted @ embed.W_E.T).mT)
     if embed.mlp is not None:
         hidden = _hidden(embed, embed.mlp, context)
-        seen = torch.baddbmm(seen, hidden, (wanted @ embed.mlp.W_out.T).mT)
-    scores, meant = seen.mT.split([heads * queries, heads * d_out], dim=1)
+        products = torch.baddbmm(products, hidden, (wanted @ embed.mlp.W_out.T).mT)
+    scores, meant = products.mT.split([heads * queries, heads * d_out], dim=1)
     pattern = scores.softmax(-1) if layer.kernel == "softmax" else scores
     by_head = (pattern.reshape(batch, heads, queries, count), meant.reshape(batch, heads, d_out, count))
     return rows[..., -d_out:] + torch.einsum("bhrn,bhon->bro", *by_head)

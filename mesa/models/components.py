@@ -61,7 +61,7 @@ class IdentityUnembed(nn.Module):
         self.hook_out = HookPoint()
 
     def forward(self, resid: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
-        """Nothing to do but to be seen."""
+        """Do nothing: only the hook point matters."""
         return self.hook_out(self.hook_in(resid))
 
 
@@ -77,6 +77,6 @@ class ClippedResidual(HookPoint):
         """Clamp every entry to +-bound."""
         clamped = x.clamp(-self.bound, self.bound)
         removed = clamped - x
-        seen = self.hook_clip(removed)
+        hooked = self.hook_clip(removed)
         # x + removed would round, and turn an infinite x into NaN; it is needed only where a hook changed the sum.
-        return super().forward(clamped if seen is removed else x + seen)
+        return super().forward(clamped if hooked is removed else x + hooked)

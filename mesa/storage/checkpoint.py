@@ -111,8 +111,8 @@ def fill(path: Path, target: Tensors, saved: Tensors, file: str = MODEL) -> None
             raise DamagedCheckpoint(f"{path / file}: tensor {min(names)!r} {problem}")
     for name, tensor in saved.items():
         if tensor.shape != target[name].shape or tensor.dtype != target[name].dtype:
-            found, wanted = _kind(tensor), _kind(target[name])
-            raise DamagedCheckpoint(f"{path / file}: tensor {name!r} is {found}, the model's is {wanted}")
+            saved_kind, model_kind = _kind(tensor), _kind(target[name])
+            raise DamagedCheckpoint(f"{path / file}: tensor {name!r} is {saved_kind}, the model's is {model_kind}")
     with torch.no_grad():
         for name, tensor in saved.items():
             target[name].copy_(tensor)

@@ -70,7 +70,7 @@ def prove_writable(path: Path, room: int = ROOM) -> None:
     """
     trial, made = path / f".trial-{os.getpid()}", []
     try:
-        made = [place for place in (path, *path.parents) if not place.exists()]
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         write_synced(trial, bytes(4096))
         trial.unlink()
@@ -83,7 +83,7 @@ def prove_writable(path: Path, room: int = ROOM) -> None:
     except OSError as error:
         problem = f"cannot be written: {error.strerror}"
     # A refusal leaves nothing behind.
-    for undo in (trial.unlink, *(place.rmdir for place in made)):
+    for undo in (trial.unlink, *(folder.rmdir for folder in made)):
         with suppress(OSError):
             undo()
     raise UserError(f"{path}: {problem}")

@@ -51,7 +51,7 @@ def _loop(run: Run, seed: int, stop: Stop) -> dict[str, Any]:
     settings = run.config.training
     trainer = Trainer(run.config, seed)
     start = _restore(run, seed, trainer)
-    kept = set(schedule(settings.steps, settings.checkpoints_per_decade))
+    kept_steps = set(schedule(settings.steps, settings.checkpoints_per_decade))
     due = Ticker(settings.rolling_seconds)
     with _metrics(run, seed, start) as log:
         if start < 0:
@@ -63,10 +63,10 @@ def _loop(run: Run, seed: int, stop: Stop) -> dict[str, Any]:
                 if step % settings.evaluate_every == 0 or step == settings.steps:
                     _log(log, trainer, progress)
                 stopped = stop()
-                if step in kept or stopped or due():
-                    # The evaluations that a checkpoint has seen are on the disk before it is.
+                if step in kept_steps or stopped or due():
+                    # Evaluations before a checkpoint must be on the disk before the checkpoint is.
                     os.fsync(log.fileno())
-                    _save(run, seed, trainer, step, rolling=step not in kept)
+                    _save(run, seed, trainer, step, rolling=step not in kept_steps)
             except Diverged as error:
                 last = max(run.checkpoints(seed, rolling=True).items())[1].name
                 return {"status": "diverged", "step": step, "reason": str(error), "last_good_checkpoint": last}
@@ -77,10 +77,10 @@ def _loop(run: Run, seed: int, stop: Stop) -> dict[str, Any]:
 
 def _restore(run: Run, seed: int, trainer: Trainer) -> int:
     """Load the last checkpoint and return its step; -1 where there is none. A damaged one is refused, not skipped."""
-    found = run.checkpoints(seed, rolling=True)
-    if not found:
+    paths = run.checkpoints(seed, rolling=True)
+    if not paths:
         return -1
-    step, path = max(found.items())
+    step, path = max(paths.items())
     saved = checked(path, run, seed)
     # Both are checked before either is used, so that nothing is half loaded.
     state = {name: tensor.clone() for name, tensor in trainer.trainer_state().items()}
@@ -110,23 +110,23 @@ def _drop_rolling(run: Run, seed: int, but: Path | None) -> None:
 
 @contextmanager
 def _metrics(run: Run, seed: int, start: int) -> Iterator[IO[str]]:
-    """metrics.jsonl, cut back to what the checkpoint has seen and open for more."""
+    """metrics.jsonl, cut back to the step of the checkpoint, and open for more."""
     file = run.seed_path(seed) / "metrics.jsonl"
-    kept = [json.dumps(row) + "\n" for row in run.metrics(seed) if row["step"] <= start]
-    write_atomic(file, "".join(kept))
+    lines = [json.dumps(row) + "\n" for row in run.metrics(seed) if row["step"] <= start]
+    write_atomic(file, "".join(lines))
     with open(file, "a", encoding="utf-8") as log:
         yield log
 
 
 def _log(log: IO[str], trainer: Trainer, progress: Progress) -> None:
-    seen, held_out = progress.step > 0, trainer.held_out_loss()
-    if seen and not math.isfinite(held_out):
+    trained, held_out = progress.step > 0, trainer.held_out_loss()
+    if trained and not math.isfinite(held_out):
         raise Diverged(progress.step, "held-out loss")
     row = {
         "step": progress.step,
-        "train_loss": progress.train_loss if seen else None,
+        "train_loss": progress.train_loss if trained else None,
         "held_out_loss": held_out,
-        "gradient_norm": progress.gradient_norm if seen else None,
+        "gradient_norm": progress.gradient_norm if trained else None,
     }
     log.write(json.dumps(row) + "\n")
     log.flush()
