@@ -19,8 +19,46 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mesa.config.schema import InContextConfig
-from mesa.construction.products import from_products
+from mesa.construction.products import Products, from_products
+from mesa.learners.gradient_descent import per_step
 from mesa.models.in_context import InContextTransformer
+
+
+def gradient_step_products(
+    step_size: float | Sequence[float],
+    *,
+    d_in: int,
+    d_out: int = 1,
+    steps: int = 1,
+    start: Float[Tensor, "d_in d_out"] | None = None,
+    preconditioner: Float[Tensor, "d_in d_in"] | None = None,
+    gamma: float | Sequence[float] = 0.0,
+    tied: bool = False,
+    dtype: torch.dtype = torch.float64,
+) -> tuple[Products, Products]:
+    """The products A and V (layer head d_model d_model), of one head a layer, that `gradient_step_model` performs.
+
+    Raises ValueError as `gradient_step_model` does.
+
+    >>> A, V = gradient_step_products(0.6, d_in=1)
+    >>> A[0, 0].tolist(), V[0, 0, 1].tolist()
+    ([[1.0, 0.0], [0.0, 0.0]], [0.0, -0.6])
+    """
+    sizes = per_step("step_size", step_size, steps, tied)
+    gammas = per_step("gamma", gamma, steps, tied)
+    if start is not None and any(gammas):
+        raise ValueError("start: with a gamma the weights start at zero; put another start into the tokens")
+    width = d_in + d_out
+    P = torch.eye(d_in, dtype=dtype) if preconditioner is None else preconditioner.to(dtype)
+    W0 = torch.zeros(d_in, d_out, dtype=dtype) if start is None else start.to(dtype)
+    A = torch.zeros(steps, 1, width, width, dtype=dtype)
+    V = torch.zeros_like(A)
+    for layer, (size, correction) in enumerate(zip(sizes, gammas, strict=True)):
+        A[layer, 0, :d_in, :d_in] = P
+        V[layer, 0, :d_in, :d_in] = -correction * torch.eye(d_in, dtype=dtype)
+        V[layer, 0, :d_in, d_in:] = size * W0
+        V[layer, 0, d_in:, d_in:] = -size * torch.eye(d_out, dtype=dtype)
+    return A, V
 
 
 def gradient_step_model(
@@ -48,29 +86,19 @@ def gradient_step_model(
     >>> model.blocks[1].attn.W_Q.shape
     torch.Size([1, 4, 4])
     """
-    sizes = _per_layer("step_size", step_size, steps, tied)
-    gammas = _per_layer("gamma", gamma, steps, tied)
-    if start is not None and any(gammas):
-        raise ValueError("start: with a gamma the weights start at zero; put another start into the tokens")
-    width = d_in + d_out
+    products = gradient_step_products(
+        step_size,
+        d_in=d_in,
+        d_out=d_out,
+        steps=steps,
+        start=start,
+        preconditioner=preconditioner,
+        gamma=gamma,
+        tied=tied,
+        dtype=dtype,
+    )
     config = InContextConfig(n_layers=steps, n_heads=n_heads, tied=tied, clip=clip)
-    model = InContextTransformer(config, width, dtype=dtype)
-    P = torch.eye(d_in, dtype=dtype) if preconditioner is None else preconditioner.to(dtype)
-    W0 = torch.zeros(d_in, d_out, dtype=dtype) if start is None else start.to(dtype)
-    A = torch.zeros(steps, n_heads, width, width, dtype=dtype)
-    V = torch.zeros_like(A)
-    for layer, (size, correction) in enumerate(zip(sizes, gammas, strict=True)):
-        A[layer, 0, :d_in, :d_in] = P
-        V[layer, 0, :d_in, :d_in] = -correction * torch.eye(d_in, dtype=dtype)
-        V[layer, 0, :d_in, d_in:] = size * W0
-        V[layer, 0, d_in:, d_in:] = -size * torch.eye(d_out, dtype=dtype)
+    model = InContextTransformer(config, d_in + d_out, dtype=dtype)
+    # The other heads are zero.
+    A, V = (torch.nn.functional.pad(product, (0, 0, 0, 0, 0, n_heads - 1)) for product in products)
     return from_products(model, A, V)
-
-
-def _per_layer(field: str, value: float | Sequence[float], steps: int, tied: bool) -> list[float]:
-    values = [float(value)] * steps if isinstance(value, int | float) else list(value)
-    if len(values) != steps:
-        raise ValueError(f"{field}: {len(values)} values for {steps} steps: one for all or one each is needed")
-    if tied and len(set(values)) > 1:
-        raise ValueError(f"{field}: tied layers have one value, got {values}")
-    return values

@@ -78,18 +78,9 @@ class Rollout:
         return (totals / len(prompt.x)).tolist()
 
     def _descent(self, step_size: float, prompt: RegressionPrompt) -> list[float]:
-        """Gradient descent's loss after each step, clipped as the model's tokens are.
-
-        It is kept in residuals: with r_j = y_j - W x_j, a step of size c is r_j <- r_j - c sum_i (x_j.x_i) r_i.
-        """
-        rows = torch.cat([prompt.x, prompt.query], dim=1)
-        kernel = rows @ prompt.x.mT
-        residual = torch.cat([prompt.y, torch.zeros_like(prompt.target)], dim=1)
-        count, losses = prompt.x.shape[1], []
-        for _ in range(self.applications):
-            residual = (residual - step_size * (kernel @ residual[:, :count])).clamp(-self.clip, self.clip)
-            losses.append(half_squared_error(-residual[:, count:], prompt.target).item())
-        return losses
+        """Gradient descent's loss after each step, clipped as the model's tokens are."""
+        learner = GradientDescent(step_size, self.applications, clip=self.clip)
+        return [half_squared_error(step, prompt.target).item() for step in learner.predict(prompt)]
 
     def _applied(
         self, subject: RegressionSubject, path: fast.FastPath | None, inputs: Inputs, d_in: int, damping: float

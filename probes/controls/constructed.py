@@ -24,7 +24,7 @@ def constructed(subject: RegressionSubject) -> RegressionSubject | str:
     reason = why_not_single_linear_head(subject)
     if reason is not None:
         return reason
-    return replace(subject, model=construction(subject, tuning_prompts(subject))[1], control="constructed")
+    return replace(subject, model=construction(subject, tuning_prompts(subject)), control="constructed")
 
 
 def constructed_gd(subject: RegressionSubject) -> RegressionSubject | str:
@@ -33,7 +33,7 @@ def constructed_gd(subject: RegressionSubject) -> RegressionSubject | str:
     if reason is not None:
         return reason
     plain = GradientDescent(steps=subject.n_layers, clip=subject.with_weights().config.clip)
-    model = construction(subject, tuning_prompts(subject), plain)[1]
+    model = construction(subject, tuning_prompts(subject), plain)
     return replace(subject, model=model, control="constructed_gd")
 
 

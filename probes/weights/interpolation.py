@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import torch
 
-from mesa.construction.products import from_products
+from mesa.construction.products import from_products, weight_products
 from probes.reading import Reading
 from probes.subject import RegressionSubject
-from probes.weights.normalised_products import construction, scaled, why_not_single_linear_head
+from probes.weights.normalised_products import construction_products, scaled, why_not_single_linear_head
 from tasks.readers.reader import half_squared_error
 
 
@@ -44,10 +44,10 @@ class Interpolation:
         """Measure."""
         model = subject.with_weights()
         tuning = subject.prompts(self.prompts, generator)
-        learner, twin = construction(subject, tuning)
+        learner, products = construction_products(subject, tuning)
         prompt = subject.prompts(self.prompts, generator)
         d_in = tuning.x.shape[-1]
-        ours, theirs = scaled(model, d_in), scaled(twin, d_in)
+        ours, theirs = scaled(*weight_products(model), d_in), scaled(*products, d_in)
         loss = float("nan")
         if ours.defined:
             average = from_products(model, (ours.A + theirs.A)[:, None] / 2, (ours.V + theirs.V)[:, None] / 2)

@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mesa.construction.gradient_step import gradient_step_model
-from mesa.construction.products import weight_products
+from mesa.construction.gradient_step import gradient_step_model, gradient_step_products
+from mesa.construction.products import Products
 from mesa.learners import GradientDescent
 from mesa.models.in_context import InContextTransformer
-from probes.behaviour.agreement import fitted
+from probes.behaviour.agreement import SEARCHED
 from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.paired import PairedReader
@@ -61,9 +61,9 @@ def why_not_attention_only(subject: RegressionSubject) -> str | None:
     return None if reader.start is None else "the construction compared with starts from zero, the reader does not"
 
 
-def scaled(model: InContextTransformer, d_in: int) -> NormalisedProducts:
-    """The products after rescaling by beta, the mean of the first d_in diagonal entries of A (science: [VO] A.4)."""
-    A, V = (product[:, 0] for product in weight_products(model))
+def scaled(A: Products, V: Products, d_in: int) -> NormalisedProducts:
+    """One head's products rescaled by beta, the mean of the first d_in diagonal entries of A (science: [VO] A.4)."""
+    A, V = A[:, 0], V[:, 0]
     diagonal = A.diagonal(dim1=-2, dim2=-1)[:, :d_in]
     beta = diagonal.mean(dim=-1)
     cosine = diagonal.sum(dim=-1) / (math.sqrt(d_in) * A[:, :d_in].flatten(1).norm(dim=-1))
@@ -85,10 +85,10 @@ def identified(layers: int, d_in: int, d_out: int) -> tuple[Bool[Tensor, "layer 
     return A, V
 
 
-def construction(
+def construction_learner(
     subject: RegressionSubject, tuning: RegressionPrompt, learner: GradientDescent | None = None
-) -> tuple[GradientDescent, InContextTransformer]:
-    """A tuned learner with a step per layer, and the model that performs it, in the subject's dtype.
+) -> GradientDescent:
+    """The learner that the weights are compared with, fitted to other prompts, with a step per layer.
 
     By default it is what the paper compares with: gradient descent for one layer, GD++ for more, its settings shared by
     tied layers and one pair a layer for untied ones.
@@ -96,17 +96,41 @@ def construction(
     model = subject.with_weights()
     config, steps = model.config, model.cfg.n_layers
     plus_plus = GradientDescent(gamma=0.0, steps=steps, shared=config.tied, clip=config.clip)
-    default = GradientDescent() if steps == 1 else plus_plus
-    (found,) = fitted((learner or default,), tuning)
-    assert isinstance(found, GradientDescent)
-    twin = gradient_step_model(
-        found.step_sizes,
+    chosen = learner or (GradientDescent() if steps == 1 else plus_plus)
+    # A search of several steps is given fewer prompts, as every learner's is.
+    return chosen.fit(tuning.batch(0, SEARCHED) if steps > 1 else tuning)
+
+
+def construction_products(
+    subject: RegressionSubject, tuning: RegressionPrompt
+) -> tuple[GradientDescent, tuple[Products, Products]]:
+    """A fitted learner with a step per layer, and the products A and V that perform it, in the subject's dtype."""
+    model, learner = subject.with_weights(), construction_learner(subject, tuning)
+    A, V = gradient_step_products(
+        learner.step_sizes,
         d_in=tuning.x.shape[-1],
         d_out=tuning.y.shape[-1],
-        steps=steps,
-        gamma=found.gammas,
-        tied=config.tied,
-        clip=config.clip,
+        steps=learner.steps,
+        gamma=learner.gammas,
+        tied=model.config.tied,
         dtype=model.cfg.dtype,
     )
-    return found, twin.to(model.cfg.device or "cpu", print_details=False)
+    return learner, (A.to(model.W_Q.device), V.to(model.W_Q.device))
+
+
+def construction(
+    subject: RegressionSubject, tuning: RegressionPrompt, learner: GradientDescent | None = None
+) -> InContextTransformer:
+    """The model that performs the fitted learner, in the subject's dtype and on its device."""
+    model, fitted = subject.with_weights(), construction_learner(subject, tuning, learner)
+    twin = gradient_step_model(
+        fitted.step_sizes,
+        d_in=tuning.x.shape[-1],
+        d_out=tuning.y.shape[-1],
+        steps=fitted.steps,
+        gamma=fitted.gammas,
+        tied=model.config.tied,
+        clip=model.config.clip,
+        dtype=model.cfg.dtype,
+    )
+    return twin.to(model.cfg.device or "cpu", print_details=False)

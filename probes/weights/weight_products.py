@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mesa.construction.products import weight_products
 from probes.reading import Reading
 from probes.subject import RegressionSubject
-from probes.weights.normalised_products import construction, identified, scaled, why_not_single_linear_head
+from probes.weights.normalised_products import construction_products, identified, scaled, why_not_single_linear_head
 from tasks.prompt import RegressionPrompt
 
 
@@ -43,8 +44,8 @@ class WeightProducts:
         model = subject.with_weights()
         tuning = subject.prompts(self.prompts, generator)
         d_in, d_out = tuning.x.shape[-1], tuning.y.shape[-1]
-        _, twin = construction(subject, tuning)
-        found, wanted = scaled(model, d_in), scaled(twin, d_in)
+        _, products = construction_products(subject, tuning)
+        found, wanted = scaled(*weight_products(model), d_in), scaled(*products, d_in)
         seen = dict(zip("AV", identified(model.cfg.n_layers, d_in, d_out), strict=True))
         rows, arrays = [], {}
         for product in "AV":

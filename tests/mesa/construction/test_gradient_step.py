@@ -114,5 +114,5 @@ def test_in_float32_it_is_good_to_float32(seeded):
 def test_contradictions_are_refused():
     with pytest.raises(ValueError, match="step_size: 2 values for 3 steps"):
         gradient_step_model((0.1, 0.2), d_in=3, steps=3)
-    with pytest.raises(ValueError, match="step_size: tied layers have one value"):
+    with pytest.raises(ValueError, match=r"step_size: .* must be one value"):
         gradient_step_model((0.1, 0.2), d_in=3, steps=2, tied=True)
