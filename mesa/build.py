@@ -10,8 +10,6 @@ from tasks.registry import READERS, TASKS
 
 if TYPE_CHECKING:
     from mesa.config.schema import RunConfig
-    from mesa.models.in_context import InContextTransformer
-    from mesa.models.language import TokenTransformer
     from tasks.readers.reader import Reader
     from tasks.task import Task
 
@@ -60,21 +58,3 @@ def d_token(task: "Task", reader: "Reader") -> int:
     from mesa.rng import generator
 
     return reader.encode(task.sample(1, generator(0, "width"))).values.shape[-1]
-
-
-def model(config: "RunConfig", seed: int) -> "InContextTransformer | TokenTransformer":
-    """The untrained model of one seed, in the run's dtype and on its device."""
-    import torch
-
-    from mesa.models.in_context import InContextTransformer
-    from mesa.models.language import TokenTransformer
-
-    device = config.training.device
-    gpus = torch.cuda.device_count()
-    if device.startswith("cuda") and int(device.partition(":")[2] or 0) >= gpus:
-        raise UserError(f"training.device: {device!r} is task_of_run for, but torch sees {gpus or 'no'} GPUs here")
-    settings = {"seed": seed, "dtype": getattr(torch, config.training.dtype), "device": device}
-    task_of_run = task(config.task)
-    if config.model.kind == "language":
-        return TokenTransformer(config.model, task_of_run.d_vocab, task_of_run.n_ctx, **settings)
-    return InContextTransformer(config.model, d_token(task_of_run, reader(config)), **settings)

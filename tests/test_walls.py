@@ -23,7 +23,7 @@ from tests.helpers.measures import (
 HEAVY = ("torch", "transformer_lens", "seaborn", "matplotlib", "pandas", "scipy")
 SOURCES = sources()
 GRAPH = import_graph()
-MODULES_IN_A_FOLDER, IMPORTS_OF_A_MODULE, CHAIN_OF_IMPORTS, LONG_FUNCTIONS, LOOSE_SIGNATURES = 16, 21, 30, 23, 45
+MODULES_IN_A_FOLDER, IMPORTS_OF_A_MODULE, CHAIN_OF_IMPORTS, LONG_FUNCTIONS, LOOSE_SIGNATURES = 15, 23, 18, 20, 45
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -82,7 +82,6 @@ def test_no_module_imports_many_others():
     assert {name: len(targets) for name, targets in GRAPH.items() if len(targets) > IMPORTS_OF_A_MODULE} == {}
 
 
-@pytest.mark.xfail(raises=ValueError, reason="mesa.config.schema and mesa.build import each other", strict=False)
 def test_chains_of_imports_are_short():
     assert len(longest_chain(GRAPH)) <= CHAIN_OF_IMPORTS, " -> ".join(longest_chain(GRAPH))
 

@@ -32,10 +32,11 @@ def _problem(config: RunConfig) -> str | None:
     import torch
 
     from mesa import build
+    from mesa.models.untrained import untrained_model
     from mesa.rng import generator
 
     try:
-        model, reader = build.model(config, 0), build.reader(config)
+        model, reader = untrained_model(config, 0), build.reader(config)
         prompt = build.task(config.task).sample(PROMPTS, generator(0, "check", 0, config.training.device))
         prompt = prompt.to(dtype=getattr(torch, config.training.dtype))
         inputs = reader.encode(prompt)

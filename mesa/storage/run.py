@@ -203,12 +203,12 @@ def checked(path: Path, run: Run, seed: int) -> "Checkpoint":
 
 def model_of(checkpoint: "Checkpoint") -> "InContextTransformer | TokenTransformer":
     """The model of a checkpoint; DamagedCheckpoint where the weights are not that model's."""
-    from mesa import build
+    from mesa.models.untrained import untrained_model
     from mesa.storage.checkpoint import fill
 
     config = _config_of(checkpoint)
     training = config.training.model_copy(update={"device": "cpu"})
-    model = build.model(config.model_copy(update={"training": training}), checkpoint.seed)
+    model = untrained_model(config.model_copy(update={"training": training}), checkpoint.seed)
     fill(checkpoint.path, dict(model.named_parameters()), checkpoint.model)
     return model
 

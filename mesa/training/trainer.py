@@ -13,6 +13,7 @@ from torch import Tensor
 from mesa import build, fast
 from mesa.config.schema import RunConfig
 from mesa.errors import UserError
+from mesa.models.untrained import untrained_model
 from mesa.rng import generator
 from mesa.storage.checkpoint import Tensors
 
@@ -44,7 +45,7 @@ class Trainer:
     def __init__(self, config: RunConfig, seed: int, loss: Callable[[Any], Tensor] | None = None) -> None:
         self.config, self.seed = config, seed
         self.task, self.reader = build.task(config.task), build.reader(config)
-        self.model = build.model(config, seed)
+        self.model = untrained_model(config, seed)
         exact = fast.path(self.model, self.reader) if config.training.fast else None
         self.loss = loss or (exact.loss if exact else self.plain_loss)
         self._held_out: Any = None
