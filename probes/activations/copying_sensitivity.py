@@ -23,11 +23,17 @@ class CopyingSensitivity:
 
     The entry (k, m) of the array `sensitivity` is the gradient of the first layer's output (blocks.0.hook_resid_post)
     at token k, summed over channels, with respect to the content channels of input token m, averaged over prompts, then
-    its L2 norm. Metrics are means over context tokens k: `own` (m = k; the residual alone gives sqrt(d)), `next`
-    (m = k+1), `previous` (m = k-1), where that is a context token, and `other`, the mean over the context tokens except
-    k and k+1. `contrast` is (next - other) / (next + other), from 0, all alike, to 1, the next alone: how large a copy
-    is, is free between two layers, for the second one can divide by it; `previous_contrast` is the same of the token
-    before, below 0 where it is copied less than others. `parity` is `even` for the tokens that hold
+    its L2 norm. Metrics are means over context tokens k:
+
+    - `own`: m = k. The residual connection alone gives sqrt(d).
+    - `next`: m = k+1, where that is a context token.
+    - `previous`: m = k-1, where that is a context token.
+    - `other`: the mean over the context tokens except k and k+1.
+    - `contrast`: (next - other) / (next + other), from 0 (all alike) to 1 (the next token alone). The size of a copy is
+      arbitrary, because the second layer can divide by it; the contrast does not depend on it.
+    - `previous_contrast`: the same for the token before; below 0 where it is copied less than others.
+
+    `parity` is `even` for the tokens that hold
     x, whose successor holds their y, and `odd` for those that hold y. ([VO] section 4 and figure 5; the contrast is
     our addition.)
 
@@ -57,13 +63,13 @@ class CopyingSensitivity:
         """Measure."""
         prompt = subject.prompts(self.prompts, generator)
         parts = [_gradients(subject, part) * len(part) for part in chunks(prompt)]
-        found = (torch.stack(parts).sum(0) / len(prompt)).norm(dim=-1).double()
+        sensitivity = (torch.stack(parts).sum(0) / len(prompt)).norm(dim=-1).double()
         rows = [
             {"metric": metric, "parity": parity, "value": float(value)}
             for parity, start in (("even", 0), ("odd", 1))
-            for metric, value in _averages(found, start).items()
+            for metric, value in _averages(sensitivity, start).items()
         ]
-        return Reading.of(rows, {"sensitivity": found.cpu().numpy()})
+        return Reading.of(rows, {"sensitivity": sensitivity.cpu().numpy()})
 
 
 def _gradients(subject: RegressionSubject, prompt: RegressionPrompt) -> Float[Tensor, "token input channel"]:
@@ -85,22 +91,22 @@ def _gradients(subject: RegressionSubject, prompt: RegressionPrompt) -> Float[Te
     return torch.stack(rows) / len(prompt)
 
 
-def _averages(found: Float[Tensor, "token input"], start: int) -> dict[str, float]:
+def _averages(sensitivity: Float[Tensor, "token input"], start: int) -> dict[str, float]:
     """Means over every second token from `start` on."""
-    tokens = torch.arange(start, len(found), 2, device=found.device)
+    tokens = torch.arange(start, len(sensitivity), 2, device=sensitivity.device)
     values = {}
     for metric, ahead in _PLACES.items():
-        there = tokens[(tokens + ahead >= 0) & (tokens + ahead < len(found))]
-        values[metric] = found[there, there + ahead].mean().item()
-    rest = found.clone()
-    rest[range(len(rest)), range(len(rest))] = torch.nan
-    rest[range(len(rest) - 1), range(1, len(rest))] = torch.nan
-    values["other"] = rest[tokens].nanmean().item()
+        positions = tokens[(tokens + ahead >= 0) & (tokens + ahead < len(sensitivity))]
+        values[metric] = sensitivity[positions, positions + ahead].mean().item()
+    others = sensitivity.clone()
+    others[range(len(others)), range(len(others))] = torch.nan
+    others[range(len(others) - 1), range(1, len(others))] = torch.nan
+    values["other"] = others[tokens].nanmean().item()
     values["contrast"] = _contrast(values["next"], values["other"])
     values["previous_contrast"] = _contrast(values["previous"], values["other"])
     return values
 
 
 def _contrast(one: float, other: float) -> float:
-    # Where nothing at all is copied there is nothing to contrast.
+    # Where nothing at all is copied positions is nothing to contrast.
     return (one - other) / (one + other) if one + other else 0.0

@@ -33,7 +33,8 @@ class Curvature:
     the y entries, r, is regressed on -(sum_i r_i x_i^T) x_j likewise: `step_size`, `step_r_squared`, `step_cosine`; of
     the last layer only queries are looked at there, as only they are read. `source` is `residual`, or `weights`:
     gamma = -sum_h mean diag A_h * mean diag V_h over the x entries, the step size with V_h's y entries; the sum over
-    heads is exact where these blocks are multiples of I. Weights are read of linear attention with nothing besides.
+    heads is exact where these blocks are multiples of I. The weights read-out needs linear attention without norm,
+    MLP or bias.
     Nothing reads x after the last layer, so that its gamma has `identified` 0 and is missing (NaN), unless tied layers
     share it with earlier ones. R^2 and cosine are missing where a layer leaves its entries as they are.
 
@@ -70,14 +71,14 @@ class Curvature:
         """Measure; the first half of the randomness is for the map that decodes embedded tokens."""
         tuning, prompt = (subject.prompts(self.prompts, generator) for _ in range(2))
         decoder = TokenDecoder.fitted(subject, tuning)
-        found = _Measured.of(subject, prompt, decoder)
+        measured = _Measured.of(subject, prompt, decoder)
         tied = subject.transformer is not None and subject.transformer.config.tied
         layers = subject.n_layers
         identified = [layer < layers - 1 or (tied and layers > 1) for layer in range(layers)]
-        gamma = np.where(identified, found.gamma, math.nan)
-        rows = [*decoder.worth(subject, prompt), *found.rows(identified), *found.spectra(gamma)]
+        gamma = np.where(identified, measured.gamma, math.nan)
+        rows = [*decoder.worth(subject, prompt), *measured.rows(identified), *measured.spectra(gamma)]
         rows += _from_weights(subject, prompt, identified)
-        return Reading.of(rows, found.arrays(gamma, self.shown))
+        return Reading.of(rows, measured.arrays(gamma, self.shown))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +105,14 @@ class _Measured:
             moment = context[:-1].mT @ r[:-1, :, :count]
             for layer in range(layers):
                 curves[layer].add(dx[layer, :, :count], -context[layer] @ S[layer], context[layer])
-                seen = slice(None) if layer < layers - 1 else slice(count, None)
-                steps[layer].add(dr[layer, :, seen], -x[layer, :, seen] @ moment[layer], r[layer])
+                read_positions = slice(None) if layer < layers - 1 else slice(count, None)
+                steps[layer].add(dr[layer, :, read_positions], -x[layer, :, read_positions] @ moment[layer], r[layer])
             values, vectors = torch.linalg.eigh(S)
             turned = torch.einsum("lbik,lbij,lbjk->lbk", vectors[:-1], S[1:], vectors[:-1])
             spectra.append(values.flip(-1))
             quotients.append(turned.flip(-1))
-        found, turned = (torch.cat(parts, dim=1).cpu().numpy() for parts in (spectra, quotients))
-        return cls(curves, steps, found, turned, min(prompt.x.shape[1:]))
+        values, turned = (torch.cat(parts, dim=1).cpu().numpy() for parts in (spectra, quotients))
+        return cls(curves, steps, values, turned, min(prompt.x.shape[1:]))
 
     @property
     def gamma(self) -> np.ndarray:
@@ -128,8 +129,8 @@ class _Measured:
             bent |= {"r_squared": curve.r_squared, "cosine": curve.cosine}
             for metric, value in bent.items():
                 yield {"metric": metric, **where, "value": value if known else math.nan}
-            found = {"step_size": step.slope, "step_r_squared": step.r_squared, "step_cosine": step.cosine}
-            yield from ({"metric": metric, **where, "value": value} for metric, value in found.items())
+            step_values = {"step_size": step.slope, "step_r_squared": step.r_squared, "step_cosine": step.cosine}
+            yield from ({"metric": metric, **where, "value": value} for metric, value in step_values.items())
 
     def spectra(self, gamma: np.ndarray) -> Iterator[dict[str, Any]]:
         """Condition numbers, medians over prompts, and how far the spectrum is from the predicted one."""
@@ -216,7 +217,7 @@ def _from_weights(
     d_in, d_out = prompt.x.shape[-1], prompt.y.shape[-1]
     A, V = (product.diagonal(dim1=-2, dim2=-1) for product in weight_products(model))
     beta = A[..., :d_in].mean(dim=-1)
-    gamma, size = (-(beta * part.mean(dim=-1)).sum(dim=1) for part in (V[..., :d_in], V[..., -d_out:]))
+    gamma, size = (-(beta * diagonal.mean(dim=-1)).sum(dim=1) for diagonal in (V[..., :d_in], V[..., -d_out:]))
     for layer, known in enumerate(identified):
         where = {"source": "weights", "layer": layer}
         yield {"metric": "identified", **where, "value": float(known)}

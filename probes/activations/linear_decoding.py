@@ -39,7 +39,7 @@ class LinearDecoding:
     entries of the weights; `random_r_squared`, of a map fitted to the weights of unrelated prompts; `selectivity`,
     their difference. Layer -1 is before the first. Arrays `<source>_<learner>` (stage step) hold `r_squared`.
     X^T y are the weights of `averaging`, but for a factor. Weights that do not vary, as with one fixed teacher, have no
-    R^2 (NaN): a model trained so is to be asked with fresh ones. `learners` None means averaging, least squares and
+    R^2 (NaN): probe such a model with fresh teachers. `learners` None means averaging, least squares and
     tuned gradient descent, a step per layer. The map is fitted to `prompts` prompts and measured on as many others; a
     fifth of that many choose its penalty.
 
@@ -47,8 +47,8 @@ class LinearDecoding:
     >>> from tasks import LinearRegression, PairedReader
     >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=3), PairedReader(), LinearRegression(d_in=3))
     >>> table = LinearDecoding(prompts=100)(subject, torch.Generator().manual_seed(0)).table
-    >>> found = table[(table.metric == "r_squared") & (table.learner == "averaging") & (table.source == "prediction")]
-    >>> found.value.round(6).tolist()
+    >>> scores = table[(table.metric == "r_squared") & (table.learner == "averaging") & (table.source == "prediction")]
+    >>> scores.value.round(6).tolist()
     [0.0, 1.0]
     """
 
@@ -69,16 +69,16 @@ class LinearDecoding:
         counts = (self.prompts, max(self.prompts // 5, 2), self.prompts)
         prompts = [subject.prompts(count, generator) for count in counts]
         others = [subject.prompts(count, generator) for count in counts]
-        asked = self.queries or 2 * prompts[0].x.shape[-1]
-        (query,) = subject.task.sample(1, generator, asked).to(prompts[0].x.device, prompts[0].x.dtype).query
+        queries = self.queries or 2 * prompts[0].x.shape[-1]
+        (query,) = subject.prompts(1, generator, queries=queries).query
         default = Averaging(), Ridge.least_squares(), GradientDescent(steps=subject.n_layers)
         learners = predictors(default if self.learners is None else self.learners, self.rivals, subject, prompts[0])
         wanted, unrelated = ([_weights(learners, prompt) for prompt in batch] for batch in (prompts, others))
         streams = [_features(subject, prompt, query) for prompt in prompts]
         rows, arrays = [], {}
         for source in SOURCES:
-            found, random = (_scores([each[source] for each in streams], goal) for goal in (wanted, unrelated))
-            for name, values in found.items():
+            scores, random = (_scores([each[source] for each in streams], goal) for goal in (wanted, unrelated))
+            for name, values in scores.items():
                 arrays[f"{source}_{name}"] = values
                 kinds = {"r_squared": values, "random_r_squared": random[name], "selectivity": values - random[name]}
                 rows += [{"source": source, "learner": name, **row} for row in _rows(kinds)]
@@ -87,8 +87,8 @@ class LinearDecoding:
 
 def _weights(learners: tuple[RegressionPredictor, ...], prompt: RegressionPrompt) -> dict[str, Tensor]:
     """Each learner's weights by name, (learner_step batch entry)."""
-    found = {learner.name: learner.weights(prompt.to(dtype=torch.float64)) for learner in learners}
-    return {name: weights.flatten(2).cpu() for name, weights in found.items() if weights is not None}
+    weights_by_learner = {learner.name: learner.weights(prompt.to(dtype=torch.float64)) for learner in learners}
+    return {name: weights.flatten(2).cpu() for name, weights in weights_by_learner.items() if weights is not None}
 
 
 def _features(
@@ -98,28 +98,28 @@ def _features(
     parts: list[dict[str, Tensor]] = []
     for part in chunks(prompt):
         count, size = len(part.x), len(query)
-        asked = replace(
+        with_queries = replace(
             part, query=query.expand(count, -1, -1), target=part.target.new_zeros(count, size, part.y.shape[2])
         )
-        stream = residual_stream(subject, asked)
+        stream = residual_stream(subject, with_queries)
         first = stream.resid.shape[2] - size
-        said = torch.stack([subject.decode(resid, stream.inputs) for resid in stream.resid])
-        seen = stream.resid[:, :, first:].flatten(2), said.flatten(2), stream.resid[:, :, :first].mean(dim=2)
+        predictions = torch.stack([subject.decode(resid, stream.inputs) for resid in stream.resid])
+        features = stream.resid[:, :, first:].flatten(2), predictions.flatten(2), stream.resid[:, :, :first].mean(dim=2)
         # A model's own precision is all there is to keep: layers times prompts times queries are many.
-        parts.append({name: each.to(prompt.x.dtype).cpu() for name, each in zip(SOURCES, seen, strict=True)})
+        parts.append({name: each.to(prompt.x.dtype).cpu() for name, each in zip(SOURCES, features, strict=True)})
     return {name: torch.cat([part[name] for part in parts], dim=1) for name in SOURCES}
 
 
 def _scores(features: list[Tensor], wanted: list[dict[str, Tensor]]) -> dict[str, np.ndarray]:
     """Held-out R^2 by learner, (stage step), from features (stage batch feature) to fit, to choose and to measure."""
-    found = {name: np.full((len(features[0]), len(weights)), np.nan) for name, weights in wanted[0].items()}
+    r_squared = {name: np.full((len(features[0]), len(weights)), np.nan) for name, weights in wanted[0].items()}
     for stage, parts in enumerate(zip(*features, strict=True)):
         fit = _Ridge.of(parts[0].double())
-        for name, scores in found.items():
+        for name, scores in r_squared.items():
             for step in range(scores.shape[1]):
                 goals = [weights[name][step] for weights in wanted]
                 scores[stage, step] = fit.held_out(goals, [part.double() for part in parts[1:]])
-    return found
+    return r_squared
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The same question behind another prompt's context: what is left when a model cannot have learned the answer."""
+"""Corrupted prompts: the same question after the context of another prompt, from which the answer cannot be learned."""
 
 from dataclasses import fields, replace
 
@@ -29,13 +29,13 @@ def corrupted(prompt: Prompt) -> Prompt:
     return replace(prompt, y=prompt.y.roll(-1, dims=0))
 
 
-def chosen(prompt: Prompt, rows: Int[Tensor, " row"]) -> Prompt:
+def select(prompt: Prompt, rows: Int[Tensor, " row"]) -> Prompt:
     """Only these prompts, in this order."""
     parts = {field.name: getattr(prompt, field.name) for field in fields(prompt)}
     return replace(prompt, **{name: part[rows] for name, part in parts.items() if part is not None})
 
 
-def usable(prompt: Prompt) -> Prompt:
+def canonical_order(prompt: Prompt) -> Prompt:
     """The prompts whose last token is to be predicted, in an order that depends on what they hold and nothing else.
 
     In that order a batch given in another order is the same batch. The key is a sum with fixed random weights, so that
@@ -46,11 +46,11 @@ def usable(prompt: Prompt) -> Prompt:
         rows = rows.to(prompt.scored.device)[prompt.scored[:, -1]]
         if len(rows) < 2:
             raise ValueError(f"prompts: the last token of {len(rows)} is to be predicted; at least 2 are needed")
-    held = chosen(prompt, rows)
+    held = select(prompt, rows)
     content = [held.tokens] if isinstance(held, TokenPrompt) else [held.x, held.y, held.query]
     flat = torch.cat([part.flatten(1).double().cpu() for part in content], dim=1)
     weights = torch.randn(flat.shape[1], generator=generator(0, "probes/order"), dtype=torch.float64)
-    return chosen(held, (flat * weights).sum(dim=1).argsort().to(_device(held)))
+    return select(held, (flat * weights).sum(dim=1).argsort().to(_device(held)))
 
 
 def _device(prompt: Prompt) -> torch.device:

@@ -25,11 +25,11 @@ class HookedEdits:
         z, patterns = ([hook_name(layer, point) for layer in self.layers] for point in ("z", "pattern"))
         inputs = [hook_name(layer, point) for layer in self.layers for point in QKV]
         outs = [hook_name(layer, "mlp_out") for layer in self.layers if "mlp_out" in points(model)]
-        self.output, self.kept = hooked_run(model, case.clean, keep=[*z, *patterns, *inputs, *outs])
+        self.output, self.activations = hooked_run(model, case.clean, keep=[*z, *patterns, *inputs, *outs])
         self.corrupted_output, other = hooked_run(model, case.corrupted, keep=z)
-        self.clean_z, self.corrupted_z = [self.kept[name] for name in z], [other[name] for name in z]
-        self.patterns = {name: self._still(self.kept[name]) for name in patterns}
-        self.mlp_outs = {name: self._still(self.kept[name]) for name in outs}
+        self.clean_z, self.corrupted_z = [self.activations[name] for name in z], [other[name] for name in z]
+        self.patterns = {name: self._still(self.activations[name]) for name in patterns}
+        self.mlp_outs = {name: self._still(self.activations[name]) for name in outs}
         self.batch, self.pos = self.clean_z[0].shape[:2]
         self.heads = self.clean_z[0].shape[2]
 
@@ -40,40 +40,42 @@ class HookedEdits:
 
     def direct(self) -> Float[Tensor, "variant batch"]:
         """With everything but the sender held at the clean run, only what it writes to the output can differ."""
-        found = [self._read(*self._senders(part, [])[:2]) for part in self._portions(len(self.layers) * self.heads)]
-        return torch.cat(found)
+        readouts = [self._read(*self._senders(part, [])[:2]) for part in self._portions(len(self.layers) * self.heads)]
+        return torch.cat(readouts)
 
     def ablated(
         self, heads: Bool[Tensor, "variant layer head"], z: Sequence[Tensor], held: bool = False
     ) -> Float[Tensor, "variant batch"]:
         """A forward pass with hooks on every hook_z and, where patterns are held, on every hook_pattern."""
-        found = []
+        readouts = []
         for part in self._portions(len(heads)):
-            mine = heads[part]
-            edits = {hook_name(layer, "z"): self._replaced(mine[:, layer], z[layer]) for layer in self.layers}
-            output, _ = self._run(edits | (self.patterns if held else {}), len(mine))
-            found.append(self._read(output, len(mine)))
-        return torch.cat(found)
+            edited_heads = heads[part]
+            edits = {hook_name(layer, "z"): self._replaced(edited_heads[:, layer], z[layer]) for layer in self.layers}
+            output, _ = self._run(edits | (self.patterns if held else {}), len(edited_heads))
+            readouts.append(self._read(output, len(edited_heads)))
+        return torch.cat(readouts)
 
     def paths(self, to: int) -> dict[str, Float[Tensor, "sender head batch"]]:
         """The receiver's inputs are kept from a run with all but the sender held, and put into a clean run."""
-        found: dict[str, list[Tensor]] = {point: [] for point in QKV}
+        readouts: dict[str, list[Tensor]] = {point: [] for point in QKV}
         own = torch.eye(self.heads, dtype=torch.bool, device=self.clean_z[0].device)
         for part in self._portions(to * self.heads):
             names = {point: hook_name(to, point) for point in QKV}
-            _, count, kept = self._senders(part, list(names.values()))
+            _, count, sender_inputs = self._senders(part, list(names.values()))
             for point, name in names.items():
                 # Grouped queries share their keys and values: no one head could be given its own.
-                if self.kept[name].shape[2] != self.heads:
+                if self.activations[name].shape[2] != self.heads:
                     continue
-                sent = kept[name].unflatten(0, (count, self.batch))
+                sent = sender_inputs[name].unflatten(0, (count, self.batch))
                 for index in range(count):
                     for some in self._portions(self.heads):
                         edit = self._replaced(own[some], sent[index])
                         output, _ = self._run({name: edit}, len(own[some]))
-                        found[point].append(self._read(output, len(own[some])))
+                        readouts[point].append(self._read(output, len(own[some])))
         return {
-            point: torch.cat(rows).unflatten(0, (to * self.heads, self.heads)) for point, rows in found.items() if rows
+            point: torch.cat(rows).unflatten(0, (to * self.heads, self.heads))
+            for point, rows in readouts.items()
+            if rows
         }
 
     def _senders(self, part: slice, keep: list[str]) -> tuple[Tensor, int, dict[str, Tensor]]:
@@ -86,8 +88,8 @@ class HookedEdits:
         for layer in self.layers:
             z = torch.where(sends[:, layer, None, None, :, None], self.corrupted_z[layer], self.clean_z[layer])
             edits[hook_name(layer, "z")] = _constant(z.flatten(0, 1))
-        output, kept = self._run(edits, count, keep)
-        return output, count, kept
+        output, activations = self._run(edits, count, keep)
+        return output, count, activations
 
     def _run(self, edits: dict[str, Edit], count: int, keep: Sequence[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
         return hooked_run(self.case.subject.with_hooks(), self._stacked(count), edits, keep)

@@ -55,10 +55,10 @@ class LayeredEdits:
     def direct(self) -> Float[Tensor, "variant batch"]:
         """The last residual stream with one head's write exchanged."""
         writes = torch.cat([self._writes(layer, self.corrupted_z[layer])[:, :, -self.tail :] for layer in self._order])
-        found = []
+        readouts = []
         for part in portions(len(writes), self.batch * self.tail):
-            found.append(self._read((self.last + writes[part]).flatten(0, 1), part.stop - part.start))
-        return torch.cat(found)
+            readouts.append(self._read((self.last + writes[part]).flatten(0, 1), part.stop - part.start))
+        return torch.cat(readouts)
 
     @torch.no_grad()
     def ablated(
@@ -66,22 +66,22 @@ class LayeredEdits:
     ) -> Float[Tensor, "variant batch"]:
         """Each variant starts after the first layer that it edits."""
         # Read-outs are taken in float64, whatever the model's type.
-        found = self.last.new_empty(len(heads), self.batch, dtype=torch.float64)
+        readouts = self.last.new_empty(len(heads), self.batch, dtype=torch.float64)
         first = torch.where(heads.any(dim=2), torch.arange(len(self.layers)).to(heads.device), len(self.layers))
         first = first.amin(dim=1)
         for start in first.unique().tolist():
             rows = (first == start).nonzero()[:, 0]
             if start == len(self.layers):
-                found[rows] = self._read(self.last, 1)
+                readouts[rows] = self._read(self.last, 1)
                 continue
             writes, shifts = self._writes(start, z[start]), self._shifts(start, z[start])
             for part in portions(len(rows), self.batch * self.pos):
-                mine = heads[rows[part]]
-                weights = mine[:, start].to(writes)
+                edited_heads = heads[rows[part]]
+                weights = edited_heads[:, start].to(writes)
                 moved = torch.einsum("vh,hbpm->vbpm", weights, writes)
                 inputs = None if shifts is None else torch.einsum("vh,hbpm->vbpm", weights, shifts)
-                found[rows[part]] = self._after(start, moved, mine, z, held, inputs)
-        return found
+                readouts[rows[part]] = self._after(start, moved, edited_heads, z, held, inputs)
+        return readouts
 
     @torch.no_grad()
     def paths(self, to: int) -> dict[str, Float[Tensor, "sender head batch"]]:
@@ -90,7 +90,7 @@ class LayeredEdits:
         tail = self.tail if to == len(self.layers) - 1 else self.pos
         clean_z = self.clean_z[to][:, -tail:]
         writes = torch.cat([self._writes(sender, self.corrupted_z[sender]) for sender in self._order[:to]])
-        found: dict[str, list[Tensor]] = {point: [] for point in QKV}
+        readouts: dict[str, list[Tensor]] = {point: [] for point in QKV}
         for part in portions(len(writes), self.batch * self.pos):
             sent = writes[part]
             new = layer.qkv((self.resids[to] + sent).flatten(0, 1))
@@ -105,9 +105,9 @@ class LayeredEdits:
                 written = torch.einsum("sbphe,hem->shbpm", z - clean_z, layer.W_O)
                 some = portions(written.shape[0] * self.heads, self.batch * tail)
                 moved = written.flatten(0, 1)
-                found[point] += [self._after(to, moved[one]) for one in some]
+                readouts[point] += [self._after(to, moved[one]) for one in some]
         shape = (len(writes), self.heads)
-        return {point: torch.cat(rows).unflatten(0, shape) for point, rows in found.items()}
+        return {point: torch.cat(rows).unflatten(0, shape) for point, rows in readouts.items()}
 
     @property
     def _order(self) -> range:
@@ -128,11 +128,11 @@ class LayeredEdits:
     def agree(self) -> bool:
         """Whether the layers as understood here give the model's own predictions, clean and corrupted."""
         for inputs, last in ((self.case.clean, self.last), (self.case.corrupted, self.corrupted_last)):
-            said = self.case.subject.decode(self.case.subject.output(inputs), inputs)
-            mine = self._decoded(last)
+            expected = self.case.subject.decode(self.case.subject.output(inputs), inputs)
+            recomputed = self._decoded(last)
             # Rounding differs by the order of sums, a few hundred times the type's precision in deep models.
-            bound = 1e4 * torch.finfo(said.dtype).eps * max(1.0, float(said.abs().max()))
-            if not float((mine - said[:, -mine.shape[1] :]).abs().max()) <= bound:
+            bound = 1e4 * torch.finfo(expected.dtype).eps * max(1.0, float(expected.abs().max()))
+            if not float((recomputed - expected[:, -recomputed.shape[1] :]).abs().max()) <= bound:
                 return False
         return True
 

@@ -54,8 +54,8 @@ class PlainLayer:
         causal = attn.cfg.attention_dir == "causal"
         # Positions that are never keys stand last.
         self.keys = pos if mask is None else int(mask.sum())
-        seen = torch.ones(pos, self.keys, dtype=torch.bool, device=self.W_O.device)
-        self.seen = seen.tril() if causal else None
+        allowed = torch.ones(pos, self.keys, dtype=torch.bool, device=self.W_O.device)
+        self.allowed = allowed.tril() if causal else None
         self.square = causal and self.keys == pos
 
     def qkv(self, resid: Tensor, tail: int | None = None) -> QKV:
@@ -70,23 +70,23 @@ class PlainLayer:
         """The scores, masked, for the linear kernel, and their softmax for the other; only positions that are keys."""
         scores = q @ k[..., : self.keys, :].mT
         scores = scores if self.scale == 1 else scores / self.scale
-        if self.seen is not None and q.shape[-2] > 1:
-            scores = scores.masked_fill(~self.seen[-q.shape[-2] :], 0.0 if self.linear else -torch.inf)
+        if self.allowed is not None and q.shape[-2] > 1:
+            scores = scores.masked_fill(~self.allowed[-q.shape[-2] :], 0.0 if self.linear else -torch.inf)
         return scores if self.linear else scores.softmax(dim=-1)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Float[Tensor, "*stack query head d_head"]:
         """What the heads hold before W_O."""
         if not self.linear and self.square and q.shape[-2] == k.shape[-2]:
-            found = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1 / self.scale)
+            z = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1 / self.scale)
         else:
-            found = self.pattern(q, k) @ v[..., : self.keys, :]
-        return found.transpose(-2, -3)
+            z = self.pattern(q, k) @ v[..., : self.keys, :]
+        return z.transpose(-2, -3)
 
     def mixed(self, pattern: Tensor, v: Tensor) -> Float[Tensor, "stack batch query head d_head"]:
         """Values (stack batch head pos d_head) under one pattern (batch head query key) for all of the stack."""
         # One product a head and prompt, the stack beside d_head, instead of a copy of the pattern for each variant.
-        found = pattern @ v[..., : self.keys, :].permute(1, 2, 3, 0, 4).flatten(3)
-        return found.unflatten(3, (v.shape[0], -1)).permute(3, 0, 2, 1, 4)
+        z = pattern @ v[..., : self.keys, :].permute(1, 2, 3, 0, 4).flatten(3)
+        return z.unflatten(3, (v.shape[0], -1)).permute(3, 0, 2, 1, 4)
 
     def z(self, resid: Tensor, tail: int, pattern: Tensor | None = None) -> Float[Tensor, "stack query head d_head"]:
         """The heads' z at the last `tail` positions, under a pattern (batch head query key) if one is given."""

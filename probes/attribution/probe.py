@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mesa.errors import unknown
 from probes.attribution.circuit import smallest_circuit
-from probes.attribution.corruption import chosen, usable
+from probes.attribution.corruption import canonical_order, select
 from probes.attribution.edits import QKV
 from probes.attribution.layered_edits import LayeredEdits
 from probes.attribution.readouts import READOUTS, Readout, readout_of
@@ -92,7 +92,7 @@ class HeadAttribution:
     def __call__(self, subject: Subject, generator: torch.Generator) -> Reading:
         """Measure."""
         readout = readout_of(self.readout, subject)
-        prompt, fresh = (usable(subject.prompts(self.prompts, generator)) for _ in range(2))
+        prompt, fresh = (canonical_order(subject.prompts(self.prompts, generator)) for _ in range(2))
         check_hooks(subject.with_hooks(), subject.encode(prompt.batch(0, 2)))
         arrays: dict[str, np.ndarray] = {"attention": _attention(subject, subject.encode(prompt.batch(0, 1)))}
         runs = HeadRuns(subject, prompt, readout)
@@ -130,7 +130,7 @@ class HeadAttribution:
     def _circuit(self, runs: HeadRuns) -> Tensor | None:
         """The smallest circuit, found on every second prompt; None where these, or all, show no behaviour."""
         rows = torch.arange(0, len(runs.prompt), 2, device=runs.means[0].device)
-        half = HeadRuns(runs.subject, chosen(runs.prompt, rows), runs.readout, runs.hooks)
+        half = HeadRuns(runs.subject, select(runs.prompt, rows), runs.readout, runs.hooks)
         shape = (runs.layers, runs.heads)
         if not min(abs(runs.behaviour_t), abs(half.behaviour_t)) >= LEAST_T:
             return None
@@ -144,8 +144,8 @@ class HeadAttribution:
 
     def _checked(self, runs: HeadRuns, fresh: HeadRuns, circuit: Tensor) -> Iterator[Row]:
         remains, agreement = fresh.compared(torch.stack([circuit, ~circuit]), runs.means)
-        found = {"faithfulness": remains[1], "completeness": remains[0], "circuit_agreement": agreement[1]}
-        for metric, value in found.items():
+        metrics = {"faithfulness": remains[1], "completeness": remains[0], "circuit_agreement": agreement[1]}
+        for metric, value in metrics.items():
             yield {"metric": metric, "ablation": "mean", "share": self.share, "value": float(value)}
 
 

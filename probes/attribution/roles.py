@@ -26,21 +26,21 @@ def ranked(table: pd.DataFrame, ablation: str = "mean", least: float = LEAST) ->
     parts = {"direct": _values(table, "direct", None)}
     for column, metric in (("ablated", "ablated"), ("held", "ablated_patterns_held")):
         parts[column] = _values(table, metric, ablation)
-    found = pd.DataFrame(parts)
-    found["role"] = [_role(value, least) for value in found["ablated"]]
-    weight = pd.concat([(1 - found["ablated"]).abs(), found["direct"].abs()], axis=1).max(axis=1)
+    heads = pd.DataFrame(parts)
+    heads["role"] = [_role(value, least) for value in heads["ablated"]]
+    weight = pd.concat([(1 - heads["ablated"]).abs(), heads["direct"].abs()], axis=1).max(axis=1)
     order = weight.sort_values(ascending=False, kind="stable").index
-    return found.loc[order].reset_index()
+    return heads.loc[order].reset_index()
 
 
 def _values(table: pd.DataFrame, metric: str, ablation: str | None) -> pd.Series:
-    mine = table[table["metric"] == metric]
+    rows = table[table["metric"] == metric]
     if ablation is not None:
-        mine = mine[mine["ablation"] == ablation]
-    if mine.empty:
+        rows = rows[rows["ablation"] == ablation]
+    if rows.empty:
         wanted = metric if ablation is None else f"{metric} under {ablation} ablation"
         raise ValueError(f"table: it has no rows {wanted}")
-    values = mine.set_index(["layer", "head"])["value"]
+    values = rows.set_index(["layer", "head"])["value"]
     if values.index.has_duplicates:
         raise ValueError("table: several rows a head: give one run, seed, step, control and read-out")
     return values

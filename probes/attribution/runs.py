@@ -84,8 +84,8 @@ class HeadRuns:
 
     def direct(self) -> Float[Tensor, "layer head"]:
         """What remains when each head's direct write to the output is that of the corrupted run."""
-        found = torch.cat([edits.direct() for edits in self.edits()], dim=1)
-        return self._remains(found).unflatten(0, (self.layers, self.heads))
+        readouts = torch.cat([edits.direct() for edits in self.edits()], dim=1)
+        return self._remains(readouts).unflatten(0, (self.layers, self.heads))
 
     def ablated(
         self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None, held: bool = False
@@ -110,11 +110,11 @@ class HeadRuns:
     def _ablated(
         self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None, held: bool
     ) -> Float[Tensor, "set batch"]:
-        found = []
+        readouts = []
         for edits in self.edits():
-            mine = heads.to(edits.clean_z[0].device)
-            found.append(edits.ablated(mine, edits.corrupted_z if z is None else z, held))
-        return torch.cat(found, dim=1)
+            edited_heads = heads.to(edits.clean_z[0].device)
+            readouts.append(edits.ablated(edited_heads, edits.corrupted_z if z is None else z, held))
+        return torch.cat(readouts, dim=1)
 
     def paths(self) -> Float[Tensor, "layer head layer head input"]:
         """What remains when one head's corrupted write reaches one input of one later head; NaN where none is later."""
@@ -124,8 +124,8 @@ class HeadRuns:
             parts = [edits.paths(to) for edits in self.edits()]
             for point, name in enumerate(QKV):
                 if name in parts[0]:
-                    found = self._remains(torch.cat([part[name] for part in parts], dim=2))
-                    remains[:to, :, to, :, point] = found.unflatten(0, (to, self.heads)).cpu()
+                    left = self._remains(torch.cat([part[name] for part in parts], dim=2))
+                    remains[:to, :, to, :, point] = left.unflatten(0, (to, self.heads)).cpu()
         return remains
 
     def _remains(self, readouts: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ def _traces(model: Any, symbols: int) -> Pairs:
     layers, heads = model.cfg.n_layers, model.cfg.n_heads
     W_E = model.W_E.detach().double()[:symbols]
     between = W_E.mT @ W_E
-    found = torch.full((layers, heads, layers, heads), torch.nan, dtype=torch.float64, device=W_E.device)
+    traces = torch.full((layers, heads, layers, heads), torch.nan, dtype=torch.float64, device=W_E.device)
     for layer in range(layers - 1):
         W_V = fold_norm(model, first_norm(model, layer), weights(model, "W_V", layer))
         W_O = weights(model, "W_O", layer)
@@ -111,5 +111,5 @@ def _traces(model: Any, symbols: int) -> Pairs:
             # R L = W_K^T W_O^T W_V^T (W_E^T W_E) W_Q, for every earlier head (first axis) and later one (second).
             left = torch.einsum("hmk,ldm->lhkd", W_K, W_O)
             right = torch.einsum("lmd,mn,hnk->lhdk", W_V, between, W_Q)
-            found[layer, :, later] = positivity(left, right)
-    return found
+            traces[layer, :, later] = positivity(left, right)
+    return traces

@@ -16,11 +16,11 @@ from tasks.prompt import TokenPrompt
 # The hook points and weights that these probes read; a HookedTransformer and a TransformerBridge have them.
 POINTS = ("pattern", "v", "z")
 WEIGHTS = ("W_E", "W_U", "W_Q", "W_K", "W_V", "W_O")
-# What is smaller than this beside what it could be is rounding, of models in float32.
+# Relative to the largest possible value; smaller values are rounding of models in float32.
 ROUNDING = 1e-6
-# A vocabulary of more ids than this is looked at in part: in those that occur.
+# Of a vocabulary with more ids than this, only the ids that occur are measured.
 LARGE = 4096
-# So many numbers of float64 at once fit in a few hundred megabytes.
+# This many numbers of float64 take 128 megabytes.
 AT_ONCE = 2**24
 
 
@@ -46,9 +46,11 @@ def token_heads(subject: LanguageSubject) -> str | None:
 
 
 def _why_weights_misread(subject: LanguageSubject) -> str | None:
-    """None where z W_O is what heads write and W_U behind the final norm gives the logits, or which of them is not so.
+    """None where the weights tell what the heads write and what the logits are, else the reason in one line.
 
-    Some architectures norm what attention writes, scale gains otherwise, or cap logits: their weights would be misread.
+    Two things are checked on a run: heads write z W_O to the residual stream, and the logits are the residual stream
+    after the final norm times W_U. Some architectures normalise what attention writes, scale gains in another way, or
+    cap logits. Their weights would be misread.
     """
     model: Any = subject.model
     prompt = subject.prompts(2, generator(0, "token_heads"))
@@ -59,22 +61,22 @@ def _why_weights_misread(subject: LanguageSubject) -> str | None:
     mlp = [] if getattr(model.cfg, "attn_only", False) else mlp
     leaves = ("hook_resid_pre", "attn.hook_z", "hook_resid_post")
     names = [f"blocks.{layer}.{leaf}" for layer in layers for leaf in leaves]
-    logits, found = watched(subject, prompt, [*names, *mlp, *([out.scale_name] if out.scale_name else [])])
+    logits, activations = watched(subject, prompt, [*names, *mlp, *([out.scale_name] if out.scale_name else [])])
     for layer in layers:
-        before, z, after = (found[f"blocks.{layer}.{leaf}"] for leaf in leaves)
+        before, z, after = (activations[f"blocks.{layer}.{leaf}"] for leaf in leaves)
         written = torch.einsum("bphe,hem->bpm", z, model.W_O[layer].detach().double()) + _bias(model, layer)
-        written = written + found.get(f"blocks.{layer}.hook_mlp_out", 0.0)
+        written = written + activations.get(f"blocks.{layer}.hook_mlp_out", 0.0)
         if not _near(before + written, after, after - before):
-            return f"what layer {layer}'s heads write is not z W_O here: it is normed, or scaled, on its way"
-    last = found[f"blocks.{model.cfg.n_layers - 1}.hook_resid_post"]
-    mine = out(last, found[out.scale_name] if out.scale_name else None)
-    theirs = logits[..., symbols.to(logits.device)]
-    theirs = theirs - theirs.mean(dim=-1, keepdim=True)
+            return f"what layer {layer}'s heads write is not z W_O: it is normalised or scaled before it is added"
+    last = activations[f"blocks.{model.cfg.n_layers - 1}.hook_resid_post"]
+    from_weights = out(last, activations[out.scale_name] if out.scale_name else None)
+    of_model = logits[..., symbols.to(logits.device)]
+    of_model = of_model - of_model.mean(dim=-1, keepdim=True)
     # Biases of the norm and of the unembedding add one and the same to every position; no head writes them.
-    mine, theirs = (part - part.mean(dim=(0, 1)) for part in (mine, theirs))
-    return (
-        None if _near(mine, theirs, theirs) else "its logits are not W_U behind the final norm: gains or a cap differ"
-    )
+    from_weights, of_model = (values - values.mean(dim=(0, 1)) for values in (from_weights, of_model))
+    if _near(from_weights, of_model, of_model):
+        return None
+    return "its logits are not W_U after the final norm: gains or a cap differ"
 
 
 def _bias(model: Any, layer: int) -> Tensor | float:
@@ -85,9 +87,9 @@ def _bias(model: Any, layer: int) -> Tensor | float:
         return 0.0
 
 
-def _near(mine: Tensor, theirs: Tensor, size: Tensor) -> bool:
+def _near(values: Tensor, expected: Tensor, scale: Tensor) -> bool:
     # The model computes in float32, or less: a thousandth is far above its rounding and far below a missing gain.
-    return bool((mine - theirs).norm() <= 1e-3 * size.norm() + 1e-6 * theirs.norm())
+    return bool((values - expected).norm() <= 1e-3 * scale.norm() + 1e-6 * expected.norm())
 
 
 def watched(subject: LanguageSubject, prompt: TokenPrompt, names: Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -104,8 +106,8 @@ def watched(subject: LanguageSubject, prompt: TokenPrompt, names: Iterable[str])
 class Unembedding:
     """The map from the residual stream to some symbols' logits, mean-centred over them, and the norm before it.
 
-    A norm scales every position by one number, divides by it and multiplies by gains; LN first takes the mean over
-    channels off. All but the number is linear, and stands in `map`, here and in what reads the heads' weights.
+    A norm takes the mean over channels off (LN only), divides each position by one number, its scale, and multiplies by
+    gains. All but the scale is linear, so `map` contains it.
     """
 
     map: Float[Tensor, "d_model symbol"]
@@ -130,7 +132,10 @@ class Unembedding:
 def fold_norm(
     model: Any, norm: Any, weight: Float[Tensor, "*head d_model width"]
 ) -> Float[Tensor, "*head d_model width"]:
-    """A weight that reads a normed stream, as one that reads the stream divided by the norm's scale."""
+    """A weight that reads the norm's output, as one that reads the norm's input divided by the norm's scale.
+
+    The norm's gains are multiplied in, and LN's mean over channels is taken off.
+    """
     gain = next((part for part in (getattr(norm, "w", None), getattr(norm, "weight", None)) if part is not None), None)
     if gain is not None:
         weight = gain.detach().double()[:, None] * weight

@@ -24,7 +24,7 @@ class InductionAsGradientStep:
 
     The learners are those of `mesa.registry.TOKEN_PREDICTORS`: `gradient_step`, one step from zero on the pairs, which
     is the raw counts of successors, and its rivals. Logits f and answers g at scored positions are mean-centred over
-    the symbols (ids that are asked for at all), as softmax does not feel a mean; a final norm's scale is the model's.
+    the symbols (ids that are scored at all), since a mean does not change softmax; a final norm's scale is the model's.
     Metrics per learner, with `scope` model or head: `scale`, the one factor a of least |f - a g|, fitted on prompts
     that are not scored; `relative_distance`, |f - a g| / |f| over all positions, 1 where g says nothing of f; `cosine`
     of f and g, which hides the scale; `top_agreement`, how often f's first symbol is the learner's, where the learner's
@@ -69,19 +69,17 @@ class InductionAsGradientStep:
         scales = {key: fit.fg / fit.gg if fit.gg > 0 else fit.fg for key, fit in totals[0].items()}
         distances = self._distances(subject, prompt, out, symbols, scales)
         rows: list[dict[str, Any]] = []
-        for key, found in totals[1].items():
+        for key, sums in totals[1].items():
             where, learner = dict(zip(("layer", "head"), key[0], strict=False)), key[1]
             place = {"scope": "head" if where else "model", **where}
             values = {
-                "scale": scales[key] if found.gg > 0 else torch.nan,
-                "relative_distance": (distances[key] / found.ff).sqrt(),
-                "cosine": found.fg / (found.ff * found.gg).sqrt(),
-                "top_agreement": found.agreed / found.decided if found.ff > 0 else torch.nan,
+                "scale": scales[key] if sums.gg > 0 else torch.nan,
+                "relative_distance": (distances[key] / sums.ff).sqrt(),
+                "cosine": sums.fg / (sums.ff * sums.gg).sqrt(),
+                "top_agreement": sums.agreed / sums.decided if sums.ff > 0 else torch.nan,
             }
             if learner == self.learners[0]:
-                rows.append(
-                    {"metric": "norm", **place, "value": float((found.ff / found.places / len(symbols)).sqrt())}
-                )
+                rows.append({"metric": "norm", **place, "value": float((sums.ff / sums.places / len(symbols)).sqrt())})
             rows += [{"metric": m, **place, "learner": learner, "value": float(value)} for m, value in values.items()]
         return Reading.of(rows)
 
@@ -89,8 +87,8 @@ class InductionAsGradientStep:
         self, subject: LanguageSubject, prompt: TokenPrompt, out: Unembedding, symbols: Tensor
     ) -> "dict[Any, _Totals]":
         totals: dict[Any, _Totals] = {}
-        for who, learner, f, g, answer in self._pairs(subject, prompt, out, symbols):
-            totals.setdefault((who, learner), _Totals()).add(f, g, answer)
+        for writer, learner, f, g, answer in self._pairs(subject, prompt, out, symbols):
+            totals.setdefault((writer, learner), _Totals()).add(f, g, answer)
         return totals
 
     def _distances(
@@ -103,9 +101,9 @@ class InductionAsGradientStep:
     ) -> dict[Any, Tensor]:
         """|f - a g|^2, from the differences themselves: sums of squares would leave 1e-8 of an exact agreement."""
         total: dict[Any, Tensor] = {}
-        for who, learner, f, g, _ in self._pairs(subject, prompt, out, symbols):
-            gap = (f - scales[who, learner] * g).square().sum()
-            total[who, learner] = total.get((who, learner), torch.zeros_like(gap)) + gap
+        for writer, learner, f, g, _ in self._pairs(subject, prompt, out, symbols):
+            gap = (f - scales[writer, learner] * g).square().sum()
+            total[writer, learner] = total.get((writer, learner), torch.zeros_like(gap)) + gap
         return total
 
     def _pairs(
@@ -115,9 +113,9 @@ class InductionAsGradientStep:
         for part in pieces(prompt, part_size(prompt, len(symbols))):
             scored = part.scored[:, 1:]
             guesses = {name: TOKEN_PREDICTORS[name].rule()(part, symbols)[scored] for name in self.learners}
-            for who, f in _written(subject, part, out, symbols):
+            for writer, f in _written(subject, part, out, symbols):
                 for name, g in guesses.items():
-                    yield who, name, f, g - g.mean(dim=1, keepdim=True), g
+                    yield writer, name, f, g - g.mean(dim=1, keepdim=True), g
 
 
 @dataclass(eq=False)
@@ -136,8 +134,8 @@ class _Totals:
             return
         first = answer >= answer.amax(dim=1, keepdim=True) - _TIE
         single = first.sum(dim=1) == 1
-        said = f >= f.amax(dim=1, keepdim=True) - ROUNDING * f.abs().amax()
-        hit = (said & first).sum(dim=1).double() / said.sum(dim=1)
+        top = f >= f.amax(dim=1, keepdim=True) - ROUNDING * f.abs().amax()
+        hit = (top & first).sum(dim=1).double() / top.sum(dim=1)
         self.ff, self.fg, self.gg = self.ff + (f * f).sum(), self.fg + (f * g).sum(), self.gg + (g * g).sum()
         self.agreed, self.decided = self.agreed + (hit * single).sum(), self.decided + single.sum()
         self.places += len(f)
@@ -156,12 +154,12 @@ def _written(
     model: Any = subject.model
     layers = range(model.cfg.n_layers)
     scale = [out.scale_name] if out.scale_name else []
-    logits, found = watched(subject, prompt, [*(f"blocks.{layer}.attn.hook_z" for layer in layers), *scale])
+    logits, activations = watched(subject, prompt, [*(f"blocks.{layer}.attn.hook_z" for layer in layers), *scale])
     scored = prompt.scored[:, 1:]
     chosen = logits[scored][:, symbols.to(logits.device)]
     yield (), chosen - chosen.mean(dim=1, keepdim=True)
-    size = found[out.scale_name][scored] if out.scale_name else None
+    size = activations[out.scale_name][scored] if out.scale_name else None
     for layer in layers:
-        z, W_O = per_head(found[f"blocks.{layer}.attn.hook_z"], model.cfg.n_heads), weights(model, "W_O", layer)
+        z, W_O = per_head(activations[f"blocks.{layer}.attn.hook_z"], model.cfg.n_heads), weights(model, "W_O", layer)
         for head in range(model.cfg.n_heads):
             yield (layer, head), out(z[:, :, head][scored] @ W_O[head], size)

@@ -62,7 +62,7 @@ class InductionScores:
     >>> task = RepeatedTokens(vocabulary=8, length=21, shortest=4, longest=6)
     >>> subject = LanguageSubject(induction_model(9, 21, bos=8), NextTokenReader(), task)
     >>> reading = InductionScores(prompts=10)(subject, torch.Generator().manual_seed(0))
-    >>> reading.arrays["prefix_matching"].round(6).tolist()
+    >>> reading.array("prefix_matching").round(6).tolist()
     [[0.0], [1.0]]
     """
 
@@ -119,18 +119,18 @@ class InductionScores:
         shown, losses = {}, []
         names = [f"blocks.{layer}.attn.{leaf}" for layer in range(layers) for leaf in ("hook_pattern", "hook_v")]
         for part in pieces(prompt, pos * max(len(every), layers * heads * pos)):
-            logits, found = watched(subject, part, names)
+            logits, activations = watched(subject, part, names)
             losses.append(token_losses(logits, part))
             place, late = torch.searchsorted(symbols, part.tokens[:, :-1].contiguous()), slice(block + 1, None)
             after = induction_targets(part)
             for layer in range(layers):
-                raw = found[f"blocks.{layer}.attn.hook_pattern"]
+                raw = activations[f"blocks.{layer}.attn.hook_pattern"]
                 shown.setdefault(layer, raw[0])
                 pattern = attention(raw)
                 sums["previous_token"][layer] += pattern.diagonal(-1, 2, 3).mean(dim=-1).sum(dim=0)
                 matched = (pattern * after[:, None]).sum(dim=-1)[..., late]
                 sums["prefix_matching"][layer] += matched.mean(dim=-1).sum(dim=0)
-                values = per_head(found[f"blocks.{layer}.attn.hook_v"], heads)
+                values = per_head(activations[f"blocks.{layer}.attn.hook_v"], heads)
                 for head in range(heads):
                     raised = out(values[:, :, head] @ W_O[layer, head]).clamp(min=0)
                     whole = raised.sum(dim=-1)
@@ -149,11 +149,11 @@ def _eigenvalues(model: Any, out: Unembedding) -> Float[Tensor, "layer head"]:
     Centring over the symbols takes away one direction, which logits do not feel.
     """
     onwards = out.map @ model.W_E.detach().double()[: out.map.shape[1]]
-    found = []
+    scores = []
     for layer in range(model.cfg.n_layers):
         W_V = fold_norm(model, first_norm(model, layer), weights(model, "W_V", layer))
-        found.append(positivity(weights(model, "W_O", layer) @ onwards, W_V))
-    return torch.stack(found)
+        scores.append(positivity(weights(model, "W_O", layer) @ onwards, W_V))
+    return torch.stack(scores)
 
 
 def _on_task(
@@ -165,13 +165,13 @@ def _on_task(
     pos, losses, places = prompt.tokens.shape[1] - 1, [], 0
     total: Any = 0.0
     for part in pieces(prompt, pos * max(subject.task.d_vocab, len(names) * model.cfg.n_heads * pos)):
-        logits, found = watched(subject, part, names)
+        logits, activations = watched(subject, part, names)
         losses.append(token_losses(logits, part))
         after = induction_targets(part)
-        asked = part.scored[:, 1:] & after.any(dim=-1)
-        matched = torch.stack([(attention(found[name]) * after[:, None]).sum(dim=-1) for name in names])
-        total = total + (matched * asked[:, None]).sum(dim=(1, 3))
-        places += int(asked.sum())
+        matchable = part.scored[:, 1:] & after.any(dim=-1)
+        matched = torch.stack([(attention(activations[name]) * after[:, None]).sum(dim=-1) for name in names])
+        total = total + (matched * matchable[:, None]).sum(dim=(1, 3))
+        places += int(matchable.sum())
     return total / (places or torch.nan), torch.cat(losses)
 
 

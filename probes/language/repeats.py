@@ -44,7 +44,7 @@ def induction_targets(prompt: TokenPrompt) -> Bool[Tensor, "batch pos key"]:
     [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0]]
     """
     read = prompt.tokens[:, :-1]
-    found = (read[:, :, None] == read.roll(1, dims=1)[:, None, :]).tril()
+    targets = (read[:, :, None] == read.roll(1, dims=1)[:, None, :]).tril()
     # Nothing stands before the first token; rolled around, the last one would.
-    found[..., 0] = False
-    return found
+    targets[..., 0] = False
+    return targets

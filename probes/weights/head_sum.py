@@ -51,11 +51,11 @@ class HeadSum:
         rows = []
         for layer, kernel in enumerate(model.config.kernels):
             weight = context if kernel == "softmax" else 1
-            found = _shape(total[layer]) | {
+            metrics = _shape(total[layer]) | {
                 "step_size": -float(total[layer].diagonal().mean()) / weight,
                 "offset": float(eta[layer].sum().abs() / eta[layer].abs().sum()),
             }
-            rows += [{"metric": metric, "layer": layer, "value": value} for metric, value in found.items()]
+            rows += [{"metric": metric, "layer": layer, "value": value} for metric, value in metrics.items()]
             for head in range(model.cfg.n_heads):
                 own = {"eta": float(eta[layer, head]), "sharpness": float(A[layer, head].diagonal().mean())}
                 rows += [{"metric": m, "layer": layer, "head": head, "value": value} for m, value in own.items()]

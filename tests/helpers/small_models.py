@@ -10,7 +10,7 @@ from transformer_lens import HookedTransformer, HookedTransformerConfig
 from mesa import InContextConfig, InContextTransformer, LanguageConfig, generator
 from mesa.models.language import TokenTransformer
 from probes import LanguageSubject, RegressionSubject, Subject
-from probes.attribution.corruption import corrupted, usable
+from probes.attribution.corruption import corrupted, canonical_order
 from probes.attribution.edits import Case
 from probes.attribution.readouts import readout_of
 from tasks import InterleavedReader, LinearRegression, NextTokenReader, PairedReader, RepeatedTokens
@@ -74,7 +74,7 @@ OTHERS = {"rotary": ids(), "clipped": numbers(PairedReader(), 11, clip=0.3)}
 
 
 def case(subject: Subject, count: int = 5) -> Case:
-    prompt = usable(subject.prompts(count, generator(0, "tests/edits")))
+    prompt = canonical_order(subject.prompts(count, generator(0, "tests/edits")))
     readout, encode = readout_of(None, subject), subject.encode
 
     def read(prediction: Tensor, variants: int) -> Tensor:

@@ -11,7 +11,7 @@ from transformer_lens import HookedTransformer
 
 from mesa import InContextTransformer, generator
 from probes import HeadAttribution
-from probes.attribution.corruption import corrupted, usable
+from probes.attribution.corruption import corrupted, canonical_order
 from probes.attribution.edits import QKV
 from probes.attribution.hooked_edits import HookedEdits
 from probes.attribution.layered_edits import LayeredEdits, layered
@@ -144,9 +144,9 @@ def test_corrupted_prompts_keep_the_question_and_take_the_rest() -> None:
 def test_prompts_whose_last_token_nothing_predicts_are_not_used() -> None:
     task = AssociativeRecall(vocabulary=8, length=3)
     prompt = task.sample(40, generator(0, "tests/unscored"))
-    found: Any = usable(prompt)
+    found: Any = canonical_order(prompt)
     assert 0 < len(found) == int(prompt.scored[:, -1].sum()) < 40
     assert bool(found.scored[:, -1].all())
     none = TokenPrompt(prompt.tokens, torch.zeros_like(prompt.scored))
     with pytest.raises(ValueError, match="at least 2"):
-        usable(none)
+        canonical_order(none)
