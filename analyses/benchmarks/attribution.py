@@ -23,7 +23,7 @@ from mesa.models.in_context import InContextTransformer
 from mesa.models.language import TokenTransformer
 from mesa.rng import generator
 from mesa.training.trainer import one_thread
-from probes.attribution.corruption import corrupted, canonical_order
+from probes.attribution.corruption import canonical_order, corrupted
 from probes.attribution.edits import QKV, Case, HeadEdits
 from probes.attribution.hooked_edits import HookedEdits
 from probes.attribution.layered_edits import LayeredEdits

@@ -10,7 +10,7 @@ from transformer_lens import HookedTransformer, HookedTransformerConfig
 from mesa import InContextConfig, InContextTransformer, LanguageConfig, generator
 from mesa.models.language import TokenTransformer
 from probes import LanguageSubject, RegressionSubject, Subject
-from probes.attribution.corruption import corrupted, canonical_order
+from probes.attribution.corruption import canonical_order, corrupted
 from probes.attribution.edits import Case
 from probes.attribution.readouts import readout_of
 from tasks import InterleavedReader, LinearRegression, NextTokenReader, PairedReader, RepeatedTokens

@@ -11,7 +11,7 @@ from transformer_lens import HookedTransformer
 
 from mesa import InContextTransformer, generator
 from probes import HeadAttribution
-from probes.attribution.corruption import corrupted, canonical_order
+from probes.attribution.corruption import canonical_order, corrupted
 from probes.attribution.edits import QKV
 from probes.attribution.hooked_edits import HookedEdits
 from probes.attribution.layered_edits import LayeredEdits, layered
