@@ -25,7 +25,7 @@ REGISTRIES = {
     "TOKEN_PREDICTORS": "mesa.registry",
     "CONFIGURATIONS": "mesa.config.presets",
     "PROBES": "probes.registry",
-    "CONTROLS": "probes.registry",
+    "CONTROLS": "probes.controls.registry",
     "ANALYSES": "analyses.registry",
     "BENCHES": "analyses.registry",
 }

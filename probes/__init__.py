@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from probes.behaviour.order_sensitivity import OrderSensitivity
     from probes.behaviour.out_of_distribution import OutOfDistribution
     from probes.behaviour.rollout import Rollout
+    from probes.controls.registry import CONTROLS
     from probes.language.composition import Composition
     from probes.language.induction_as_gradient_step import InductionAsGradientStep
     from probes.language.induction_scores import InductionScores
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from probes.pretrained import load_pretrained, pretrained_subject
     from probes.probe import Comparison, Probe, ProbeOf
     from probes.reading import Reading
-    from probes.registry import CONTROLS, PROBES
+    from probes.registry import PROBES
     from probes.runner import probe_runs
     from probes.schema import COLUMNS
     from probes.subject import LanguageSubject, RegressionSubject, Subject, View
@@ -82,7 +83,8 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    **dict.fromkeys(("CONTROLS", "PROBES"), "probes.registry"),
+    "CONTROLS": "probes.controls.registry",
+    "PROBES": "probes.registry",
     "Composition": "probes.language.composition",
     "CopyingSensitivity": "probes.activations.copying_sensitivity",
     "Curvature": "probes.activations.curvature",

@@ -7,10 +7,11 @@ from typing import cast
 import torch
 
 from mesa.rng import generator
+from probes.controls.registry import CONTROLS, why_not_of_kind
 from probes.hooks import DeadHook
 from probes.probe import Probe, ProbeOf
 from probes.reading import Reading, joined
-from probes.registry import CONTROLS, OF_PREDICTIONS, PROBES, why_not_of_kind
+from probes.registry import OF_PREDICTIONS, PROBES
 from probes.subject import LanguageSubject, Subject
 from tasks.prompt import RegressionPrompt, TokenPrompt
 from tasks.readers.reader import Reader
@@ -123,7 +124,7 @@ def why_not_readable(subject: Subject) -> str | None:
 
 
 def _why_not_for_kind(probe: Probe, subject: Subject) -> str | None:
-    return why_not_of_kind(PROBES[probe.name], subject) if probe.name in PROBES else None
+    return why_not_of_kind(PROBES[probe.name].subjects, subject) if probe.name in PROBES else None
 
 
 def _reader_name(reader: Reader) -> str:

@@ -1,23 +1,11 @@
-"""The probes and controls by name: what each is about, what it applies to, and what goes with it."""
+"""The probes by name: what each is about, what it applies to, its default controls, and what a report draws of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TypeAlias
 
+from probes.controls.registry import BOTH, REGRESSION, TOKENS
 from tasks.registry import Prompts, Registry, Row, Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from probes.subject import Subject, SubjectT
-
-REGRESSION: tuple[Prompts, ...] = ("regression",)
-TOKENS: tuple[Prompts, ...] = ("tokens",)
-BOTH: tuple[Prompts, ...] = ("regression", "tokens")
-
-# What a control is for: a probe must tell a negative one from the model and find its known answer on a positive one;
-# an explaining one isolates what a number comes from.
-Role: TypeAlias = Literal["negative", "positive", "explaining"]
 
 # Default controls by the subject's reader, else by its kind of prompts.
 Controls: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -49,34 +37,6 @@ class ProbeRow(Row):
     example: Settings = field(default_factory=dict)
     example_subject: str
     draws: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ControlRow(Row):
-    """A control: the kinds of subjects it can be made from, its role, and its label in figures.
-
-    Its target is a function that takes a subject and returns the control, or in one line the reason why there is none.
-    """
-
-    subjects: tuple[Prompts, ...]
-    role: Role
-    label: str
-
-    def __call__(self, subject: "SubjectT") -> "SubjectT | str":
-        """The control made from a subject, or in one line why there is none."""
-        if subject.kind not in self.subjects:
-            return f"it is for {_named(self.subjects)}"
-        return cast("Callable[[SubjectT], SubjectT | str]", self.load())(subject)
-
-
-def why_not_of_kind(row: ProbeRow, subject: "Subject") -> str | None:
-    """None where a probe applies to this kind of subject, else the reason in one line."""
-    return None if subject.kind in row.subjects else f"it is for {_named(row.subjects)}"
-
-
-def _named(kinds: tuple[Prompts, ...]) -> str:
-    words = {"regression": "models of regression prompts", "tokens": "language models of token sequences"}
-    return " and ".join(words[kind] for kind in kinds)
 
 
 PROBES = Registry(
@@ -171,7 +131,7 @@ PROBES = Registry(
             about="how predictions react to every context label, compared with learners'",
             subjects=REGRESSION,
             example={"prompts": 60},
-            example_subject="probes.examples:gradient_step",
+            example_subject="probes.controls.examples:gradient_step",
         ),
         "order_sensitivity": ProbeRow(
             target="probes.behaviour.order_sensitivity:OrderSensitivity",
@@ -226,131 +186,6 @@ PROBES = Registry(
             subjects=REGRESSION,
             example={"prompts": 60, "max_steps": 1},
             example_subject="probes.controls.examples:gradient_step",
-        ),
-    },
-)
-CONTROLS = Registry(
-    "control",
-    ControlRow,
-    {
-        "untrained": ControlRow(
-            target="probes.controls.untrained:untrained",
-            about="the same model with the weights that its seed started from",
-            subjects=BOTH,
-            role="negative",
-            label="untrained",
-        ),
-        "shuffled_labels": ControlRow(
-            target="probes.controls.shuffled:shuffled_labels",
-            about="the model sees each label at another example, learners see the clean prompt",
-            subjects=REGRESSION,
-            role="negative",
-            label="shuffled labels",
-        ),
-        "shuffled_labels_both": ControlRow(
-            target="probes.controls.shuffled:shuffled_labels_both",
-            about="the model and learners see each label at another example",
-            subjects=REGRESSION,
-            role="explaining",
-            label="shuffled labels for both",
-        ),
-        "constructed": ControlRow(
-            target="probes.controls.constructed:constructed",
-            about="weights that perform tuned gradient descent exactly, or GD++ in several layers",
-            subjects=REGRESSION,
-            role="positive",
-            label="constructed",
-        ),
-        "constructed_gd": ControlRow(
-            target="probes.controls.constructed:constructed_gd",
-            about="weights that perform tuned gradient descent exactly, one step a layer",
-            subjects=REGRESSION,
-            role="positive",
-            label="constructed GD",
-        ),
-        "constructed_preconditioned": ControlRow(
-            target="probes.controls.constructed:constructed_preconditioned",
-            about="weights that perform one tuned, preconditioned step exactly",
-            subjects=REGRESSION,
-            role="positive",
-            label="constructed preconditioned step",
-        ),
-        "constructed_softmax": ControlRow(
-            target="probes.controls.constructed_attention:constructed_softmax",
-            about="two softmax heads that perform one gradient step on centred inputs",
-            subjects=REGRESSION,
-            role="positive",
-            label="constructed softmax step",
-        ),
-        "constructed_interleaved": ControlRow(
-            target="probes.controls.constructed_attention:constructed_interleaved",
-            about="weights that copy labels between neighbouring tokens and then perform one gradient step",
-            subjects=REGRESSION,
-            role="positive",
-            label="constructed copy and step",
-        ),
-        "constructed_normed": ControlRow(
-            target="probes.controls.constructed_attention:constructed_normed",
-            about="the gradient step's weights behind the model's own norm",
-            subjects=REGRESSION,
-            role="positive",
-            label="constructed behind the norm",
-        ),
-        "reversed_positions": ControlRow(
-            target="probes.controls.shuffled:reversed_positions",
-            about="the model sees the positions of the context's tokens in reverse order",
-            subjects=REGRESSION,
-            role="negative",
-            label="reversed positions",
-        ),
-        "fresh_teachers": ControlRow(
-            target="probes.controls.fresh_teachers:fresh_teachers",
-            about="the same model on prompts of new teachers",
-            subjects=REGRESSION,
-            role="explaining",
-            label="fresh teachers",
-        ),
-        "identified_only": ControlRow(
-            target="probes.controls.constructed:identified_only",
-            about="the model with every weight product that the loss cannot see set to zero",
-            subjects=REGRESSION,
-            role="explaining",
-            label="identified weights only",
-        ),
-        "sine_fit": ControlRow(
-            target="probes.controls.reference_models:sine_fit",
-            about="the least-squares sine through the context: the right answer without gradient descent",
-            subjects=REGRESSION,
-            role="negative",
-            label="sine fit",
-        ),
-        "best_predictor": ControlRow(
-            target="probes.controls.reference_models:best_predictor",
-            about="the best predictor of the task in the model's place",
-            subjects=TOKENS,
-            role="positive",
-            label="best predictor",
-        ),
-        "shuffled_tokens": ControlRow(
-            target="probes.controls.shuffled:shuffled_tokens",
-            about="the model sees the inner tokens in another order, learners see the clean prompt",
-            subjects=TOKENS,
-            role="negative",
-            label="shuffled tokens",
-        ),
-        "constructed_induction": ControlRow(
-            target="probes.controls.constructed_heads:constructed_induction",
-            about="a previous-token head and an induction head with weights set by hand",
-            subjects=TOKENS,
-            role="positive",
-            label="constructed induction",
-        ),
-        "constructed_pair_step": ControlRow(
-            target="probes.controls.constructed_heads:constructed_pair_step",
-            about="a previous-token head and a linear head that perform one gradient step on the pairs",
-            subjects=TOKENS,
-            role="positive",
-            label="constructed pair step",
         ),
     },
 )

@@ -10,7 +10,8 @@ import torch
 from analyses.registry import ANALYSES
 from mesa.config.presets import CONFIGURATIONS
 from mesa.registry import LEARNERS
-from probes.registry import CONTROLS, PROBES
+from probes.controls.registry import CONTROLS
+from probes.registry import PROBES
 from tasks import registry
 from tasks.registry import TASKS, plug
 from tests import test_rows

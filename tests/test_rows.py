@@ -13,7 +13,8 @@ from mesa.config.presets import CONFIGURATIONS, preset
 from mesa.config.yaml import dump, parse, read_yaml
 from mesa.registry import LEARNERS, TOKEN_PREDICTORS
 from probes import RegressionSubject
-from probes.registry import CONTROLS, PROBES
+from probes.controls.registry import CONTROLS
+from probes.registry import PROBES
 from tasks import LinearRegression, PairedReader, SineRegression, Task
 from tasks.registry import READERS, TASKS
 from tests.helpers.laws import probes as laws

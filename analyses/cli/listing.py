@@ -19,7 +19,8 @@ def list_() -> None:
     from analyses.registry import ANALYSES, BENCHES
     from mesa.config.presets import CONFIGURATIONS
     from mesa.registry import LEARNERS, TOKEN_PREDICTORS
-    from probes.registry import CONTROLS, PROBES
+    from probes.controls.registry import CONTROLS
+    from probes.registry import PROBES
     from tasks.registry import READERS, TASKS
 
     sections: dict[str, Mapping[str, Row]] = {

@@ -12,7 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from probes.registry import CONTROLS
+from probes.controls.registry import CONTROLS
 
 Colour: TypeAlias = tuple[float, float, float]
 

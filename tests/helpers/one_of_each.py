@@ -18,7 +18,8 @@ from mesa import RunConfig, preset
 from mesa.config.presets import ConfigurationRow
 from mesa.registry import LearnerRow
 from probes import Plan, Reading, RegressionSubject
-from probes.registry import ControlRow, ProbeRow
+from probes.controls.registry import ControlRow
+from probes.registry import ProbeRow
 from tasks import LinearRegression, PairedReader, RegressionPrompt
 from tasks.registry import TaskRow
 

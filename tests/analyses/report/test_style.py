@@ -6,7 +6,7 @@ from matplotlib.markers import MarkerStyle
 
 from analyses.plots.style import LOOKS, grid, inner_legend, legend, look_of
 from mesa.registry import LEARNERS
-from probes.registry import CONTROLS
+from probes.controls.registry import CONTROLS
 
 
 @pytest.mark.parametrize("name", [*LOOKS, *CONTROLS, *LEARNERS, "a_plugins_learner"])

@@ -12,9 +12,10 @@ from torch import nn
 from transformer_lens import HookedTransformer
 
 from mesa.rng import generator
+from probes.controls.registry import ControlRow
 from probes.probe import ProbeOf
 from probes.reading import Reading
-from probes.registry import ControlRow, ProbeRow
+from probes.registry import ProbeRow
 from probes.subject import Subject
 from tasks.registry import Row
 from tests.helpers.reordered import ReorderedRegression, ReorderedTokens
