@@ -52,12 +52,12 @@ ANALYSES = Registry(
     AnalysisRow,
     {
         "one-step": AnalysisRow(
-            target="analyses.experiments.one_step:OneStep",
+            target="analyses.experiments.one_step.analysis:OneStep",
             about="one trained layer is one gradient step",
             duration="about two minutes",
         ),
         "two-step": AnalysisRow(
-            target="analyses.experiments.two_step:TwoStep",
+            target="analyses.experiments.two_step.analysis:TwoStep",
             about="two tied layers are two steps of GD++",
             duration="about four minutes",
         ),
@@ -79,7 +79,7 @@ ANALYSES = Registry(
             sizes=("quick", "full"),
         ),
         "softmax-heads": AnalysisRow(
-            target="analyses.experiments.softmax_heads:SoftmaxHeads",
+            target="analyses.experiments.softmax_heads.analysis:SoftmaxHeads",
             about="one softmax head against two",
             duration="about four minutes",
         ),
@@ -119,12 +119,12 @@ ANALYSES = Registry(
             duration="about ten minutes",
         ),
         "markov": AnalysisRow(
-            target="analyses.experiments.markov:Markov",
+            target="analyses.experiments.markov.analysis:Markov",
             about="Markov chains: uniform, unigram, bigram",
             duration="about five minutes",
         ),
         "attribution": AnalysisRow(
-            target="analyses.experiments.regression_heads:Attribution",
+            target="analyses.experiments.regression_heads.analysis:Attribution",
             about="which heads take the gradient step",
             duration="about five minutes",
         ),

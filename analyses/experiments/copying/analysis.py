@@ -9,8 +9,8 @@ from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
 from analyses.claims.measures.regression import alignment, loss_gap
 from analyses.claims.tables import Number, single_value
+from analyses.experiments.copying import change_points as change_point_figures
 from analyses.experiments.copying import figures as copying_figures
-from analyses.plots import formation as formation_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
@@ -144,8 +144,8 @@ class Copying:
         found = formed(evidence)
         yield figures.scores(verdicts)
         yield copying_figures.training(evidence, RUN)
-        yield formation_figures.onset(evidence, RUN, (COPYING, LOSS), found)
-        yield formation_figures.change_points(found, ORDER)
+        yield change_point_figures.onset(evidence, RUN, (COPYING, LOSS), found)
+        yield change_point_figures.change_points(found, ORDER)
         yield copying_figures.matrices(evidence, RUN)
 
 

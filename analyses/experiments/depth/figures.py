@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
-from analyses.plots.rivals import HALF
+from analyses.plots.regression import HALF
 from analyses.plots.seed_lines import LineStyle, seed_lines
 from analyses.plots.style import grid, legend, look_of
 

@@ -9,7 +9,7 @@ from analyses.claims.claim import Claim, Measure, Source, Verdict
 from analyses.claims.measures.regression import alignment, gap_closed, loss_ratio, shifted, worst
 from analyses.claims.tables import Number
 from analyses.experiments.layer_norm import figures as scale_figures
-from analyses.plots import heads as head_figures
+from analyses.plots import losses_and_cosines as training_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
@@ -108,7 +108,7 @@ class LayerNorm:
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
         """Verdicts at a glance, training, and the losses over the inputs' scale."""
         yield figures.scores(verdicts)
-        yield head_figures.losses_and_cosines(
+        yield training_figures.losses_and_cosines(
             evidence,
             (NORM, LINEAR),
             "constructed_normed",

@@ -8,7 +8,7 @@ import pytest
 
 from analyses.claims.analysis import Size
 from analyses.claims.claim import Circumstances, judge
-from analyses.experiments.one_step import OneStep
+from analyses.experiments.one_step.analysis import OneStep
 from analyses.progress import Progress
 from analyses.reproduce import Result, gather, reproduce, verdicts_of
 from mesa.storage.run import Run

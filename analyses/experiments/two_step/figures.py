@@ -6,10 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
+from analyses.plots.regression import HALF
 from analyses.plots.seed_lines import DOTS, reference_line, seed_lines, step_axis
 from analyses.plots.style import grid, legend, look_of
-
-HALF = "half squared error"
 
 
 def training(evidence: Evidence, run: str, learners: Sequence[str], look: str, against: str) -> Plot:

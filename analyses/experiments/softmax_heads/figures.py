@@ -1,4 +1,4 @@
-"""What heads do alone and together: their losses, their cosines, and the weights that they add up to."""
+"""The weights that the heads add up to, and what they leave of the constant that softmax adds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,57 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
-from analyses.claims.tables import relative_curves, shares_of_zero
-from analyses.plots.seed_lines import reference_line, seed_lines
 from analyses.plots.style import grid, legend, look_of
 from analyses.plots.weights import heatmap
 from probes.arrays import find_array
-
-
-def losses_and_cosines(evidence: Evidence, runs: Sequence[str], built: str, look: str, against: str) -> Plot:
-    """Each run's held-out losses over training, and the sensitivity cosines, beside GD and a constructed control."""
-    rows = evidence.rows[evidence.rows["control"].isin(["none", built])]
-    curves = relative_curves(evidence.curves)[["run", "seed", "step", "share"]]
-    shares = shares_of_zero(rows).reset_index()
-    cosines = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "sensitivity_cosine")]
-    cosines = cosines[["run", "control", "seed", "step", "value"]]
-    long = curves.rename(columns={"share": "value"}).assign(metric="held_out_loss", control="none")
-    data = pd.concat([long, cosines.assign(metric="sensitivity_cosine")], ignore_index=True)
-
-    def draw() -> Figure:
-        figure, panels = grid(2, len(runs), 3.1, 2.6)
-        for column, run in enumerate(runs):
-            top, bottom = panels[column], panels[len(runs) + column]
-            of_run = curves[(curves["run"] == run) & (curves["step"] > 0)]
-            seed_lines(top, of_run, "model", y="share", linewidth=0.9)
-            level = shares[shares["run"] == run]
-            for who in ("gd", "zero"):
-                reference_line(top, level[who].mean(), who)
-            found = level[level["control"] == built]["model"]
-            if len(found):
-                top.axhline(found.mean(), color=look_of(built).colour, linestyle="-.", label=look_of(built).label)
-            top.set(xscale="log", xlim=(10, None), title=run, ylim=(0.45, 1.05))
-            mine = cosines[cosines["run"] == run]
-            trained = mine[(mine["control"] == "none") & (mine["step"] > 0)]
-            # One checkpoint is a point, several are a line.
-            seed_lines(bottom, trained, "model", marker="o", markersize=2)
-            found = mine[mine["control"] == built]["value"]
-            if len(found):
-                bottom.axhline(float(found.mean()), color=look_of(built).colour, linestyle="-.")
-            bottom.set(xscale="log", xlabel="training step", xlim=top.get_xlim(), ylim=(-0.2, 1.05))
-        panels[0].set_ylabel("held-out loss\n/ predict-zero's")
-        panels[len(runs)].set_ylabel("sensitivity cosine to GD")
-        legend(figure, panels[0], columns=4 if len(runs) > 2 else 2)
-        return figure
-
-    return Plot(
-        "training",
-        "Losses and sensitivities over training",
-        look,
-        against,
-        draw,
-        data,
-    )
 
 
 def sums(evidence: Evidence, runs: Sequence[str]) -> Plot:

@@ -17,9 +17,9 @@ from analyses.claims.measures.regression import (
     shift_gap,
     shift_ratio,
 )
-from analyses.claims.peak_and_decline import rise_and_fall_rows, rise_or_fall
+from analyses.experiments.two_step import figures as rival_figures
+from analyses.experiments.two_step.rise_and_fall import rise_and_fall_rows, rise_or_fall
 from analyses.plots import regression as figures
-from analyses.plots import rivals as rival_figures
 from analyses.plots import shifts as shift_figures
 from analyses.plots import weights as heatmaps
 from mesa.config.presets import preset

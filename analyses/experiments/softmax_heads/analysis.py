@@ -6,7 +6,8 @@ from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
 from analyses.claims.measures.regression import gap_closed, loss_ratio
 from analyses.claims.tables import Number, single_value
-from analyses.plots import heads as head_figures
+from analyses.experiments.softmax_heads import figures as softmax_figures
+from analyses.plots import losses_and_cosines as training_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
@@ -115,7 +116,7 @@ class SoftmaxHeads:
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
         """Verdicts at a glance, training, alignment, and the heads' weights with their sum."""
         yield figures.scores(verdicts)
-        yield head_figures.losses_and_cosines(
+        yield training_figures.losses_and_cosines(
             evidence,
             (ONE, TWO, LINEAR),
             "constructed_softmax",
@@ -124,8 +125,8 @@ class SoftmaxHeads:
             "layer, with one head, reaches it.",
             "One softmax head at the dashed line, or two heads no better than one.",
         )
-        yield head_figures.sums(evidence, (ONE, TWO))
-        yield head_figures.offsets(evidence, {ONE: "one head", TWO: "two heads"})
+        yield softmax_figures.sums(evidence, (ONE, TWO))
+        yield softmax_figures.offsets(evidence, {ONE: "one head", TWO: "two heads"})
 
 
 def _half(config: RunConfig, **training: object) -> RunConfig:
