@@ -14,6 +14,7 @@ from probes.probe import Probe
 from probes.registry import PROBES
 from probes.subject import LanguageSubject, RegressionSubject, Subject
 from tasks.registry import READERS
+from tasks.task import Task, TokenTask
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,12 @@ def subjects_of(run: Run, seed: int, which: Which) -> Iterator[Subject]:
     """The models of a seed's checkpoints, with the run's reader and task."""
     task, reader = build.task(run.config.task), build.reader(run.config)
     for step, path in run.select(seed, which).items():
-        make = LanguageSubject if READERS[run.config.reader].prompts == "tokens" else RegressionSubject
-        yield make(model_of(checked(path, run, seed)), reader, task, run.name, seed, step)
+        model = model_of(checked(path, run, seed))
+        # The configuration's model, reader and task are of one kind; this was checked when it was made.
+        if READERS[run.config.reader].prompts == "tokens":
+            yield LanguageSubject(model, reader, cast("TokenTask", task), run.name, seed, step)
+        else:
+            yield RegressionSubject(model, reader, cast("Task", task), run.name, seed, step)
 
 
 def with_learners(plan: Plan, run: Run, seed: int) -> Probe | Skipped:

@@ -93,7 +93,8 @@ def test_every_control_can_be_made_of_some_subject(name: str) -> None:
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_every_configuration_is_written_and_read_back(name: str) -> None:
     config = preset(name)
-    assert parse(read_yaml(dump(config), "config.yaml")) == config
+    settings = read_yaml(dump(config), "config.yaml")
+    assert isinstance(settings, dict) and parse(settings) == config
 
 
 @pytest.mark.parametrize("name", ANALYSES)

@@ -1,10 +1,10 @@
 """A last check of a configuration before anything is made: can it be trained here, and are its numbers finite?"""
 
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import BaseModel
 
+from mesa.build import complete_task
 from mesa.config.schema import RunConfig
 from mesa.errors import UserError
 
@@ -21,8 +21,8 @@ def check(config: RunConfig) -> None:
     problem = _problem(config)
     if problem is None:
         return
-    for name, value, other in _with_defaults(config):
-        if _problem(other) is None:
+    for name, value, without in _with_defaults(config):
+        if _problem(without) is None:
             raise UserError(f"{name}: {value!r} is refused: {problem}")
     raise UserError(f"configuration: {problem}")
 
@@ -52,14 +52,13 @@ def _problem(config: RunConfig) -> str | None:
     return None if loss.isfinite() else f"the loss is not finite in {config.training.dtype}"
 
 
-def _with_defaults(config: RunConfig) -> Iterator[tuple[str, Any, RunConfig]]:
+def _with_defaults(config: RunConfig) -> Iterator[tuple[str, float, RunConfig]]:
     """Each number that is not its default: the field, its value, and the configuration with the default there."""
-    from mesa import build
-
-    task = build.complete_task({"name": config.task["name"]})
+    task = complete_task({"name": config.task["name"]})
     for name, value in config.task.items():
-        if isinstance(value, float) and isinstance(task[name], float) and value != task[name]:
-            yield f"task.{name}", value, config.model_copy(update={"task": {**config.task, name: task[name]}})
+        default = task[name]
+        if isinstance(value, float) and isinstance(default, float) and value != default:
+            yield f"task.{name}", value, config.model_copy(update={"task": {**config.task, name: default}})
     for name, value in _numbers(config.model):
         default = type(config.model).model_fields[name].default
         model = config.model.model_copy(update={name: default})

@@ -151,4 +151,4 @@ def preset(name: str) -> "RunConfig":
     row = CONFIGURATIONS[name]
     from mesa.config.yaml import parse
 
-    return parse(dict(row.settings))
+    return parse(row.settings)

@@ -23,7 +23,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
     @override
-    def model_copy(self: StrictT, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> StrictT:
+    def model_copy(self: StrictT, *, update: Mapping[str, object] | None = None, deep: bool = False) -> StrictT:
         """The same configuration with some fields replaced; it is validated like a new one."""
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**{**fields, **(update or {})})

@@ -4,14 +4,13 @@ Version 0.1.0 called two readers otherwise, and wrote no kind of model: every mo
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 _READERS = {"symbols": "next_token", "neighbouring": "interleaved"}
 # What 0.1.0 wrote for a language model in the fields that only an in-context model has now.
 _ONLY_IN_CONTEXT = {"attention": "trained", "causal": True, "input_mlp": None, "clip": None}
 
 
-def upgraded(settings: Mapping[str, Any]) -> dict[str, Any]:
+def upgraded(settings: Mapping[str, object]) -> dict[str, object]:
     """The same settings by the names of this version; settings of this version are returned as they are.
 
     >>> old = {"reader": "symbols", "model": {"d_model": 8, "causal": True, "clip": None}}
@@ -19,8 +18,9 @@ def upgraded(settings: Mapping[str, Any]) -> dict[str, Any]:
     {'reader': 'next_token', 'model': {'kind': 'language', 'd_model': 8}}
     """
     new = dict(settings)
-    if isinstance(new.get("reader"), str):
-        new["reader"] = _READERS.get(new["reader"], new["reader"])
+    reader = new.get("reader")
+    if isinstance(reader, str):
+        new["reader"] = _READERS.get(reader, reader)
     model = new.get("model")
     if isinstance(model, dict) and "kind" not in model and new.get("reader") == "next_token":
         # A value that is no language model's stays, and is then refused by its name.

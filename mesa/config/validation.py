@@ -3,12 +3,12 @@
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
 
-def explain(error: ValidationError, root: type[Any], prefix: str = "") -> str:
+def explain(error: ValidationError, root: type, prefix: str = "") -> str:
     """One clause for every field that broke a rule, in one line; `root` is the class that was validated."""
     return "; ".join(_clauses(error, root, prefix))
 
@@ -19,10 +19,10 @@ class _Location:
 
     name: str
     leaf: str
-    owner: type[Any]
+    owner: type
 
 
-def _clauses(error: ValidationError, root: type[Any], prefix: str) -> Iterator[str]:
+def _clauses(error: ValidationError, root: type, prefix: str) -> Iterator[str]:
     rules_by_field: dict[tuple[str, str], list[str]] = {}
     for item in error.errors():
         # Where a field may be of several types, pydantic appends each of them to the location, in brackets.
@@ -49,7 +49,7 @@ def _clauses(error: ValidationError, root: type[Any], prefix: str) -> Iterator[s
         yield f"{name}: {value} is refused: {', or '.join(dict.fromkeys(rules))}"
 
 
-def _location(keys: list[str], root: type[Any], prefix: str) -> _Location:
+def _location(keys: list[str], root: type, prefix: str) -> _Location:
     """The location without the tags of unions, which pydantic puts behind the name of the field."""
     names, owner, inside = [prefix] if prefix else [], root, root
     remaining = iter(keys)
@@ -63,12 +63,12 @@ def _location(keys: list[str], root: type[Any], prefix: str) -> _Location:
         inside = field.annotation if isinstance(field.annotation, type) else dict
         if field.discriminator is not None:
             tag = next(remaining, None)
-            members = {each.model_fields[str(field.discriminator)].default: each for each in get_args(field.annotation)}
-            inside = members.get(tag, dict)
+            kind, members = str(field.discriminator), get_args(field.annotation)
+            inside = {member.model_fields[kind].default: member for member in members}.get(tag, dict)
     return _Location(".".join(names), keys[-1] if keys else "", owner)
 
 
-def _names(owner: type[Any]) -> list[str]:
+def _names(owner: type) -> list[str]:
     if is_dataclass(owner):
         return [field.name for field in fields(owner)]
     return list(owner.model_fields) if issubclass(owner, BaseModel) else []

@@ -1,23 +1,22 @@
 """Configurations as YAML: read strictly, compared field by field, written with comments."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from yaml.constructor import ConstructorError
 
-from mesa.build import task_class
+from mesa.build import about_fields
 from mesa.config.schema import RunConfig
 from mesa.config.upgrade import upgraded
 from mesa.config.validation import explain
 from mesa.errors import UserError
 from mesa.plugin import require
 
-Settings = dict[str, Any]
+Settings: TypeAlias = dict[str, object]
 
 
 class _Loader(yaml.SafeLoader):
@@ -55,7 +54,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
 
 
-def read_yaml(text: str, source: str) -> Any:
+def read_yaml(text: str, source: str) -> object:
     """Parse YAML; UserError with the place where it is malformed."""
     try:
         return yaml.load(text, _Loader)
@@ -90,7 +89,7 @@ def load(path: Path, assignments: Sequence[str] = ()) -> RunConfig:
     return parse(assign(settings, assignments))
 
 
-def assign(settings: Settings, assignments: Sequence[str]) -> Settings:
+def assign(settings: Mapping[str, object], assignments: Sequence[str]) -> Settings:
     """Settings with `training.steps=2000`-style assignments applied.
 
     >>> assign({"training": {"steps": 5000}}, ["training.steps=2000", "seeds=2"])
@@ -111,10 +110,10 @@ def assign(settings: Settings, assignments: Sequence[str]) -> Settings:
     return result
 
 
-def parse(settings: Settings) -> RunConfig:
+def parse(settings: Mapping[str, object]) -> RunConfig:
     """Validate settings, also those that an earlier version wrote; UserError with a clause for every wrong field."""
     try:
-        return RunConfig(**upgraded(settings))
+        return RunConfig.model_validate(upgraded(settings))
     except ValidationError as error:
         raise UserError(explain(error, RunConfig)) from None
     except TypeError as error:
@@ -129,7 +128,7 @@ def flat(config: RunConfig) -> Settings:
     return {**{key: value for key, value in settings.items() if key not in nested}, **inner}
 
 
-def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
+def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[object, object]]:
     """The fields in which two configurations differ, with both values.
 
     >>> differences(RunConfig(), RunConfig(seeds=3))
@@ -143,13 +142,13 @@ def differences(old: RunConfig, new: RunConfig) -> dict[str, tuple[Any, Any]]:
 def dump(
     config: RunConfig,
     heading: str = "",
-    versions: Settings | None = None,
-    plugins: Settings | None = None,
+    versions: Mapping[str, object] | None = None,
+    plugins: Mapping[str, object] | None = None,
 ) -> str:
     """A complete YAML file with a comment for every field; `load` reads it back unchanged."""
     lines = [f"# {line}" for line in heading.splitlines()]
-    about = {field.name: field.metadata.get("about", "") for field in fields(task_class(config.task["name"]))}
-    lines += ["task:", *_section(config.task, {"name": "see `mesa list`", **about})]
+    about = {"name": "see `mesa list`", **about_fields(config.task["name"])}
+    lines += ["task:", *_section(config.task, about)]
     lines += [_line("reader", config.reader, _about(RunConfig)["reader"])]
     for name, section in (("model", config.model), ("training", config.training)):
         lines += [f"{name}:", *_section(section.model_dump(), _about(type(section)))]
@@ -164,12 +163,12 @@ def _about(cls: type[BaseModel]) -> dict[str, str]:
     return {name: field.description or "" for name, field in cls.model_fields.items()}
 
 
-def _section(values: Settings, about: dict[str, str]) -> list[str]:
+def _section(values: Mapping[str, object], about: dict[str, str]) -> list[str]:
     # The kind comes first: it decides which other fields there are.
     ordered = sorted(values, key=lambda name: name != "kind")
     return ["  " + _line(name, values[name], about.get(name, "")) for name in ordered]
 
 
-def _line(name: str, value: Any, about: str) -> str:
+def _line(name: str, value: object, about: str) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
     return f"{name}: {text}".ljust(34) + (f"  # {about}" if about else "")

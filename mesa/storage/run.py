@@ -52,7 +52,7 @@ class Run:
         run = cls.open(path)
         changed = config_file.differences(run.config, config)
         grown = changed.pop("training.steps", None)
-        if grown and grown[0] > grown[1]:
+        if grown and run.config.training.steps > config.training.steps:
             changed["training.steps (may only grow)"] = grown
         if changed:
             listed = "; ".join(f"{name}: {old!r} there, {new!r} asked for" for name, (old, new) in changed.items())
@@ -177,7 +177,7 @@ class Run:
         from mesa.storage.versions import versions
 
         heading = "The resolved configuration of this run."
-        text = config_file.dump(self.config, heading, dict(versions()), dict(plugin.description()))
+        text = config_file.dump(self.config, heading, versions(), plugin.description())
         try:
             write_atomic(self.path / CONFIG, text)
         except OSError as error:
