@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, cast
 
 from mesa.errors import UserError, unknown
 from tasks.registry import READERS, TASKS
-from tasks.task import Task, TokenTask
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from mesa.config.schema import RunConfig
     from tasks.readers.reader import Reader
+    from tasks.task import Task, TokenTask
 
 
-def task(settings: Mapping[str, object]) -> Task | TokenTask:
+def task(settings: Mapping[str, object]) -> "Task | TokenTask":
     """The task that `settings` (its `name` and its fields) describe; UserError, field by field, where they do not.
 
     >>> task({"name": "linear_regression", "d_in": 3}).d_in
@@ -53,7 +53,7 @@ def reader(config: "RunConfig") -> "Reader":
     return make(**({"d_out": config.task["d_out"]} if "d_out" in config.task else {}))
 
 
-def d_token(task: Task, reader: "Reader") -> int:
+def d_token(task: "Task", reader: "Reader") -> int:
     """The width of the tokens that a reader makes of a task's prompts."""
     from mesa.rng import generator
 

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 
 from mesa import build
-from mesa.build import complete_task
 from mesa.rng import generator
 from tasks import RegressionPrompt, TokenPrompt
 from tasks.registry import READERS, TaskRow
@@ -75,8 +74,8 @@ def _bayes_predictor_answers(task: Any) -> None:
 
 
 def _configuration_is_complete(name: str, row: TaskRow) -> None:
-    complete = complete_task({"name": name, **row.example})
-    assert complete_task(complete) == complete
+    complete = build.complete_task({"name": name, **row.example})
+    assert build.complete_task(complete) == complete
     assert build.task(complete) == build.task({"name": name, **row.example})
 
 
