@@ -10,7 +10,7 @@ from types import FunctionType
 
 from torch import Tensor
 
-from mesa import build
+from mesa import build, plugin
 from mesa.storage.checkpoint import MANIFEST
 from mesa.storage.run import Run
 from mesa.storage.versions import FOLDERS, code_digest, versions
@@ -21,7 +21,8 @@ def recipe_of(plan: Plan, run: Run, seed: int) -> str:
     """The sha256 digest of what a plan's numbers for one seed depend on; "" where that cannot be told.
 
     These are the plan with all parameters of its probe, the run's task and reader, the checkpoints, this package's
-    sources, the files of every class from elsewhere, and the versions of the libraries.
+    sources, the files of every class from elsewhere, the plugins that are loaded, and the versions of the libraries.
+    A plugin counts even where the plan does not name it: its learners are candidates and its controls may apply.
     """
     try:
         described = [
@@ -31,6 +32,7 @@ def recipe_of(plan: Plan, run: Run, seed: int) -> str:
             _manifests(run, seed),
             [] if plan.rival is None else _manifests(rival_run(plan.rival, run), seed),
             code_digest(),
+            _described(plugin.description()),
             versions(),
         ]
     except _Unknown:

@@ -38,8 +38,7 @@ def sensitivities(
     with torch.enable_grad():
         stages = predict(replace(prompt, query=query))
         sums = [output.sum() for stage in stages for output in stage.unbind(-1)]
-        # A stage may not depend on the query at all: its sensitivity is zero.
-        gradients = [torch.autograd.grad(total, query, retain_graph=True, allow_unused=True)[0] for total in sums]
+        gradients = [_gradient(total, query) for total in sums]
     jacobians = torch.stack([torch.zeros_like(query) if row is None else row for row in gradients])
     return jacobians.unflatten(0, stages.shape[::3]).movedim(1, 3).detach()
 
@@ -66,7 +65,14 @@ def label_sensitivities(
     with torch.enable_grad():
         stages = predict(replace(prompt, y=labels)).movedim(1, -1)
         sums = [output.sum() for output in stages.flatten(0, 2)]
-        # A stage may not depend on the labels at all.
-        gradients = [torch.autograd.grad(total, labels, retain_graph=True, allow_unused=True)[0] for total in sums]
+        gradients = [_gradient(total, labels) for total in sums]
     jacobians = torch.stack([torch.zeros_like(labels) if row is None else row for row in gradients])
     return jacobians.unflatten(0, stages.shape[:3]).movedim(3, 1).detach()
+
+
+def _gradient(total: Tensor, variable: Tensor) -> Tensor | None:
+    """The gradient; None where the total does not depend on the variable: its sensitivity is zero."""
+    if not total.requires_grad:
+        # A predictor without weights has no graph at all then.
+        return None
+    return torch.autograd.grad(total, variable, retain_graph=True, allow_unused=True)[0]

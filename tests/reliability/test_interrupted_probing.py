@@ -14,7 +14,9 @@ import torch
 from mesa import Run
 from mesa.errors import UserError
 from probes import GDAlignment, Plan, Reading, RegressionSubject, WeightProducts, probe_runs
+from probes.recipe import recipe_of
 from probes.stored import stored_readings
+from tasks.registry import Plugin, note, unplugged_after
 
 PROBES = ("gd_alignment", "out_of_distribution", "order_sensitivity")
 
@@ -90,6 +92,18 @@ def test_a_reading_is_made_again_only_where_its_recipe_has_changed(
     path.write_bytes(path.read_bytes()[:-20])
     probe_runs([(copied, plans[:1])])
     assert saved == ["gd_alignment seed-0"]
+
+
+def test_a_reading_is_made_again_with_other_plugins(copied: Run) -> None:
+    """A plugin's learners are candidates of `identify`, and its controls may apply."""
+    plan = Plan(GDAlignment(prompts=50), controls=())
+    recipe = recipe_of(plan, copied, 0)
+    with unplugged_after():
+        note(Plugin(source="extra.py", module="extra", version="", digest="1"))
+        with_plugin = recipe_of(plan, copied, 0)
+    with unplugged_after():
+        note(Plugin(source="extra.py", module="extra", version="", digest="2"))
+        assert len({recipe, with_plugin, recipe_of(plan, copied, 0), ""}) == 4
 
 
 def test_a_run_that_cannot_be_written_to_is_refused_before_anything_is_measured(copied: Run) -> None:

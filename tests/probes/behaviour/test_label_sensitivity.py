@@ -11,6 +11,7 @@ from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import gradient_step_model
 from mesa.learners import GradientDescent, NearestNeighbours, Newton, Ridge
 from probes import CONTROLS, LabelSensitivity, RegressionSubject
+from probes.controls.planted import Planted
 from tasks import LinearRegression, PairedReader
 from tests.helpers.reordered import ReorderedRegression
 from tests.helpers.subjects import rotated_basis
@@ -120,3 +121,15 @@ def test_several_queries_of_one_context_are_told_apart() -> None:
     one = replace(prompt, query=prompt.query[:, 1:], target=prompt.target[:, 1:])
     whole, part = subject.label_sensitivity(prompt), subject.label_sensitivity(one)
     torch.testing.assert_close(whole[:, 1:], part, rtol=0, atol=1e-14)
+
+
+def test_a_predictor_that_ignores_its_labels_has_no_reaction() -> None:
+    subject = subject_of(Planted(lambda prompt: prompt.query.sum(dim=-1, keepdim=True)))
+    table = measured(subject, learners=(), rivals=(GradientDescent(0.5),))
+    assert value(table, "relative_distance", "gd") == value(table, "nonlinearity") == 1.0
+    assert value(table, "cosine", "gd") == 0.0
+
+
+def test_a_predictor_that_ignores_its_query_has_no_sensitivity() -> None:
+    subject = subject_of(Planted(lambda prompt: prompt.y.mean(dim=1, keepdim=True)))
+    assert not subject.sensitivity(subject.prompts(4, generator(1, "tests/constant"))).any()
