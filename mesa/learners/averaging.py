@@ -21,6 +21,11 @@ class Averaging:
 
     name: str = "averaging"
 
+    @property
+    def steps(self) -> int:
+        """1: there are no further steps."""
+        return 1
+
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
         """The weights, as the one step there is."""
         return (prompt.x.mT @ prompt.y / prompt.x.shape[1])[None]

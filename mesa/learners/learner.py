@@ -11,12 +11,17 @@ class Learner(Protocol):
     """An explicit algorithm that learns from a context; its free parameters are fitted once, on many prompts.
 
     Laws: `fit` returns a new object and leaves the learner as it is; it is given other prompts than those that its
-    predictor is scored on. The predictor has the learner's name.
+    predictor is scored on. The predictor has the learner's name, and predicts after each of `steps` steps.
     """
 
     @property
     def name(self) -> str:
         """The name in tables."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """How many steps it takes; 1 for an algorithm without steps. The fit of several steps is a search."""
         ...
 
     def fit(self, prompt: RegressionPrompt) -> RegressionPredictor:

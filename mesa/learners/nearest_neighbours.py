@@ -29,6 +29,11 @@ class NearestNeighbours:
         if self.neighbours < 1:
             raise ValueError(f"neighbours: {self.neighbours} must be at least 1")
 
+    @property
+    def steps(self) -> int:
+        """1: there are no further steps."""
+        return 1
+
     def weights(self, prompt: RegressionPrompt) -> None:
         """None: it is not linear in the query."""
         return

@@ -46,6 +46,11 @@ class Ridge:
         """`ridge`, or `least_squares` where the penalty is 0 and stays so."""
         return "least_squares" if self.penalty == 0 and not self.fit_penalty else "ridge"
 
+    @property
+    def steps(self) -> int:
+        """1: there are no further steps."""
+        return 1
+
     @staticmethod
     def least_squares() -> "Ridge":
         """The weights of least norm among those that fit the context best: the pseudo-inverse X^+ Y.

@@ -1,7 +1,6 @@
-"""How far a model's predictions are from an explicit algorithm's, and how both do on the task."""
+"""How far a model's predictions are from an explicit algorithm's, and how low the losses of both are."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,25 +11,32 @@ from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.readers.reader import half_squared_error
 
-# Prompts on which a learner of several steps is tuned: its excess loss is of second order in the error of the search.
+# The fit of a learner of several steps is a search, on so many prompts. Its excess loss is of second order in the
+# error of its parameters, so that more prompts would change little.
 SEARCHED = 2_000
 
 
 def default_learners(subject: RegressionSubject) -> tuple[Learner, ...]:
-    """Gradient descent, GD++ where there are several layers, with a step for each, and one preconditioned step."""
-    steps, one = subject.n_layers, PreconditionedGradientDescent()
+    """The learners that a probe compares with unless others are named.
+
+    For a model of one layer: one step of gradient descent and one preconditioned step. For several layers: gradient
+    descent and GD++ with as many steps, GD++ also with sizes of each step's own unless layers are tied, and one
+    preconditioned step.
+    """
+    steps, preconditioned = subject.n_layers, PreconditionedGradientDescent()
     if steps == 1:
-        return GradientDescent(), one
+        return GradientDescent(), preconditioned
     model = subject.transformer
     clip, tied = (None, False) if model is None else (model.config.clip, model.config.tied)
-    apart = () if tied else (GradientDescent(gamma=0.0, steps=steps, shared=False, clip=clip),)
-    return (GradientDescent(steps=steps, clip=clip), GradientDescent(gamma=0.0, steps=steps, clip=clip), *apart, one)
+    per_step = () if tied else (GradientDescent(gamma=0.0, steps=steps, shared=False, clip=clip),)
+    shared = GradientDescent(steps=steps, clip=clip), GradientDescent(gamma=0.0, steps=steps, clip=clip)
+    return *shared, *per_step, preconditioned
 
 
 def fitted(learners: Iterable[Learner], prompt: RegressionPrompt) -> tuple[RegressionPredictor, ...]:
-    """Learners fitted to these prompts; one whose fit is a search, not a closed form, to the first 2,000 of them."""
-    few = prompt.batch(0, SEARCHED)
-    return tuple(each.fit(few if getattr(each, "steps", 1) > 1 else prompt) for each in learners)
+    """Learners fitted to these prompts; those of several steps, whose fit is a search, to the first 2,000 of them."""
+    first_prompts = prompt.batch(0, SEARCHED)
+    return tuple(learner.fit(first_prompts if learner.steps > 1 else prompt) for learner in learners)
 
 
 def predictors(
@@ -39,13 +45,15 @@ def predictors(
     subject: RegressionSubject,
     prompt: RegressionPrompt,
 ) -> tuple[RegressionPredictor, ...]:
-    """What a subject is compared with: learners (None: those by default), fitted to these prompts, and rivals as they
-    are."""
+    """What a subject is compared with: learners fitted to these prompts, then rivals as they are.
+
+    `learners` None stands for the default ones.
+    """
     return *fitted(default_learners(subject) if learners is None else learners, prompt), *rivals
 
 
 def relative_distance(f: Tensor, g: Tensor) -> float:
-    """|f - g| / |g| in L2 over all predictions: unlike a cosine it sees scale.
+    """|f - g| / |g| in L2 over all predictions: unlike a cosine it depends on scale.
 
     >>> relative_distance(torch.tensor([2.0, 2.0]), torch.tensor([1.0, 1.0]))
     1.0
@@ -58,11 +66,16 @@ def prediction_difference(f: Tensor, g: Tensor) -> float:
     return float((f - g).norm(dim=-1).mean())
 
 
-def loss_rows(prediction: Tensor, prompt: RegressionPrompt, guesses: Mapping[str, Tensor]) -> Iterator[dict[str, Any]]:
-    """The model's `loss` and, for learners' predictions by name, `learner_loss`; `zero` always predicts zero."""
+def loss_rows(
+    prediction: Tensor, prompt: RegressionPrompt, steps_by_learner: Mapping[str, Tensor]
+) -> Iterator[dict[str, object]]:
+    """The rows `loss` of the model and `learner_loss` of each learner's prediction after each step.
+
+    The learner `zero` always predicts zero.
+    """
     yield {"metric": "loss", "value": half_squared_error(prediction, prompt.target).item()}
-    for name, steps in guesses.items():
-        for step, guess in enumerate(steps, start=1):
+    for name, guesses in steps_by_learner.items():
+        for step, guess in enumerate(guesses, start=1):
             loss = half_squared_error(guess, prompt.target).item()
             yield {"metric": "learner_loss", "learner": name, "learner_step": step, "value": loss}
     zero = half_squared_error(torch.zeros_like(prompt.target), prompt.target).item()

@@ -1,4 +1,4 @@
-"""The list that a model is identified from: every learner, at every number of steps, from the simplest on."""
+"""The candidates that a model is identified from: every learner, at every number of steps, the simplest first."""
 
 from dataclasses import dataclass, replace
 
@@ -13,9 +13,10 @@ from tasks.prompt import RegressionPrompt
 
 @dataclass(frozen=True)
 class Candidate:
-    """A learner at a number of steps; `free` counts the parameters that are fitted, the measure of simplicity.
+    """A learner at a number of steps, 0 for one without steps; `free` counts the parameters that are fitted.
 
-    `equivariant`: changing all inputs and the teacher by one signed permutation leaves its predictions as they are.
+    `equivariant`: changing all inputs and the teacher by the same signed permutation leaves its predictions as they
+    are.
     """
 
     name: str
@@ -29,13 +30,13 @@ class Candidate:
         return self.free, self.steps
 
     def fitted(self, prompt: RegressionPrompt) -> RegressionPredictor:
-        """The member of this class that is nearest to the prompts' targets: a model's predictions, to identify it."""
+        """The learner with the parameters of least loss on these prompts; their targets are a model's predictions."""
         row = LEARNERS[self.name]
         return row.learner(max(self.steps, 1), **row.candidate_settings).fit(prompt)
 
 
 def candidates(space: CandidateSpace) -> tuple[Candidate, ...]:
-    """All candidates, simplest first; of equally simple ones that whose row comes first.
+    """All candidates, simplest first; equally simple ones in the order of their rows.
 
     >>> [candidate.name for candidate in candidates(CandidateSpace(d_in=3, max_steps=1, max_costly_steps=1))][:2]
     ['averaging', 'least_squares']
@@ -50,11 +51,11 @@ def candidates(space: CandidateSpace) -> tuple[Candidate, ...]:
 
 @dataclass(frozen=True, eq=False)
 class SignedPermutation:
-    """For each prompt a symmetry of the task: coordinates of x permuted and flipped, all its labels flipped or not.
+    """A symmetry of the task for each prompt: it permutes and flips coordinates of x, and flips all labels or none.
 
     An equivariant learner's prediction for a changed prompt is its prediction for the prompt itself, times the labels'
     sign. Signed permutations, unlike other orthogonal matrices, leave the law of independent coordinates as it is. Each
-    prompt has its own: with one for all of them, chance correlations of a few would pass for something systematic.
+    prompt has its own: if all had the same, chance correlations of a few prompts would look systematic.
     """
 
     order: Int[Tensor, "batch d_in"]
@@ -63,7 +64,7 @@ class SignedPermutation:
 
     @classmethod
     def draw(cls, batch: int, d_in: int, exchangeable: bool, generator: torch.Generator) -> "SignedPermutation":
-        """Random ones; coordinates that are not exchangeable, as their scales differ, are flipped and not permuted."""
+        """Draw them at random. Coordinates of different scales are not `exchangeable`: they are only flipped."""
         order = torch.arange(d_in).expand(batch, d_in)
         if exchangeable:
             order = torch.rand(batch, d_in, generator=generator).argsort(dim=1)

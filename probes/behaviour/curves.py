@@ -1,4 +1,4 @@
-"""What does a model draw through a context? Its predictions along the input, beside a learner's and the truth."""
+"""Which curve does a model draw through a context? Its predictions along the input, a learner's, and the truth."""
 
 from dataclasses import dataclass, replace
 
@@ -16,14 +16,16 @@ from tasks.prompt import RegressionPrompt
 class Curves:
     """Predictions at many queries of a few contexts, for tasks whose inputs are one number.
 
-    Arrays, of one prompt a row: `context_x`, `context_y`, `query` (in rising order), `target`, `model`, and one for
-    each learner's last step. Metric: `relative_distance` (|f - g| / |g|) over all of them.
+    `relative_distance`: |f - g| / |g| over all queries, of the model f and the last step g of each learner.
+
+    Arrays hold one prompt a row: `context_x`, `context_y`, `query` (in rising order), `target`, `model`, and one named
+    after each learner with the predictions of its last step.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
     >>> subject = RegressionSubject(gradient_step_model(0.6, d_in=1), PairedReader(), LinearRegression(d_in=1))
     >>> reading = Curves(prompts=2, queries=50)(subject, torch.Generator().manual_seed(0))
-    >>> reading.arrays["model"].shape
+    >>> reading.array("model").shape
     (2, 50)
     """
 
@@ -36,8 +38,8 @@ class Curves:
     def applies(self, subject: RegressionSubject) -> str | None:
         """Only where an input and a label are one number each."""
         prompt = subject.task.sample(1, torch.Generator())
-        flat = prompt.x.shape[-1] == prompt.y.shape[-1] == 1
-        return None if flat else "curves can be drawn where inputs and labels are one number each"
+        one_number_each = prompt.x.shape[-1] == prompt.y.shape[-1] == 1
+        return None if one_number_each else "curves can be drawn where inputs and labels are one number each"
 
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness tunes the learners."""
@@ -45,8 +47,9 @@ class Curves:
         prompt = _ordered(subject.prompts(self.prompts, generator, queries=self.queries))
         prediction = subject.predict(prompt)
         guesses = {learner.name: learner.predict(prompt)[-1] for learner in learners}
-        shown = {"context_x": prompt.x, "context_y": prompt.y, "query": prompt.query, "target": prompt.target}
-        arrays = {name: part[..., 0].cpu().numpy() for name, part in {**shown, "model": prediction, **guesses}.items()}
+        examples = {"context_x": prompt.x, "context_y": prompt.y, "query": prompt.query, "target": prompt.target}
+        curves = {**examples, "model": prediction, **guesses}
+        arrays = {name: curve[..., 0].cpu().numpy() for name, curve in curves.items()}
         rows = [
             {"metric": "relative_distance", "learner": name, "value": relative_distance(prediction, guess)}
             for name, guess in guesses.items()

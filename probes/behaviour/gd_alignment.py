@@ -2,19 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from mesa.learners import Learner
-from probes.behaviour.agreement import (
-    loss_rows,
-    prediction_difference,
-    predictors,
-    relative_distance,
-)
+from probes.behaviour.agreement import loss_rows, prediction_difference, predictors, relative_distance
 from probes.reading import Reading
 from probes.sensitivity import predictor_sensitivities
 from probes.subject import RegressionSubject
@@ -26,11 +20,18 @@ from tasks.readers.reader import half_squared_error
 class GDAlignment:
     """Compare a model with learners tuned on other prompts, on one and the same batch.
 
-    Metrics: `loss`, `learner_loss` (the reader's unit), `prediction_difference` (mean |f - g|), `relative_distance`
-    (|f - g| / |g|), `sensitivity_cosine` (mean cosine of the gradients of the prediction in the query) and
-    `sensitivity_difference` (mean L2 norm of their difference). A cosine alone says little: it hides scale. Rows with a
-    `layer` compare the prediction decoded after that layer with a learner's step of the same number, and give its
-    `loss`. `learners` None means gradient descent and GD++ with a step per layer, and one preconditioned step.
+    f is the model's prediction and g a learner's after one of its steps; df and dg are their gradients in the query.
+
+    `loss`: of the model, in the reader's unit.
+    `learner_loss`: of the learners on the same batch, in the same unit.
+    `prediction_difference`: mean |f - g|; 0 where the two are equal.
+    `relative_distance`: |f - g| / |g|; 0 where the two are equal.
+    `sensitivity_cosine`: mean cosine of df and dg; 1 where they are parallel. A cosine alone does not show scale.
+    `sensitivity_difference`: mean |df - dg|; 0 where the two are equal.
+
+    In rows with a `layer`, f is decoded after that layer and compared with the learner's step of the same number; their
+    `loss` is that of this f. `learners` None means gradient descent and GD++ with a step per layer, and one
+    preconditioned step.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
@@ -56,33 +57,32 @@ class GDAlignment:
         tuning = subject.prompts(self.prompts, generator)
         learners = predictors(self.learners, self.rivals, subject, tuning)
         prompt = subject.prompts(self.prompts, generator)
-        prediction, reaction = subject.predict(prompt), subject.sensitivity(prompt)
+        prediction, gradient = subject.predict(prompt), subject.sensitivity(prompt)
         guesses = {learner.name: learner.predict(prompt) for learner in learners}
         rows = list(loss_rows(prediction, prompt, guesses))
-        reactions = {learner.name: predictor_sensitivities(learner, prompt) for learner in learners}
+        gradients = {learner.name: predictor_sensitivities(learner, prompt) for learner in learners}
         for learner in learners:
-            for step, (g, dg) in enumerate(zip(guesses[learner.name], reactions[learner.name], strict=True), start=1):
-                found = _compare(prediction, g, reaction, dg)
-                rows += [{**row, "learner": learner.name, "learner_step": step} for row in found]
+            for step, (g, dg) in enumerate(zip(guesses[learner.name], gradients[learner.name], strict=True), start=1):
+                labels = {"learner": learner.name, "learner_step": step}
+                rows += [{**row, **labels} for row in _compare(prediction, g, gradient, dg)]
         if self.by_layer and subject.n_layers > 1:
-            stages, turns = subject.layers(prompt)[1:], subject.layer_sensitivity(prompt)[1:]
-            for layer, (f, df) in enumerate(zip(stages, turns, strict=True)):
+            predictions, layer_gradients = subject.layers(prompt)[1:], subject.layer_sensitivity(prompt)[1:]
+            for layer, (f, df) in enumerate(zip(predictions, layer_gradients, strict=True)):
                 rows += [{"metric": "loss", "layer": layer, "value": half_squared_error(f, prompt.target).item()}]
                 for learner in learners:
                     if layer < len(guesses[learner.name]):
-                        found = _compare(f, guesses[learner.name][layer], df, reactions[learner.name][layer])
-                        place = {"learner": learner.name, "learner_step": layer + 1, "layer": layer}
-                        rows += [{**row, **place} for row in found]
+                        labels = {"learner": learner.name, "learner_step": layer + 1, "layer": layer}
+                        compared = _compare(f, guesses[learner.name][layer], df, gradients[learner.name][layer])
+                        rows += [{**row, **labels} for row in compared]
         return Reading.of({"readout": "prediction", **row} for row in rows)
 
 
-def _compare(f: Tensor, g: Tensor, df: Tensor, dg: Tensor) -> Iterator[dict[str, Any]]:
-    gap = (df - dg).flatten(2).norm(dim=-1)
+def _compare(f: Tensor, g: Tensor, df: Tensor, dg: Tensor) -> Iterator[dict[str, object]]:
     values = {
         "prediction_difference": prediction_difference(f, g),
         "relative_distance": relative_distance(f, g),
         "sensitivity_cosine": float(cosine_similarity(df.flatten(2), dg.flatten(2), dim=-1).mean()),
-        "sensitivity_difference": float(gap.mean()),
+        "sensitivity_difference": float((df - dg).flatten(2).norm(dim=-1).mean()),
     }
     for metric, value in values.items():
         yield {"metric": metric, "value": value}

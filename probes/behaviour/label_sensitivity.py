@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,9 +24,10 @@ class LabelSensitivity:
     only the weights at one set of labels.
 
     `nonlinearity`: |f - sum_i J_i y_i| / |f| of the model; 0 where J is all of the prediction.
-    `cosine`: mean over prompts of the cosine between the model's J and a learner's; it does not see scale.
+    `cosine`: mean over prompts of the cosine between the model's J and a learner's; it does not depend on scale.
     `relative_distance`: |J - J_learner| / |J_learner| over all prompts; 0 for the learner itself.
-    `loss` and `learner_loss`: of the model and of the learners on the same batch, in the reader's unit.
+    `loss`: of the model, in the reader's unit.
+    `learner_loss`: of the learners on the same batch, in the same unit.
 
     `learners` None means gradient descent and GD++ with a step per layer, and one preconditioned step.
 
@@ -58,14 +58,14 @@ class LabelSensitivity:
         rows = list(loss_rows(prediction, prompt, {learner.name: learner.predict(prompt) for learner in compared}))
         rows.append({"metric": "nonlinearity", "value": float((prediction - linear).norm() / prediction.norm())})
         for learner in compared:
-            jacobians = torch.cat([label_sensitivities(learner.predict, part) for part in chunks(prompt)], dim=1)
+            jacobians = torch.cat([label_sensitivities(learner.predict, chunk) for chunk in chunks(prompt)], dim=1)
             for step, expected in enumerate(jacobians, start=1):
                 labels = {"learner": learner.name, "learner_step": step}
                 rows += [{**labels, **row} for row in _compare(jacobian, expected)]
         return Reading.of({"readout": "prediction", **row} for row in rows)
 
 
-def _compare(jacobian: Tensor, expected: Tensor) -> Iterator[dict[str, Any]]:
+def _compare(jacobian: Tensor, expected: Tensor) -> Iterator[dict[str, object]]:
     cosine = cosine_similarity(jacobian.flatten(1), expected.flatten(1), dim=1)
     yield {"metric": "cosine", "value": float(cosine.mean())}
     yield {"metric": "relative_distance", "value": relative_distance(jacobian, expected)}

@@ -1,4 +1,4 @@
-"""Does the order of the examples matter? Gradient descent does not look at it; real models do ([SHEN])."""
+"""Does the order of the examples matter? Gradient descent does not depend on it; real models do ([SHEN])."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,15 @@ from probes.subject import RegressionSubject
 
 @dataclass(frozen=True)
 class OrderSensitivity:
-    """The spread of predictions over permutations of the context, beside their spread over prompts.
+    """The spread of predictions over orders of the context, compared with their spread over prompts.
 
-    Each prompt is asked `permutations` times, in its own order and in random ones, the same for all prompts. Metrics:
-    `order_spread`, the root mean square over prompts of the standard deviation over orders; `prompt_spread`, the
-    standard deviation over prompts of the prediction in its own order, in the prediction's unit as the first;
-    `order_sensitivity`, their quotient: 0 for an algorithm on sets, and about 1 for a prediction that another order
-    changes as much as another prompt. It is missing (NaN) where all prompts are answered alike. (Shen et al.,
-    arXiv 2310.08540.) Raises ValueError for less than two orders.
+    The model predicts each prompt in `permutations` orders: its own, and random ones that are the same for all prompts.
+    Source: Shen et al., arXiv 2310.08540. Raises ValueError for less than two orders.
+
+    `order_spread`: the root mean square over prompts of the standard deviation over orders, in the prediction's unit.
+    `prompt_spread`: the standard deviation over prompts of the prediction in its own order, in the prediction's unit.
+    `order_sensitivity`: order_spread / prompt_spread; 0 for an algorithm on sets, about 1 where another order changes
+        the prediction as much as another prompt, NaN where all prompts have the same prediction.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
@@ -36,7 +37,7 @@ class OrderSensitivity:
             raise ValueError(f"permutations: {self.permutations} must be at least 2, or there is no spread")
 
     def applies(self, subject: RegressionSubject) -> str | None:
-        """Any model of regression prompts that predicts can be asked in another order."""
+        """Any model of regression prompts can predict from examples in another order."""
         return None
 
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
@@ -45,9 +46,9 @@ class OrderSensitivity:
         count = prompt.x.shape[1]
         orders = [torch.arange(count)]
         orders += [torch.randperm(count, generator=generator) for _ in range(self.permutations - 1)]
-        said = torch.stack([subject.predict(prompt.permute(order)) for order in orders]).double()
-        order_spread = float(said.var(dim=0).mean().sqrt())
-        prompt_spread = float(said[0].var(dim=0).mean().sqrt())
+        predictions = torch.stack([subject.predict(prompt.permute(order)) for order in orders]).double()
+        order_spread = float(predictions.var(dim=0).mean().sqrt())
+        prompt_spread = float(predictions[0].var(dim=0).mean().sqrt())
         values = {
             "order_spread": order_spread,
             "prompt_spread": prompt_spread,

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,13 +21,25 @@ from tasks.task import Task
 
 @dataclass(frozen=True)
 class OutOfDistribution:
-    """The losses of a model and of learners, tuned in distribution, on the same shifted prompts.
+    """The losses of a model f and of learners g, tuned in distribution, on the same shifted prompts.
 
-    For linear regression `condition` is input_scale, teacher_scale or query_scale (`condition_value` the factor; 1 is
-    in distribution), noisy_labels (how many labels are noise), or normal, exponential, laplace (the context's Frobenius
-    norm). For sine curves it is input_scale or amplitude_scale (factors of the range) or phase_shift (radians; 0 is in
-    distribution). Metrics: `loss`, `learner_loss` (the learner `zero` always predicts zero), `relative_distance`
-    (|f - g| / |g|) and `error_ratio` (|f - g| / |g - target|: 0 for g itself, 1 for the truth). A list may be empty.
+    `loss`: of the model, in the reader's unit.
+    `learner_loss`: of the learners, in the same unit; the learner `zero` always predicts zero.
+    `relative_distance`: |f - g| / |g|; 0 where the two are equal.
+    `error_ratio`: |f - g| / |g - target|; 0 where f is g, 1 where f is the target.
+
+    For linear regression a `condition` has these values:
+
+    input_scale, teacher_scale, query_scale: the factor; 1 is in distribution.
+    noisy_labels: how many labels are noise; 0 is in distribution.
+    normal, exponential, laplace: the Frobenius norm of the context's inputs, which have that law.
+
+    For sine curves:
+
+    input_scale, amplitude_scale: the factor of the range; 1 is in distribution.
+    phase_shift: in radians; 0 is in distribution.
+
+    A list of values may be empty.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import PairedReader
@@ -65,23 +76,23 @@ class OutOfDistribution:
         rows = []
         for condition, value, task in shifts:
             prompt = subject.prompts(self.prompts, generator, task)
-            described = {"condition": condition, "condition_value": value}
+            labels = {"condition": condition, "condition_value": value}
             guesses = {learner.name: learner.predict(prompt) for learner in learners}
             prediction = subject.predict(prompt)
-            found = [*loss_rows(prediction, prompt, guesses), *_distances(prediction, prompt, guesses)]
-            rows += [{**described, **row} for row in found]
+            compared = [*loss_rows(prediction, prompt, guesses), *_distances(prediction, prompt, guesses)]
+            rows += [{**labels, **row} for row in compared]
         return Reading.of(rows)
 
     def _sine(self, task: SineRegression) -> Iterator[tuple[str, float, Task]]:
-        factors = {
-            "input_scale": ("inputs", self.input_scales),
-            "amplitude_scale": ("amplitudes", self.amplitude_scales),
-        }
-        for condition, (field, times) in factors.items():
-            low, high = getattr(task, field)
-            yield from ((condition, by, replace(task, **{field: (low * by, high * by)})) for by in times)
+        low, high = task.inputs
+        for factor in self.input_scales:
+            yield "input_scale", factor, replace(task, inputs=(low * factor, high * factor))
+        low, high = task.amplitudes
+        for factor in self.amplitude_scales:
+            yield "amplitude_scale", factor, replace(task, amplitudes=(low * factor, high * factor))
         low, high = task.phases
-        yield from (("phase_shift", by, replace(task, phases=(low + by, high + by))) for by in self.phase_shifts)
+        for shift in self.phase_shifts:
+            yield "phase_shift", shift, replace(task, phases=(low + shift, high + shift))
 
     def _linear(self, task: LinearRegression) -> Iterator[tuple[str, float, Task]]:
         scales = {
@@ -98,10 +109,12 @@ class OutOfDistribution:
             yield from ((law, norm, RescaledInputs(task, law, norm)) for norm in self.norms)
 
 
-def _distances(f: Tensor, prompt: RegressionPrompt, guesses: Mapping[str, Tensor]) -> Iterator[dict[str, Any]]:
-    for name, steps in guesses.items():
-        for step, g in enumerate(steps, start=1):
-            described = {"learner": name, "learner_step": step}
-            yield {"metric": "relative_distance", **described, "value": relative_distance(f, g)}
-            # A rival that is nearly right has no error to share: then it is a large number, or not defined.
-            yield {"metric": "error_ratio", **described, "value": float((f - g).norm() / (g - prompt.target).norm())}
+def _distances(
+    f: Tensor, prompt: RegressionPrompt, steps_by_learner: Mapping[str, Tensor]
+) -> Iterator[dict[str, object]]:
+    for name, guesses in steps_by_learner.items():
+        for step, g in enumerate(guesses, start=1):
+            labels = {"learner": name, "learner_step": step}
+            yield {"metric": "relative_distance", **labels, "value": relative_distance(f, g)}
+            # Where the learner is nearly right, the ratio is a large number or not defined.
+            yield {"metric": "error_ratio", **labels, "value": float((f - g).norm() / (g - prompt.target).norm())}

@@ -1,8 +1,6 @@
 """Is one trained layer a step that can be repeated? Apply it again and again, as GD would ([VO] section 3)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -18,11 +16,14 @@ from tasks.readers.reader import Inputs, half_squared_error
 
 @dataclass(frozen=True)
 class Rollout:
-    """Repeat a one-layer model on its own output, beside gradient descent with the step size tuned for one step.
+    """Apply a one-layer model to its own output again and again, and take as many steps of gradient descent.
 
-    Only the y entries of the tokens are updated, each update times the damping and, as the paper does for deep models,
-    clipped to +-`clip` after every application, as the learner's residuals are: a rare prompt makes both diverge.
-    Metrics `loss` and `learner_loss` for every number of `applications`; and every `damping`.
+    Each application updates only the y entries of the tokens, by what the layer writes times the damping. They are then
+    clipped to +-`clip`, as the paper does for deep models. Gradient descent has the step size that is tuned for one
+    step, times the damping, and its residuals are clipped alike: without a clip both diverge on rare prompts.
+
+    `loss`: of the model after each number of `applications`, for each `damping`, in the reader's unit.
+    `learner_loss`: of gradient descent after as many steps, in the same unit.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression
@@ -52,29 +53,26 @@ class Rollout:
         """Measure."""
         tuning = subject.prompts(self.prompts, generator)
         learner = GradientDescent().fit(tuning)
-        prompt, rows = subject.prompts(self.prompts, generator), []
+        prompt = subject.prompts(self.prompts, generator)
+        rows: list[dict[str, object]] = []
         for damping in self.dampings:
-            rows += self._rows(damping, self._losses(subject, prompt, damping), {"metric": "loss"})
-            described = {"metric": "learner_loss", "learner": learner.name}
-            rows += self._rows(damping, self._descent(learner.step_sizes[0] * damping, prompt), described)
+            for count, loss in enumerate(self._losses(subject, prompt, damping), start=1):
+                rows.append({"metric": "loss", "damping": damping, "applications": count, "value": loss})
+            labels = {"metric": "learner_loss", "learner": learner.name, "damping": damping}
+            for count, loss in enumerate(self._descent(learner.step_sizes[0] * damping, prompt), start=1):
+                rows.append({**labels, "learner_step": count, "applications": count, "value": loss})
         return Reading.of(rows)
-
-    def _rows(self, damping: float, losses: list[float], described: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        for count, loss in enumerate(losses, start=1):
-            steps = {"learner_step": count} if "learner" in described else {}
-            place = {"damping": damping, "applications": count}
-            yield {**described, **steps, **place, "value": loss}
 
     def _losses(self, subject: RegressionSubject, prompt: RegressionPrompt, damping: float) -> list[float]:
         """The model's loss after each application."""
         path = fast.path(subject.with_weights(), subject.reader)
         totals = torch.zeros(self.applications, dtype=torch.float64)
-        for part in chunks(prompt):
-            inputs = subject.encode(part)
+        for chunk in chunks(prompt):
+            inputs = subject.encode(chunk)
             for index in range(self.applications):
-                inputs = self._applied(subject, path, inputs, part.x.shape[-1], damping)
+                inputs = self._applied(subject, path, inputs, chunk.x.shape[-1], damping)
                 prediction = subject.decode(inputs.values, inputs)
-                totals[index] += half_squared_error(prediction, part.target).item() * len(part.x)
+                totals[index] += half_squared_error(prediction, chunk.target).item() * len(chunk.x)
         return (totals / len(prompt.x)).tolist()
 
     def _descent(self, step_size: float, prompt: RegressionPrompt) -> list[float]:
@@ -89,5 +87,5 @@ class Rollout:
         with torch.no_grad():
             x, y = inputs.values[..., :d_in], inputs.values[..., d_in:]
             written = path.written(inputs) if path else subject.output(inputs)[..., d_in:] - y
-            moved = (y + damping * written).clamp(-self.clip, self.clip)
-        return Inputs(torch.cat([x, moved], dim=-1), inputs.queries)
+            updated = (y + damping * written).clamp(-self.clip, self.clip)
+        return Inputs(torch.cat([x, updated], dim=-1), inputs.queries)

@@ -53,6 +53,11 @@ class HalfAveraging:
 
     name: str = "half_averaging"
 
+    @property
+    def steps(self) -> int:
+        """1: there are no further steps."""
+        return 1
+
     def fit(self, prompt: RegressionPrompt) -> "HalfAveraging":
         """The same: nothing is free."""
         return replace(self)

@@ -190,3 +190,15 @@ def test_a_language_model_with_a_regression_task_is_one_line():
     model = TokenTransformer(LanguageConfig(d_model=8, kernel="softmax"), 5, 8)
     reading, (skipped,) = probe_subjects([PROBE], [subject(model)], ())
     assert reading.table.empty and "cannot read a prompt" in skipped.reason and "\n" not in skipped.reason
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1])
+def test_a_model_that_predicts_a_constant_is_one_line(constant):
+    model = Planted(lambda prompt: torch.full_like(prompt.target, constant))
+    reading, (skipped,) = probe_subjects([PROBE], [subject(model)], ())
+    assert reading.table.empty and "the same for every prompt" in skipped.reason and "\n" not in skipped.reason
+
+
+def test_a_model_of_small_predictions_is_no_constant(seeded):
+    step = last_step(GradientDescent(0.9 * unit(seeded)))
+    assert PROBE.applies(subject(Planted(lambda prompt: 1e-12 * step(prompt)))) is None
