@@ -46,6 +46,15 @@ class Source:
     control: str = "none"
 
 
+def controls_of(run: str, *names: str) -> dict[str, Source]:
+    """The rows of these controls of one run, by the controls' names.
+
+    >>> controls_of("isotropic", "untrained")
+    {'untrained': Source(run='isotropic', control='untrained')}
+    """
+    return {name: Source(run, name) for name in names}
+
+
 @dataclass(frozen=True)
 class Claim:
     """What is tested: on which rows, by which measures, and on which controls the rule must break or be met."""

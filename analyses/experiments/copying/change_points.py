@@ -1,6 +1,5 @@
 """When each seed learns to copy and when its loss falls: the curves around the fall, and their change points."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,25 +8,24 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.claim import interval
+from analyses.experiments.copying.measures import COPYING, LOSS, ORDER
 from analyses.plots.style import grid, inner_legend, legend, look_of
-from probes.training_time.series import Series
 
 _SERIES = {"copying": ("copying", look_of("model").colour, "o"), "loss": ("loss", look_of("gd").colour, "s")}
 
 
-def onset(evidence: Evidence, run: str, series: Sequence[Series], formed: pd.DataFrame) -> Plot:
+def onset(evidence: Evidence, run: str, formation: pd.DataFrame) -> Plot:
     """Each seed's copying and loss as shares of their way, around the fall, with their change points."""
     rows = evidence.rows[(evidence.rows["run"] == run) & (evidence.rows["control"] == "none")]
     shares = []
-    for each in series:
-        found = each.of(rows)
-        for seed, part in found.groupby("seed"):
-            start = part["value"].iloc[:3].median() if each.first is None else each.first
-            way = (part["value"] - start) / (part["value"].iloc[-3:].median() - start)
-            place = {"seed": seed, "step": part["step"].astype(float), "series": each.name}
-            shares.append(pd.DataFrame({**place, "share": way}))
+    for series in (COPYING, LOSS):
+        for seed, curve in series.of(rows).groupby("seed"):
+            start = curve["value"].iloc[:3].median() if series.first is None else series.first
+            share = (curve["value"] - start) / (curve["value"].iloc[-3:].median() - start)
+            columns = {"seed": seed, "step": curve["step"].astype(float), "series": series.name}
+            shares.append(pd.DataFrame({**columns, "share": share}))
     data = pd.concat(shares, ignore_index=True)
-    points = formed[(formed["metric"] == "change_point") & (formed["control"] == "none")]
+    points = formation[(formation["metric"] == "change_point") & (formation["control"] == "none")]
 
     def draw() -> Figure:
         seeds = sorted(data["seed"].unique())
@@ -35,15 +33,17 @@ def onset(evidence: Evidence, run: str, series: Sequence[Series], formed: pd.Dat
         for axes in panels[len(seeds) :]:
             axes.set_axis_off()
         for axes, seed in zip(panels, seeds, strict=False):
-            mine = points[(points["seed"] == seed) & points["value"].notna()]
+            of_seed = points[(points["seed"] == seed) & points["value"].notna()]
             for name, (label, colour, marker) in _SERIES.items():
-                part = data[(data["seed"] == seed) & (data["series"] == name)]
-                axes.plot(part["step"], part["share"], color=colour, linewidth=1, marker=".", markersize=3, label=label)
-                found = mine[mine["series"] == name]
+                curve = data[(data["seed"] == seed) & (data["series"] == name)]
+                axes.plot(
+                    curve["step"], curve["share"], color=colour, linewidth=1, marker=".", markersize=3, label=label
+                )
+                marked = of_seed[of_seed["series"] == name]
                 style: dict[str, Any] = {"color": colour, "marker": marker, "edgecolor": "black", "zorder": 3}
-                axes.scatter(found["value"], found["share"], s=22, linewidth=0.5, **style)
-            if len(mine):
-                axes.set_xlim(0.6 * mine["value"].min(), 1.3 * mine["value"].max())
+                axes.scatter(marked["value"], marked["share"], s=22, linewidth=0.5, **style)
+            if len(of_seed):
+                axes.set_xlim(0.6 * of_seed["value"].min(), 1.3 * of_seed["value"].max())
             axes.set(xscale="linear", ylim=(-0.2, 1.2), title=f"seed {seed}", xlabel="training step")
         panels[0].set_ylabel("share of the way")
         legend(figure, panels[0])
@@ -52,38 +52,40 @@ def onset(evidence: Evidence, run: str, series: Sequence[Series], formed: pd.Dat
     return Plot(
         "onset",
         "Every seed around the fall of its loss",
-        "Copying: contrast of the next token and all others, for tokens of x, from 0 to its end. Loss: its way from "
-        "predicting zero to its end. A dot is a checkpoint; the larger marks are the change points, at a tenth, half "
-        "and nine tenths. Both rise within a checkpoint or two of each other.",
-        "The loss's curve left of copying's, or a mark where the curve only passes by and comes back.",
+        "Copying is the contrast of the next token and all others, for tokens of x, from 0 to its final value. The "
+        "loss is drawn from predicting zero (0) to its final value (1). A dot is a checkpoint; the larger marks are "
+        "the change points, at a tenth, half and nine tenths. Both curves rise within a checkpoint or two of each "
+        "other.",
+        "The loss's curve left of copying's, or a mark where a curve crosses a level only for a while.",
         draw,
         data,
     )
 
 
-def change_points(formed: pd.DataFrame, order: tuple[str, str]) -> Plot:
-    """When copying and the loss have come a tenth, half and nine tenths of their way, and the ratio of both."""
+def order_of_change_points(formation: pd.DataFrame) -> Plot:
+    """When copying and the loss have gone a tenth, half and nine tenths of their way, and the ratio of the steps."""
     columns = ["control", "metric", "series", "before", "seed", "share", "value"]
-    data = formed[formed["metric"].isin(["change_point", "order"])][columns]
-    mine = data[data["control"] == "none"]
+    data = formation[formation["metric"].isin(["change_point", "order"])][columns]
+    trained = data[data["control"] == "none"]
 
     def draw() -> Figure:
         figure, (left, right) = grid(1, 2, 4.1, 3.0)
         for name, (label, colour, marker) in _SERIES.items():
             shift = 0.12 if name == "loss" else -0.12
-            part = mine[(mine["metric"] == "change_point") & (mine["series"] == name)]
-            for seed, points in part.groupby("seed"):
+            of_series = trained[(trained["metric"] == "change_point") & (trained["series"] == name)]
+            for seed, points in of_series.groupby("seed"):
                 height = np.full(len(points), float(str(seed)) + shift)
                 left.plot(points["value"], height, color=colour, marker=marker, markersize=4, linewidth=1, label=label)
         left.set(xlabel="training step: a tenth, half, nine tenths", ylabel="seed")
-        left.set_yticks(sorted(mine["seed"].unique()))
+        left.set_yticks(sorted(trained["seed"].unique()))
         inner_legend(left)
-        orders = mine[(mine["metric"] == "order") & (mine["series"] == order[0]) & (mine["before"] == order[1])]
-        for place, (_, part) in enumerate(orders.groupby("share")):
-            right.scatter(np.full(len(part), place), part["value"], s=18, color=look_of("model").colour, zorder=3)
-            mean, low, high = interval(part["value"].to_numpy(float))
+        orders = trained[trained["metric"] == "order"]
+        orders = orders[(orders["series"] == ORDER[0]) & (orders["before"] == ORDER[1])]
+        for x, (_, at_share) in enumerate(orders.groupby("share")):
+            right.scatter(np.full(len(at_share), x), at_share["value"], s=18, color=look_of("model").colour, zorder=3)
+            mean, low, high = interval(at_share["value"].to_numpy(float))
             right.errorbar(
-                place + 0.2, mean, [[mean - low], [high - mean]], color="0.2", marker="_", capsize=3, linewidth=1
+                x + 0.2, mean, [[mean - low], [high - mean]], color="0.2", marker="_", capsize=3, linewidth=1
             )
         right.axhline(0, color="0.2", linewidth=0.8)
         labels = [f"{share:g}" for share in sorted(orders["share"].unique())]
@@ -94,9 +96,9 @@ def change_points(formed: pd.DataFrame, order: tuple[str, str]) -> Plot:
     return Plot(
         "change-points",
         "What comes first",
-        "Left: each seed's change points. Right: the logarithm of their quotient, above 0 where copying comes first; a "
-        "point is a seed, the bar the mean with its 95 % interval over seeds. The rule looks at one half. Checkpoints "
-        "lie 0.07 apart on this axis: what is below that is interpolated.",
+        "Left: each seed's change points. Right: the logarithm of the loss's step divided by copying's, above 0 where "
+        "copying comes first. A point is a seed; the bar is the mean with its 95 % interval over seeds. The rule uses "
+        "one half. Checkpoints are 0.07 apart on this axis: smaller differences are interpolated.",
         "Points on both sides of 0 at one half.",
         draw,
         data,

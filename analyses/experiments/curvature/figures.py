@@ -12,11 +12,11 @@ from probes.arrays import find_array
 
 
 def gammas(evidence: Evidence, runs: Mapping[int, str], published: Mapping[int, float]) -> Plot:
-    """The first layer's gamma, from the residual stream and from the weights, beside tuned GD++'s and the paper's."""
+    """The first layer's gamma, from the residual stream and the weights, compared with tuned GD++'s and the paper's."""
     rows = evidence.last
     rows = rows[(rows["probe"] == "curvature") & (rows["metric"] == "gamma") & (rows["layer"] == 0)]
-    named = {run: count for count, run in runs.items()}
-    rows = rows[rows["control"].isin(["none", "constructed"])].assign(context=rows["run"].map(named))
+    contexts = {run: count for count, run in runs.items()}
+    rows = rows[rows["control"].isin(["none", "constructed"])].assign(context=rows["run"].map(contexts))
     data = rows[["control", "source", "context", "seed", "value"]].astype({"context": int})
 
     def draw() -> Figure:
@@ -26,8 +26,8 @@ def gammas(evidence: Evidence, runs: Mapping[int, str], published: Mapping[int, 
             ("none", "weights"): ("s", look_of("interpolated").colour, "trained, from the weights", 1.06),
         }
         for (control, source), (marker, colour, label, shift) in kinds.items():
-            part = data[(data["control"] == control) & (data["source"] == source)]
-            axes.scatter(part["context"] * shift, part["value"], s=16, marker=marker, color=colour, label=label)
+            points = data[(data["control"] == control) & (data["source"] == source)]
+            axes.scatter(points["context"] * shift, points["value"], s=16, marker=marker, color=colour, label=label)
         tuned = data[(data["control"] == "constructed") & (data["source"] == "weights")]
         mean = tuned.groupby("context")["value"].mean()
         axes.plot(mean.index, mean, color=look_of("gd_plus_plus").colour, linestyle="-.", label="GD++, tuned")
@@ -41,36 +41,41 @@ def gammas(evidence: Evidence, runs: Mapping[int, str], published: Mapping[int, 
     return Plot(
         "gammas",
         "The learned correction by context length",
-        "Every point is a seed, read off the residual stream (left of its N) and off the weights (right). They should "
-        "lie on the line of GD++ tuned for the loss, and on the paper's crosses.",
-        "Points off the line, or two points of a seed that differ: what the layer does to x would then not be one "
-        "multiple of S.",
+        "Every point is a seed; gamma is read off the residual stream (left of its N) and off the weights (right). The "
+        "points should lie on the line of GD++ tuned for the loss, and on the paper's crosses.",
+        "Points off the line, or two points of a seed that differ: the layer would then not change x by one multiple "
+        "of S.",
         draw,
         data,
     )
 
 
 def spectra(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
-    """Eigenvalues of S after the first layer against those before, one seed, beside l (1 - gamma l)^2."""
-    found = {count: _eigenvalues(evidence, run) for count, run in runs.items()}
+    """Eigenvalues of S after the first layer against those before, one seed, compared with l (1 - gamma l)^2."""
+    by_context = {count: _eigenvalues(evidence, run) for count, run in runs.items()}
     frames = [
         pd.DataFrame({"context": count, **{name: array.flatten() for name, array in arrays.items()}})
-        for count, arrays in found.items()
+        for count, arrays in by_context.items()
     ]
     data = pd.concat(frames, ignore_index=True)
 
     def draw() -> Figure:
         figure, panels = grid(1, len(runs), 2.9, 3.1)
         for axes, count in zip(panels, runs, strict=True):
-            part = data[data["context"] == count].sort_values("before")
+            spectrum = data[data["context"] == count].sort_values("before")
             axes.scatter(
-                part["before"], part["after"], s=4, alpha=0.4, color=look_of("model").colour, label="trained model"
+                spectrum["before"],
+                spectrum["after"],
+                s=4,
+                alpha=0.4,
+                color=look_of("model").colour,
+                label="trained model",
             )
             axes.plot(
-                part["before"], part["predicted"], color=look_of("gd_plus_plus").colour, linestyle="-.",
+                spectrum["before"], spectrum["predicted"], color=look_of("gd_plus_plus").colour, linestyle="-.",
                 label="l (1 - gamma l)^2, gamma as measured",
             )  # fmt: skip
-            top = float(part["before"].max()) if len(part) else 1.0
+            top = float(spectrum["before"].max()) if len(spectrum) else 1.0
             axes.plot(
                 [0, top],
                 [0, top],
@@ -78,7 +83,7 @@ def spectra(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
                 linestyle="--",
                 label="plain gradient descent: no change",
             )
-            high = float(part["after"].max()) if len(part) else 1.0
+            high = float(spectrum["after"].max()) if len(spectrum) else 1.0
             axes.set(title=f"N = {count}", xlabel="eigenvalue l of S before", ylim=(0, 1.4 * high), xlim=(0, None))
         panels[0].set_ylabel("after the first layer")
         legend(figure, panels[0], columns=3)
@@ -87,8 +92,8 @@ def spectra(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
     return Plot(
         "spectra",
         "What the first layer does to the spectrum of S",
-        "A point is an eigenvector of S = sum_i x_i x_i^T of a prompt, the first seed's: its eigenvalue before the "
-        "layer and v^T S v after it. Large eigenvalues shrink, small ones stay, along the curve of GD++.",
+        "Each point is an eigenvector v of S = sum_i x_i x_i^T of one prompt, in the first seed: its eigenvalue before "
+        "the layer, and v^T S v after it. Large eigenvalues shrink and small ones stay, along the curve of GD++.",
         "Points along the diagonal, where plain gradient descent leaves them, or scattered about the curve.",
         draw,
         data,
@@ -104,15 +109,15 @@ def conditions(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
         "condition_number_after": ("after the first layer", look_of("model").colour, "o"),
         "condition_number_predicted": ("as GD++ with that gamma leaves it", look_of("gd_plus_plus").colour, "x"),
     }
-    named = {run: count for count, run in runs.items()}
-    rows = rows[rows["metric"].isin(names)].assign(context=rows["run"].map(named))
+    contexts = {run: count for count, run in runs.items()}
+    rows = rows[rows["metric"].isin(names)].assign(context=rows["run"].map(contexts))
     data = rows[["metric", "context", "seed", "value"]].astype({"context": int})
 
     def draw() -> Figure:
         figure, (axes,) = grid(1, 1, 5.6, 3.4)
         for metric, (label, colour, marker) in names.items():
-            part = data[data["metric"] == metric]
-            axes.scatter(part["context"], part["value"], s=24, color=colour, marker=marker, label=label)
+            points = data[data["metric"] == metric]
+            axes.scatter(points["context"], points["value"], s=24, color=colour, marker=marker, label=label)
         axes.set(xscale="log", yscale="log", xlabel="context length N", ylabel="condition number of S, median")
         axes.set_xticks(list(runs), [str(count) for count in runs])
         axes.set_xticks([], minor=True)
@@ -122,8 +127,8 @@ def conditions(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
     return Plot(
         "conditions",
         "Condition numbers",
-        "The median over prompts of the largest eigenvalue of S by its smallest; every point is a seed. The first "
-        "layer makes it smaller at every context length, by as much as GD++ does.",
+        "The median over prompts of the largest eigenvalue of S divided by the smallest; every point is a seed. The "
+        "first layer reduces it at every context length, by as much as GD++ does.",
         "Points after the layer as high as before it.",
         draw,
         data,
@@ -131,7 +136,7 @@ def conditions(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
 
 
 def _eigenvalues(evidence: Evidence, run: str) -> dict[str, np.ndarray]:
-    """Before, after and predicted, of the first layer, (prompt d_in), of the run's first seed; empty without any."""
+    """Eigenvalues before, after and predicted, (prompt d_in), of the first layer and seed; empty without arrays."""
     names = {name: f"eigenvalues_{name}" for name in ("before", "after", "predicted")}
     key = find_array(evidence.arrays, names["before"], run=run)
     if key is None:

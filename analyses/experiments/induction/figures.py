@@ -1,4 +1,4 @@
-"""Scores of heads and losses over training, side by side: what rises before what."""
+"""The scores of the best heads over training, and the in-context score below them."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,11 @@ from analyses.plots.style import grid, legend
 
 
 def formation(evidence: Evidence, runs: Mapping[str, str], scores: Mapping[str, str]) -> Plot:
-    """The best head's scores, and the in-context score on the prompts named for each run: every seed a line."""
+    """The best head's scores, and the in-context score on the prompts that `runs` names for each run."""
     rows = evidence.rows[(evidence.rows["probe"] == "induction_scores") & (evidence.rows["control"] == "none")]
     rows = rows[rows["run"].isin(list(runs))]
     heads = rows[rows["metric"].isin(list(scores)) & rows["head"].notna()]
-    # Which head it is differs from seed to seed: the best of each checkpoint stands for the model.
+    # Which head it is differs between seeds, so the best head of each checkpoint stands for the model.
     best = heads.groupby(["run", "seed", "step", "metric"], as_index=False)["value"].max()
     context = rows[(rows["metric"] == "in_context_score") & (rows["prompts"] == rows["run"].map(runs))]
     data = pd.concat([best, context[["run", "seed", "step", "metric", "value"]]], ignore_index=True)
@@ -25,10 +25,10 @@ def formation(evidence: Evidence, runs: Mapping[str, str], scores: Mapping[str, 
         for column, run in enumerate(runs):
             top, bottom = panels[column], panels[len(runs) + column]
             for metric, label in scores.items():
-                part = data[(data["run"] == run) & (data["metric"] == metric)]
-                seed_lines(top, part, metric, label=label)
-            part = data[(data["run"] == run) & (data["metric"] == "in_context_score")]
-            seed_lines(bottom, part, "model")
+                scores_of_run = data[(data["run"] == run) & (data["metric"] == metric)]
+                seed_lines(top, scores_of_run, metric, label=label)
+            in_context = data[(data["run"] == run) & (data["metric"] == "in_context_score")]
+            seed_lines(bottom, in_context, "model")
             bottom.set_title("on repeated tokens" if runs[run] == "repeated" else "on its own task", fontsize=8)
             top.set(title=run, ylim=(-0.02, 1.02))
             for axes in (top, bottom):
@@ -42,11 +42,11 @@ def formation(evidence: Evidence, runs: Mapping[str, str], scores: Mapping[str, 
     return Plot(
         "formation",
         "What forms when",
-        "Every line is a seed; above, the best head's scores (1 is perfect), below, late minus early loss: of the last "
-        "and the first repeat, or of the last and the first quarter of a task's scored tokens. A first repeat that a "
-        "model was never trained on may cost more than guessing. The in-context score drops as prefix matching rises; "
-        "compare the previous-token score.",
-        "An in-context score that drops where no head matches prefixes, or long before or after.",
+        "Every line is a seed. Above, the best head's scores (1 is perfect). Below, the in-context score: the late "
+        "minus the early loss, of the last and the first repeat, or of the last and the first quarter of a task's "
+        "scored tokens. A model that was never trained on the first repeat may predict it worse than by guessing. The "
+        "in-context score drops as prefix matching rises; compare the previous-token score.",
+        "An in-context score that drops where no head matches prefixes, or long before or after prefix matching rises.",
         draw,
         data,
     )

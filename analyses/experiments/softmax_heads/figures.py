@@ -1,4 +1,4 @@
-"""The weights that the heads add up to, and what they leave of the constant that softmax adds."""
+"""The sum of the heads' weights, and how far the heads cancel the constant that softmax adds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -36,8 +36,8 @@ def sums(evidence: Evidence, runs: Sequence[str]) -> Plot:
         for axes in panels:
             axes.set_axis_off()
         for line, (run, (seed, images)) in enumerate(sums_by_run.items()):
-            for place, (which, image) in enumerate(images.items()):
-                axes = panels[line * wide + (place if which != "sum" else wide - 1)]
+            for column, (which, image) in enumerate(images.items()):
+                axes = panels[line * wide + (column if which != "sum" else wide - 1)]
                 axes.set_axis_on()
                 heatmap(axes, image, np.ones_like(image, dtype=bool), float(np.abs(image).max()))
                 axes.set_title(f"{run}, seed {seed}: {which}", fontsize=8)
@@ -55,22 +55,22 @@ def sums(evidence: Evidence, runs: Sequence[str]) -> Plot:
 
 
 def offsets(evidence: Evidence, runs: Mapping[str, str]) -> Plot:
-    """How far the heads cancel softmax's constant term, and how near their sum is to a diagonal, beside controls."""
+    """How far the heads cancel softmax's constant term, and how near their sum is to a diagonal; with controls."""
     last = evidence.last
-    chosen = last[(last["probe"] == "head_sum") & last["run"].isin(list(runs))]
+    rows = last[(last["probe"] == "head_sum") & last["run"].isin(list(runs))]
     metrics = {"off_diagonal_mass": "norm off the diagonal\n/ norm on it", "offset": "|sum of eta_h| / sum of |eta_h|"}
-    data = chosen[chosen["metric"].isin(list(metrics))][["run", "control", "metric", "seed", "value"]]
+    data = rows[rows["metric"].isin(list(metrics))][["run", "control", "metric", "seed", "value"]]
 
     def draw() -> Figure:
         figure, panels = grid(1, 2, 4.0, 3.0)
         for axes, (metric, label) in zip(panels, metrics.items(), strict=True):
-            for place, run in enumerate(runs):
-                part = data[(data["run"] == run) & (data["metric"] == metric)]
+            for position, run in enumerate(runs):
+                of_run = data[(data["run"] == run) & (data["metric"] == metric)]
                 for control, shift in (("none", -0.15), ("untrained", 0.0), ("constructed_softmax", 0.15)):
-                    values = part[part["control"] == control]["value"]
-                    who = "model" if control == "none" else control
-                    x = np.full(len(values), place + shift)
-                    axes.scatter(x, values, s=20, color=look_of(who).colour, label=look_of(who).label)
+                    values = of_run[of_run["control"] == control]["value"]
+                    look = look_of("model" if control == "none" else control)
+                    x = np.full(len(values), position + shift)
+                    axes.scatter(x, values, s=20, color=look.colour, label=look.label)
             axes.set(ylabel=label, xlim=(-0.5, len(runs) - 0.5))
             axes.set_xticks(range(len(runs)), list(runs.values()))
             axes.grid(visible=False, axis="x")
@@ -84,9 +84,9 @@ def offsets(evidence: Evidence, runs: Mapping[str, str]) -> Plot:
     return Plot(
         "head-offsets",
         "The sum's shape, and the constant that softmax adds",
-        "A point is a seed. Left: how far the sum of eta_h A_h is from a diagonal. Right: every softmax head adds the "
-        "labels' mean; the part of it that the heads do not cancel is all for one head, and nothing for two opposite "
-        "ones.",
+        "A point is a seed. Left: how far the sum of eta_h A_h is from a diagonal. Right: every softmax head adds a "
+        "multiple of the labels' mean. Shown is the share of it that the heads do not cancel: 1 for a single head, 0 "
+        "for two opposite ones.",
         "Trained heads at the level of untrained ones.",
         draw,
         data,

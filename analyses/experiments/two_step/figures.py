@@ -1,14 +1,49 @@
-"""A model between rivals: how near it is to each of them over training, and which of them its loss meets."""
+"""Figures of `two-step`: how near the model is to gradient descent and to GD++ over training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
-from analyses.plots.regression import HALF
+from analyses.claims.claim import Verdict
+from analyses.experiments.two_step.claims import MODEL, RIVAL
+from analyses.plots import regression
 from analyses.plots.seed_lines import DOTS, reference_line, seed_lines, step_axis
+from analyses.plots.shifts import shifts
 from analyses.plots.style import grid, legend, look_of
+from analyses.plots.weights import weights
+
+
+def plots(evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
+    """The figures in the order of the report."""
+    yield regression.scores(verdicts)
+    yield replace(
+        regression.learning_curves(evidence),
+        look="The held-out loss of every seed falls through the line of two tuned steps of gradient descent to "
+        "that of GD++. One layer stops at one step of gradient descent, which is all that it can do.",
+        against="Losses of two layers that stop at gradient descent's line, fall below GD++'s, or still fall at "
+        "the end.",
+    )
+    yield training(
+        evidence,
+        MODEL,
+        ("gd", RIVAL),
+        "Every line is a seed. The cosine to gradient descent rises, then falls back, while the cosine to GD++ goes to "
+        "1 and the distance to GD++ to 0; the loss passes gradient descent's. The average of trained and constructed "
+        "weights is not defined before the loss drops; after that it does as well as either.",
+        "A cosine to gradient descent that stays at its peak. Or a distance to GD++ that ends near the distance to "
+        "gradient descent: the model would then be as near to one algorithm as to the other.",
+    )
+    yield shifts(evidence, MODEL, ("gd", RIVAL), "GD++")
+    yield replace(
+        weights(evidence, (MODEL,)),
+        look="A = W_Q W_K^T and V = W_V W_O of the layer after rescaling, compared with tuned GD++'s; channels 0 to 9 "
+        "are x, 10 is y. V's x diagonal is -gamma, the curvature correction. It is faint compared with V's last entry; "
+        "plain gradient descent has zeros there.",
+        against="An empty x diagonal of V, or entries off the diagonal that are as large.",
+    )
 
 
 def training(evidence: Evidence, run: str, learners: Sequence[str], look: str, against: str) -> Plot:
@@ -25,8 +60,8 @@ def training(evidence: Evidence, run: str, learners: Sequence[str], look: str, a
         figure, (left, middle, right) = grid(1, 3, 3.3, 3.2)
         for axes, metric in ((left, "sensitivity_cosine"), (middle, "relative_distance")):
             for learner in learners:
-                part = data[(data["metric"] == metric) & (data["learner"] == learner)]
-                seed_lines(axes, part, learner, label=f"to {look_of(learner).label}", **DOTS)
+                nearness = data[(data["metric"] == metric) & (data["learner"] == learner)]
+                seed_lines(axes, nearness, learner, label=f"to {look_of(learner).label}", **DOTS)
         left.set(ylabel="sensitivity cosine", ylim=(-0.1, 1.02))
         # Early on the model predicts next to nothing: |f - g| / |g| is then 1.
         middle.set(ylabel="|f - g| / |g|", ylim=(0, 1.1))
@@ -35,7 +70,7 @@ def training(evidence: Evidence, run: str, learners: Sequence[str], look: str, a
         for learner in learners:
             value = data[(data["metric"] == "learner_loss") & (data["learner"] == learner)]["value"].mean()
             reference_line(right, value, learner)
-        right.set(ylabel=f"loss ({HALF})", ylim=(0, 0.5))
+        right.set(ylabel=f"loss ({regression.HALF})", ylim=(0, 0.5))
         for axes in (left, middle, right):
             step_axis(axes)
         legend(figure, left, right, columns=3)
@@ -45,6 +80,6 @@ def training(evidence: Evidence, run: str, learners: Sequence[str], look: str, a
 
 
 def last_step(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without the rows of a learner's earlier steps."""
+    """The rows without those of a learner's earlier steps."""
     final = rows.groupby("learner")["learner_step"].transform("max")
     return rows[rows["learner_step"].isna() | (rows["learner_step"] == final)]

@@ -1,4 +1,4 @@
-"""Whether a number over training first rises and then falls: where its peak lies, and by how much."""
+"""By how much a metric rises to its peak in training, and falls from it again."""
 
 import pandas as pd
 
@@ -8,25 +8,32 @@ from probes.reading import Reading
 
 
 def rise_and_fall_rows(evidence: Evidence, metric: str, learner: str) -> pd.DataFrame:
-    """Rows of probe `turns` for every run and seed: of a metric of `gd_alignment` beside one learner's last step.
+    """Rows of probe `turns`, for every run and seed: how a metric of `gd_alignment` to one learner rises and falls.
 
-    `rise` is the peak over all checkpoints minus the first one's value, `fall` the peak minus the last one's.
+    `rise` is the peak over all checkpoints minus the first one's value, `fall` the peak minus the last one's; both for
+    the learner's last step.
 
     >>> values = [0.1, 0.9, 0.7]
     >>> [round(number, 9) for number in rise_and_fall(values)]
     [0.8, 0.2]
     """
     rows = evidence.rows
-    chosen = (rows["probe"] == "gd_alignment") & (rows["control"] == "none") & rows["layer"].isna()
-    rows = rows[chosen & (rows["metric"] == metric) & (rows["learner"] == learner)]
-    found = []
-    for (run, seed), part in rows.groupby(["run", "seed"]):
-        part = part[part["learner_step"] == part["learner_step"].max()].sort_values("step")
-        place = {"run": run, "seed": seed, "step": int(part["step"].iloc[-1]), "control": "none"}
-        numbers = dict(zip(("rise", "fall"), rise_and_fall(part["value"].tolist()), strict=True))
-        described = {"probe": "turns", "learner": learner}
-        found += [{**place, **described, "metric": name, "value": value} for name, value in numbers.items()]
-    return Reading.of(found).table
+    rows = rows[(rows["probe"] == "gd_alignment") & (rows["control"] == "none") & rows["layer"].isna()]
+    rows = rows[(rows["metric"] == metric) & (rows["learner"] == learner)]
+    turns = []
+    for (run, seed), of_seed in rows.groupby(["run", "seed"]):
+        last_step = of_seed[of_seed["learner_step"] == of_seed["learner_step"].max()].sort_values("step")
+        row = {
+            "run": run,
+            "seed": seed,
+            "step": int(last_step["step"].iloc[-1]),
+            "control": "none",
+            "probe": "turns",
+            "learner": learner,
+        }
+        numbers = dict(zip(("rise", "fall"), rise_and_fall(last_step["value"].tolist()), strict=True))
+        turns += [{**row, "metric": name, "value": value} for name, value in numbers.items()]
+    return Reading.of(turns).table
 
 
 def rise_and_fall(values: list[float]) -> tuple[float, float]:

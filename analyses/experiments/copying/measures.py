@@ -1,0 +1,52 @@
+"""When copying forms and when the loss falls, and how much more an input's token reacts to the next token."""
+
+from functools import partial
+
+import pandas as pd
+
+from analyses.claims.analysis import Evidence
+from analyses.claims.tables import Number, single_value
+from probes.reading import Reading
+from probes.training_time.formation import Formation
+from probes.training_time.series import Series
+
+# Predicting zero is 0 and tuned gradient descent is 1. Training starts below 0: the initial weights already write into
+# the channel that the prediction is read from.
+_GAP = ({"metric": "learner_loss", "learner": "zero"}, {"metric": "learner_loss", "learner": "gd"})
+LOSS = Series("loss", {"probe": "gd_alignment", "metric": "loss", "learner": None}, scale=_GAP, first=0.0)
+_EVEN = {"probe": "copying_sensitivity", "parity": "even"}
+COPYING = Series("copying", {**_EVEN, "metric": "contrast"}, first=0.0, rising=True)
+# The size of the copy may go on growing, or shrink again, after the loss has fallen.
+SIZE = Series("copying", {**_EVEN, "metric": "next"})
+# The same contrast for the previous token, which holds another example's label: a gradient step does not need it.
+WRONG = Series("copying", {**_EVEN, "metric": "previous_contrast"}, first=0.0, rising=True)
+ORDER = ("copying", "loss")
+
+
+def formation_rows(evidence: Evidence) -> pd.DataFrame:
+    """Rows of `formation`: change points of copying and of the loss, and their order.
+
+    For trained and untrained models. As controls `wrong_neighbour` and `copied_size` the trained models again, with
+    another series in the place of copying.
+    """
+    rows = evidence.rows
+    rows = rows[rows["control"].isin(["none", "untrained"])]
+    measured = Formation((COPYING, LOSS), (ORDER,))(Reading(rows))
+    trained = Reading(rows[rows["control"] == "none"])
+    replacements = {"wrong_neighbour": WRONG, "copied_size": SIZE}
+    controls = [
+        Formation((series, LOSS), (ORDER,))(trained).stamped(control=name).table
+        for name, series in replacements.items()
+    ]
+    return pd.concat([measured.table, *controls], ignore_index=True)
+
+
+def order(share: float = 0.5) -> Number:
+    """`formation`'s order of copying and loss, at this share of the way of both."""
+    return partial(single_value, probe="formation", metric="order", series=ORDER[0], before=ORDER[1], share=share)
+
+
+def other_by_next(rows: pd.DataFrame) -> float:
+    """How much tokens of x react to all other tokens, as a share of how much they react to the next one."""
+    value = partial(single_value, rows, probe="copying_sensitivity", parity="even")
+    return value(metric="other") / value(metric="next")

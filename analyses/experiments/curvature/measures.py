@@ -1,0 +1,63 @@
+"""Numbers of the curvature correction over all context lengths."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analyses.claims.analysis import Evidence
+from analyses.claims.tables import Number, single_value
+from probes.reading import Reading
+
+# The learned gamma of the paper's models of two tied layers, by context length ([VO] appendix A.10).
+PUBLISHED = {10: 0.179, 25: 0.099, 50: 0.056, 100: 0.029}
+RUNS = {count: f"context-{count}" for count in PUBLISHED}
+# Numbers that are about all context lengths stand in the rows of the first one.
+WHOLE = RUNS[10]
+
+
+def curvature_rows(evidence: Evidence) -> pd.DataFrame:
+    """Rows of probe `curvatures`: for every seed, model and control, numbers over all context lengths."""
+    rows = evidence.last
+    rows = rows[(rows["probe"] == "curvature") & (rows["layer"] == 0)]
+    tuned = {
+        (seed, run): _gamma(constructed, "weights")
+        for (seed, run), constructed in rows[rows["control"] == "constructed"].groupby(["seed", "run"])
+    }
+    curvatures: list[dict[str, Any]] = []
+    for (seed, control), of_model in rows.groupby(["seed", "control"]):
+        numbers = _numbers(of_model, {count: tuned.get((seed, run), math.nan) for count, run in RUNS.items()})
+        model = {"run": WHOLE, "seed": seed, "control": control, "probe": "curvatures"}
+        curvatures += [{**model, "metric": metric, "value": value} for metric, value in numbers.items()]
+    return Reading.of(curvatures).table
+
+
+def over_all(metric: str) -> Number:
+    """A number of `curvature_rows`."""
+    return lambda rows: single_value(rows, probe="curvatures", metric=metric)
+
+
+def _gamma(rows: pd.DataFrame, source: str) -> float:
+    return single_value(rows, metric="gamma", source=source)
+
+
+def _numbers(rows: pd.DataFrame, tuned: dict[int, float]) -> dict[str, float]:
+    by_context = [rows[rows["run"] == run] for run in RUNS.values()]
+    # Columns: context lengths.
+    gammas = np.array([[_gamma(at_length, source) for at_length in by_context] for source in ("residual", "weights")])
+    residual = {
+        metric: np.array([single_value(at_length, metric=metric, source="residual") for at_length in by_context])
+        for metric in ("r_squared", "spectrum_distance", "condition_number_before", "condition_number_after")
+    }
+    # A gamma that is not positive corrects nothing and has no ratio to the next one. Its ratio is NaN, and so is the
+    # maximum.
+    ratios = gammas[:, 1:] / np.where(gammas > 0, gammas, math.nan)[:, :-1]
+    return {
+        "falls": float(np.max(ratios)),
+        "off_published": float(np.max(np.abs(gammas / list(PUBLISHED.values()) - 1))),
+        "off_tuned": float(np.max(np.abs(gammas / list(tuned.values()) - 1))),
+        "r_squared": float(np.min(residual["r_squared"])),
+        "condition": float(np.max(residual["condition_number_after"] / residual["condition_number_before"])),
+        "spectrum": float(np.max(residual["spectrum_distance"])),
+    }
