@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from mesa.config.schema import RunConfig
+    from tasks.prompt import RegressionPrompt
     from tasks.readers.reader import Reader
     from tasks.task import Task, TokenTask
 
@@ -53,7 +54,7 @@ def reader(config: "RunConfig") -> "Reader":
     return make(**({"d_out": config.task["d_out"]} if "d_out" in config.task else {}))
 
 
-def d_token(task: "Task", reader: "Reader") -> int:
+def d_token(task: "Task", reader: "Reader[RegressionPrompt]") -> int:
     """The width of the tokens that a reader makes of a task's prompts."""
     from mesa.rng import generator
 

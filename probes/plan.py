@@ -39,7 +39,7 @@ def probe_of(name: str, prompts: int | None = None) -> Probe:
     Its parameters are the defaults, except for the number of `prompts` where it has one.
     """
     make = cast("Callable[..., Probe]", PROBES[name].load())
-    has_prompts = any(field.name == "prompts" for field in fields(cast("Any", make)))
+    has_prompts = any(field.name == "prompts" for field in fields(cast("type[DataclassInstance]", make)))
     return make(**({} if prompts is None or not has_prompts else {"prompts": prompts}))
 
 

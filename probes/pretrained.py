@@ -13,6 +13,7 @@ from mesa.rng import generator
 from probes.subject import LanguageSubject
 from tasks.readers.next_token import NextTokenReader
 from tasks.sequences.repeated_tokens import RepeatedTokens
+from tasks.task import TokenTask
 
 
 def load_pretrained(
@@ -64,7 +65,9 @@ def load_pretrained(
     return bridge
 
 
-def pretrained_subject(path: Path | str, task: Any = None, *, device: torch.device | str = "cpu") -> LanguageSubject:
+def pretrained_subject(
+    path: Path | str, task: TokenTask | None = None, *, device: torch.device | str = "cpu"
+) -> LanguageSubject:
     """The model of a Hugging Face directory on a task of symbols, by default repeated random tokens.
 
     These are drawn from its whole vocabulary after its first token of a sequence, and fit in its context. Raises

@@ -44,14 +44,14 @@ class View(Generic[PromptT]):
 
 
 @dataclass(frozen=True, eq=False)
-class _Subject(Generic[ModelT, TaskT]):
+class _Subject(Generic[ModelT, TaskT, PromptT]):
     """What both kinds of subjects share; `run`, `seed`, `step` and `control` say in tables where a subject comes from.
 
     `prompt_dtype` and `prompt_device` are for models without parameters to read them from, such as predictors.
     """
 
     model: ModelT
-    reader: Reader
+    reader: Reader[PromptT]
     task: TaskT
     run: str = ""
     seed: int = 0
@@ -114,7 +114,7 @@ class _Subject(Generic[ModelT, TaskT]):
 
 
 @dataclass(frozen=True, eq=False)
-class RegressionSubject(_Subject["nn.Module | RegressionPredictor", Task]):
+class RegressionSubject(_Subject["nn.Module | RegressionPredictor", Task, RegressionPrompt]):
     """A model of regression prompts with its reader and task.
 
     `model` is an InContextTransformer; or any module, with TransformerLens hooks or without, that takes tokens
@@ -200,7 +200,7 @@ class RegressionSubject(_Subject["nn.Module | RegressionPredictor", Task]):
 
 
 @dataclass(frozen=True, eq=False)
-class LanguageSubject(_Subject["nn.Module | TokenPredictor", TokenTask]):
+class LanguageSubject(_Subject["nn.Module | TokenPredictor", TokenTask, TokenPrompt]):
     """A language model of token sequences with its reader and task.
 
     `model` is a HookedTransformer, a TransformerBridge or any other module that takes ids (batch pos) and returns

@@ -25,7 +25,7 @@ class TrainedModel:
     """
 
     model: nn.Module
-    reader: Reader
+    reader: Reader[RegressionPrompt]
     name: str = "meta_learned"
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -119,7 +118,7 @@ class _Measured:
         """Every layer's, read by a later layer or not."""
         return np.array([fit.slope for fit in self.curves])
 
-    def rows(self, identified: list[bool]) -> Iterator[dict[str, Any]]:
+    def rows(self, identified: list[bool]) -> Iterator[dict[str, object]]:
         """The regressions of every layer; those of x only where a later layer reads it."""
         for layer, known in enumerate(identified):
             where = {"source": "residual", "layer": layer}
@@ -132,7 +131,7 @@ class _Measured:
             step_values = {"step_size": step.slope, "step_r_squared": step.r_squared, "step_cosine": step.cosine}
             yield from ({"metric": metric, **where, "value": value} for metric, value in step_values.items())
 
-    def spectra(self, gamma: np.ndarray) -> Iterator[dict[str, Any]]:
+    def spectra(self, gamma: np.ndarray) -> Iterator[dict[str, object]]:
         """Condition numbers, medians over prompts, and how far the spectrum is from the predicted one."""
         predicted = self.predicted(gamma)
         for layer in range(len(gamma)):
@@ -207,7 +206,7 @@ def _condition(values: np.ndarray) -> float:
 
 def _from_weights(
     subject: RegressionSubject, prompt: RegressionPrompt, identified: list[bool]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     """gamma and step size off the products; nothing for a model that is more than linear attention."""
     if why_not_attention_only(subject) is not None:
         return

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -163,7 +162,7 @@ def _r_squared(guess: Tensor, goal: Tensor, mean: Tensor) -> float:
     return 1.0 - float((guess - goal).square().sum() / (goal - mean).square().sum())
 
 
-def _rows(kinds: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+def _rows(kinds: dict[str, np.ndarray]) -> Iterator[dict[str, object]]:
     for metric, values in kinds.items():
         for (stage, step), value in np.ndenumerate(values):
             yield {"metric": metric, "layer": stage - 1, "learner_step": step + 1, "value": float(value)}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -42,7 +41,7 @@ class TokenDecoder:
         """What a change of the residual stream changes of x and y."""
         return self._split(written if self.map is None else written @ self.map[0])
 
-    def worth(self, subject: RegressionSubject, prompt: RegressionPrompt) -> Iterator[dict[str, Any]]:
+    def worth(self, subject: RegressionSubject, prompt: RegressionPrompt) -> Iterator[dict[str, object]]:
         """The map's R^2 on other prompts, a row for x and one for y; none where there is no map."""
         if self.map is None:
             return

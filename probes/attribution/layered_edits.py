@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -115,7 +114,7 @@ class LayeredEdits:
 
     def _through(self, inputs: Inputs) -> tuple[list[Tensor], Tensor, list[Tensor], list[QKVInputs]]:
         """Every layer's z, the last residual stream where it is read, and every layer's input and q, k, v."""
-        values: Any = inputs if isinstance(self.model, InContextTransformer) else inputs.values
+        values = inputs if isinstance(self.model, InContextTransformer) else inputs.values
         resid, zs, resids, qkvs = self.model(values, stop_at_layer=0), [], [], []
         for layer in self.layers:
             resids.append(resid)
@@ -196,7 +195,7 @@ class LayeredEdits:
 
 def layered(case: Case) -> bool:
     """Whether a subject is made of plain layers and read by a reader that looks only at the last positions."""
-    model: Any = case.subject.model
+    model = case.subject.model
     reader = case.subject.reader
     if not isinstance(model, HookedTransformer) or type(reader) not in (
         PairedReader,

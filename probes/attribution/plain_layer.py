@@ -1,13 +1,11 @@
 """A layer of a HookedTransformer as plain matrix products: softmax or linear attention, its norms and its MLP."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 from transformer_lens import HookedTransformer
-from transformer_lens.components import Attention
+from transformer_lens.components import Attention, TransformerBlock
 
 from mesa.models.attention import KernelAttention
 
@@ -21,7 +19,7 @@ QKV = tuple[
 
 def plain(model: HookedTransformer) -> bool:
     """Whether `PlainLayer` knows all that the model's layers do: no rotary positions, shared keys, caps or clipping."""
-    cfg: Any = model.cfg
+    cfg = model.cfg
     config = getattr(model, "config", None)
     return (
         all(type(block.attn) in (Attention, KernelAttention) for block in model.blocks)
@@ -40,7 +38,7 @@ class PlainLayer:
     `mask` (1 pos) is 0 at the last positions, which are never keys.
     """
 
-    def __init__(self, block: Any, pos: int, mask: Tensor | None) -> None:
+    def __init__(self, block: TransformerBlock, pos: int, mask: Tensor | None) -> None:
         attn = block.attn
         self.block, self.heads, self.scale = block, attn.W_Q.shape[0], attn.attn_scale
         self.W_O, self.b_O = attn.W_O.detach(), attn.b_O.detach()

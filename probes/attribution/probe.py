@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from probes.subject import Subject
 from tasks.readers.reader import Inputs
 
 ABLATIONS = ("zero", "mean", "resampled")
-Row = dict[str, Any]
+Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def _each(runs: HeadRuns) -> Tensor:
     return torch.eye(count, dtype=torch.bool, device=runs.means[0].device).unflatten(1, (runs.layers, runs.heads))
 
 
-def _by_head(metric: str, values: np.ndarray, **columns: Any) -> Iterator[Row]:
+def _by_head(metric: str, values: np.ndarray, **columns: str | float) -> Iterator[Row]:
     for (layer, head), value in np.ndenumerate(values):
         yield {"metric": metric, "layer": layer, "head": head, **columns, "value": float(value)}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,6 +9,7 @@ from torch import Tensor
 from transformer_lens import FactoredMatrix
 from transformer_lens.utilities import composition_scores
 
+from probes.hooks import HookedModel
 from probes.language.heads import first_norm, fold_norm, positivity, token_heads, weights
 from probes.reading import Reading
 from probes.subject import LanguageSubject
@@ -58,7 +58,7 @@ class Composition:
 
     def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure; nothing is random."""
-        model: Any = subject.model
+        model = subject.with_hooks()
         with torch.no_grad():
             arrays = _scores(model)
             arrays["qk_trace"] = _traces(model, subject.task.d_vocab)
@@ -66,7 +66,7 @@ class Composition:
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
 
 
-def _rows(arrays: dict[str, Pairs]) -> Iterator[dict[str, Any]]:
+def _rows(arrays: dict[str, Pairs]) -> Iterator[dict[str, object]]:
     for name, scores in arrays.items():
         to_input = name if name in INPUTS else "k"
         metric = "composition" if name in INPUTS else name
@@ -76,7 +76,7 @@ def _rows(arrays: dict[str, Pairs]) -> Iterator[dict[str, Any]]:
                 yield {"metric": metric, **place, "value": float(scores[layer, head, to_layer, to_head])}
 
 
-def _scores(model: Any) -> dict[str, Pairs]:
+def _scores(model: HookedModel) -> dict[str, Pairs]:
     """The compositions to every input, in the model's own precision; NaN where the later layer is not later."""
     W_Q, W_K, W_V = (_folded(model, name) for name in ("W_Q", "W_K", "W_V"))
     W_O = torch.stack([weights(model, "W_O", layer) for layer in range(model.cfg.n_layers)]).to(model.W_O.dtype)
@@ -85,7 +85,7 @@ def _scores(model: Any) -> dict[str, Pairs]:
     return {name: part.where(_later(part), torch.full_like(part, torch.nan)) for name, part in scores.items()}
 
 
-def _folded(model: Any, name: str) -> Float[Tensor, "layer head d_model d_head"]:
+def _folded(model: HookedModel, name: str) -> Float[Tensor, "layer head d_model d_head"]:
     """A weight of every layer as it reads the residual stream: the gains of the norm before it are multiplied in."""
     layers = range(model.cfg.n_layers)
     folded = [fold_norm(model, first_norm(model, layer), weights(model, name, layer)) for layer in layers]
@@ -97,7 +97,7 @@ def _later(scores: Tensor) -> Tensor:
     return (layer[:, None, None, None] < layer[:, None]).expand(scores.shape)
 
 
-def _traces(model: Any, symbols: int) -> Pairs:
+def _traces(model: HookedModel, symbols: int) -> Pairs:
     layers, heads = model.cfg.n_layers, model.cfg.n_heads
     W_E = model.W_E.detach().double()[:symbols]
     between = W_E.mT @ W_E

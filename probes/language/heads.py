@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from mesa.rng import generator
-from probes.hooks import DeadHook, hook_name, hooked_run
+from probes.hooks import DeadHook, HookedModel, hook_name, hooked_run
 from probes.subject import LanguageSubject
 from tasks.prompt import TokenPrompt
 
@@ -52,7 +51,7 @@ def _why_weights_misread(subject: LanguageSubject) -> str | None:
     after the final norm times W_U. Some architectures normalise what attention writes, scale gains in another way, or
     cap logits. Their weights would be misread.
     """
-    model: Any = subject.model
+    model = subject.with_hooks()
     prompt = subject.prompts(2, generator(0, "token_heads"))
     symbols = torch.arange(min(model.cfg.d_vocab, 256))
     out = Unembedding.of(subject, symbols)
@@ -79,7 +78,7 @@ def _why_weights_misread(subject: LanguageSubject) -> str | None:
     return "its logits are not W_U after the final norm: gains or a cap differ"
 
 
-def _bias(model: Any, layer: int) -> Tensor | float:
+def _bias(model: HookedModel, layer: int) -> Tensor | float:
     try:
         return model.b_O[layer].detach().double()
     except (AttributeError, TypeError):
@@ -116,7 +115,7 @@ class Unembedding:
     @classmethod
     def of(cls, subject: LanguageSubject, symbols: Int[Tensor, " symbol"]) -> "Unembedding":
         """The unembedding of a language model, for these ids."""
-        model: Any = subject.model
+        model = subject.with_hooks()
         name = "ln_final.hook_scale"
         normed = name in model.hook_dict
         W = model.W_U.detach().double()[:, symbols.to(model.W_U.device)]
@@ -130,7 +129,7 @@ class Unembedding:
 
 
 def fold_norm(
-    model: Any, norm: Any, weight: Float[Tensor, "*head d_model width"]
+    model: HookedModel, norm: nn.Module | None, weight: Float[Tensor, "*head d_model width"]
 ) -> Float[Tensor, "*head d_model width"]:
     """A weight that reads the norm's output, as one that reads the norm's input divided by the norm's scale.
 
@@ -144,7 +143,7 @@ def fold_norm(
     return weight
 
 
-def first_norm(model: Any, layer: int) -> Any:
+def first_norm(model: HookedModel, layer: int) -> nn.Module | None:
     """The norm before a layer's attention, or None where there is none."""
     return model.blocks[layer].ln1 if f"blocks.{layer}.ln1.hook_scale" in model.hook_dict else None
 
@@ -154,7 +153,7 @@ def per_head(values: Float[Tensor, "batch pos group d_head"], heads: int) -> Flo
     return values if values.shape[2] == heads else values.repeat_interleave(heads // values.shape[2], dim=2)
 
 
-def weights(model: Any, name: str, layer: int) -> Float[Tensor, "head rows columns"]:
+def weights(model: HookedModel, name: str, layer: int) -> Float[Tensor, "head rows columns"]:
     """A layer's W_Q, W_K, W_V or W_O of every head, where groups of heads share it, in float64."""
     weight = getattr(model, name)[layer].detach().double()
     return weight.repeat_interleave(model.cfg.n_heads // weight.shape[0], dim=0)

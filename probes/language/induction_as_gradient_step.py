@@ -1,8 +1,8 @@
 """Is what an induction head writes one gradient step on the pairs (x_t -> x_(t+1)) of its context? (after [VO])"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,8 @@ from tasks.prompt import TokenPrompt
 
 # Explicit predictors tie by construction; sums of ones in float64 are exact, logarithms of equal numbers too.
 _TIE = 1e-9
+# Who writes the logits, () for the model and (layer, head) for a head, and the learner they are compared with.
+_Pair: TypeAlias = tuple[tuple[int, ...], str]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class InductionAsGradientStep:
         totals = [self._totals(subject, part, out, symbols) for part in (tuning, prompt)]
         scales = {key: fit.fg / fit.gg if fit.gg > 0 else fit.fg for key, fit in totals[0].items()}
         distances = self._distances(subject, prompt, out, symbols, scales)
-        rows: list[dict[str, Any]] = []
+        rows: list[dict[str, object]] = []
         for key, sums in totals[1].items():
             where, learner = dict(zip(("layer", "head"), key[0], strict=False)), key[1]
             place = {"scope": "head" if where else "model", **where}
@@ -85,8 +87,8 @@ class InductionAsGradientStep:
 
     def _totals(
         self, subject: LanguageSubject, prompt: TokenPrompt, out: Unembedding, symbols: Tensor
-    ) -> "dict[Any, _Totals]":
-        totals: dict[Any, _Totals] = {}
+    ) -> "dict[_Pair, _Totals]":
+        totals: dict[_Pair, _Totals] = {}
         for writer, learner, f, g, answer in self._pairs(subject, prompt, out, symbols):
             totals.setdefault((writer, learner), _Totals()).add(f, g, answer)
         return totals
@@ -97,10 +99,10 @@ class InductionAsGradientStep:
         prompt: TokenPrompt,
         out: Unembedding,
         symbols: Tensor,
-        scales: dict[Any, Tensor],
-    ) -> dict[Any, Tensor]:
+        scales: dict[_Pair, Tensor],
+    ) -> dict[_Pair, Tensor]:
         """|f - a g|^2, from the differences themselves: sums of squares would leave 1e-8 of an exact agreement."""
-        total: dict[Any, Tensor] = {}
+        total: dict[_Pair, Tensor] = {}
         for writer, learner, f, g, _ in self._pairs(subject, prompt, out, symbols):
             gap = (f - scales[writer, learner] * g).square().sum()
             total[writer, learner] = total.get((writer, learner), torch.zeros_like(gap)) + gap
@@ -118,15 +120,19 @@ class InductionAsGradientStep:
                     yield writer, name, f, g - g.mean(dim=1, keepdim=True), g
 
 
+def _zero() -> Tensor:
+    return torch.zeros((), dtype=torch.float64)
+
+
 @dataclass(eq=False)
 class _Totals:
     """Sums over places, piece by piece."""
 
-    ff: Any = 0.0
-    fg: Any = 0.0
-    gg: Any = 0.0
-    agreed: Any = 0.0
-    decided: Any = 0
+    ff: Tensor = field(default_factory=_zero)
+    fg: Tensor = field(default_factory=_zero)
+    gg: Tensor = field(default_factory=_zero)
+    agreed: Tensor = field(default_factory=_zero)
+    decided: Tensor = field(default_factory=_zero)
     places: int = 0
 
     def add(self, f: Tensor, g: Tensor, answer: Tensor) -> None:
@@ -151,7 +157,7 @@ def _written(
     subject: LanguageSubject, prompt: TokenPrompt, out: Unembedding, symbols: Int[Tensor, " symbol"]
 ) -> Iterator[tuple[tuple[int, ...], Float[Tensor, "place symbol"]]]:
     """The centred logits at scored positions of the model, (), and of each head (layer, head) alone."""
-    model: Any = subject.model
+    model = subject.with_hooks()
     layers = range(model.cfg.n_layers)
     scale = [out.scale_name] if out.scale_name else []
     logits, activations = watched(subject, prompt, [*(f"blocks.{layer}.attn.hook_z" for layer in layers), *scale])

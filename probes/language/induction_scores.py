@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from probes.hooks import HookedModel
 from probes.language.heads import (
     LARGE,
     ROUNDING,
@@ -78,7 +78,7 @@ class InductionScores:
         """Any language model with hooks that reads enough tokens for the repeats."""
         reason = token_heads(subject)
         if reason is None and block_length(subject, self.repeats) < SHORTEST:
-            model: Any = subject.model
+            model = subject.with_hooks()
             room, known = model.cfg.n_ctx, subject.task.d_vocab - 1
             needed = f"{self.repeats} repeats of {SHORTEST} distinct symbols"
             return f"{needed} do not fit in {room} tokens of {known} symbols"
@@ -109,7 +109,7 @@ class InductionScores:
         self, subject: LanguageSubject, prompt: TokenPrompt
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
         """Scores (layer head), what a figure shows, and the loss of every token (batch pos)."""
-        model: Any = subject.model
+        model = subject.with_hooks()
         layers, heads, block = model.cfg.n_layers, model.cfg.n_heads, block_length(subject, self.repeats)
         pos, every = prompt.tokens.shape[1] - 1, torch.arange(subject.task.d_vocab, device=prompt.tokens.device)
         symbols = every if len(every) <= LARGE else prompt.tokens.unique()
@@ -143,7 +143,7 @@ class InductionScores:
         return scores, arrays, torch.cat(losses)
 
 
-def _eigenvalues(model: Any, out: Unembedding) -> Float[Tensor, "layer head"]:
+def _eigenvalues(model: HookedModel, out: Unembedding) -> Float[Tensor, "layer head"]:
     """For every head the positivity of W_E W_V W_O W_U, on the d_head side: AB and BA have the same eigenvalues.
 
     Centring over the symbols takes away one direction, which logits do not feel.
@@ -160,10 +160,10 @@ def _on_task(
     subject: LanguageSubject, prompt: TokenPrompt
 ) -> tuple[Float[Tensor, "layer head"], Float[Tensor, "batch pos"]]:
     """Prefix matching at scored positions whose token came before, NaN where none did, and the loss of every token."""
-    model: Any = subject.model
+    model = subject.with_hooks()
     names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.cfg.n_layers)]
     pos, losses, places = prompt.tokens.shape[1] - 1, [], 0
-    total: Any = 0.0
+    total = torch.zeros(len(names), model.cfg.n_heads, dtype=torch.float64, device=prompt.tokens.device)
     for part in pieces(prompt, pos * max(subject.task.d_vocab, len(names) * model.cfg.n_heads * pos)):
         logits, activations = watched(subject, part, names)
         losses.append(token_losses(logits, part))
@@ -175,9 +175,11 @@ def _on_task(
     return total / (places or torch.nan), torch.cat(losses)
 
 
-def _loss_rows(prompts: str, losses: Tensor, scored: Tensor, early: Any, late: Any) -> Iterator[dict[str, Any]]:
-    def mean(places: Any) -> float:
-        return float(losses[:, places][scored[:, places]].mean())
+def _loss_rows(
+    prompts: str, losses: Tensor, scored: Tensor, early: slice | Tensor, late: slice | Tensor
+) -> Iterator[dict[str, object]]:
+    def mean(positions: slice | Tensor) -> float:
+        return float(losses[:, positions][scored[:, positions]].mean())
 
     yield {"metric": "loss", "prompts": prompts, "value": mean(slice(None))}
     yield {"metric": "in_context_score", "prompts": prompts, "value": mean(late) - mean(early)}

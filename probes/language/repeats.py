@@ -1,7 +1,5 @@
 """Random blocks of symbols, repeated: the sequences on which induction heads are scored ([OL])."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Bool
 from torch import Tensor
@@ -15,7 +13,7 @@ LONGEST = 25
 
 def block_length(subject: LanguageSubject, repeats: int) -> int:
     """How long a block may be, at most 25, to fit so many times behind the first token, no symbol twice in it."""
-    model: Any = subject.model
+    model = subject.with_hooks()
     return min((model.cfg.n_ctx - 1) // repeats, subject.task.d_vocab - 1, LONGEST)
 
 

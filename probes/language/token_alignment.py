@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -54,7 +53,7 @@ class TokenAlignment:
         """Measure."""
         prompt = subject.prompts(self.prompts, generator)
         model = subject.predict(prompt).double().log_softmax(dim=-1)
-        rows: list[dict[str, Any]] = [{"metric": "loss", "value": _loss(model, prompt)}]
+        rows: list[dict[str, object]] = [{"metric": "loss", "value": _loss(model, prompt)}]
         for name, guess in _guesses(subject, prompt):
             rows.append({"metric": "learner_loss", "learner": name, "value": _loss(guess, prompt)})
             rows.append({"metric": "kl", "learner": name, "value": _divergence(guess, model, prompt)})

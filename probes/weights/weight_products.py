@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,7 +71,7 @@ class WeightProducts:
         return cache["pattern", model.cfg.n_layers - 1][0, 0]
 
 
-def _compare(M: Tensor, target: Tensor, mask: Tensor, d_in: int, product: str) -> Iterator[tuple[str, Any]]:
+def _compare(M: Tensor, target: Tensor, mask: Tensor, d_in: int, product: str) -> Iterator[tuple[str, float]]:
     M, target = M * mask, target * mask
     yield "relative_distance", float((M - target).norm() / target.norm())
     yield "off_diagonal_mass", float(M[target == 0].norm() / M[target != 0].norm())

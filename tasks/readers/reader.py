@@ -1,10 +1,14 @@
 """How a prompt becomes model input, and how an output becomes a prediction and a loss."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from tasks.prompt import RegressionPrompt, TokenPrompt
+
+PromptT = TypeVar("PromptT", RegressionPrompt, TokenPrompt, contravariant=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,13 +24,13 @@ class Inputs:
 
 
 @runtime_checkable
-class Reader(Protocol):
-    """The one place that knows token layout, read-out, sign and loss.
+class Reader(Protocol[PromptT]):
+    """The one place that knows token layout, read-out, sign and loss, for one kind of prompts.
 
     Law: `decode` reads the residual stream after any layer as it reads the model's output.
     """
 
-    def encode(self, prompt: Any) -> Inputs:
+    def encode(self, prompt: PromptT) -> Inputs:
         """Lay out the prompts as tokens; differentiable in everything that a prompt holds as real numbers."""
         ...
 
@@ -34,7 +38,7 @@ class Reader(Protocol):
         """Read the predictions off a residual stream (batch pos d_model): (batch query d_out), or logits."""
         ...
 
-    def loss(self, prediction: Tensor, prompt: Any) -> Tensor:
+    def loss(self, prediction: Tensor, prompt: PromptT) -> Tensor:
         """The training loss, a scalar."""
         ...
 
