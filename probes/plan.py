@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 from mesa import build
 from mesa.learners import TrainedModel
@@ -15,6 +15,9 @@ from probes.registry import PROBES
 from probes.subject import LanguageSubject, RegressionSubject, Subject
 from tasks.registry import READERS
 from tasks.task import Task, TokenTask
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """Language models of others: a local Hugging Face directory becomes a model with TransformerLens's hook points."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import torch
+from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 
 from mesa.errors import UserError
@@ -15,32 +16,46 @@ from tasks.readers.next_token import NextTokenReader
 from tasks.sequences.repeated_tokens import RepeatedTokens
 from tasks.task import TokenTask
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
 
 def load_pretrained(
     path: Path | str, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> TransformerBridge:
     """The causal language model of a Hugging Face directory; ids (batch pos) in, logits (batch pos d_vocab) out.
 
-    Weights stay as they were saved: no norm is folded, nothing is centred. Attention is eager, so that edits of
-    patterns count. Read are config.json and weights in .safetensors, on this machine alone: never the network, code of
-    the model's own, or a pickle. There is no tokenizer. The global random state is left alone.
+    Weights stay as they were saved: no norm is folded and nothing is centred. Attention is eager, so that edits of
+    patterns change the output. Only config.json and weights in .safetensors are read, and only from this machine: no
+    network, no code of the model's own, no pickle. The bridge has no tokenizer. The global random state is kept.
     Raises UserError, naming the directory, where it holds no whole causal language model that TransformerLens knows.
 
     >>> load_pretrained("no/such/place")
     Traceback (most recent call last):
     tasks.errors.UserError: no/such/place: is not a directory
     """
-    place = Path(path)
-    config = _config(place)
-    if not any(place.glob("*.safetensors")):
-        raise UserError(f"{place}: holds no weights in .safetensors; pickled ones (pytorch_model.bin) are not read")
+    directory = Path(path)
+    config = _config(directory)
+    if not any(directory.glob("*.safetensors")):
+        raise UserError(f"{directory}: holds no weights in .safetensors; pickled ones (pytorch_model.bin) are not read")
+    model = _loaded(directory, config, dtype)
+    for name, weight in model.named_parameters():
+        if not bool(weight.isfinite().all()):
+            raise UserError(f"{directory}: {name} holds a number that is not finite")
+    bridge = _bridge(model, directory, device, dtype)
+    if _looks_ahead(bridge):
+        raise UserError(f"{directory}: {type(model).__name__} sees tokens to come; it is not a causal language model")
+    return bridge
+
+
+def _loaded(directory: Path, config: "PreTrainedConfig", dtype: torch.dtype) -> nn.Module:
+    """The model with the weights of the directory; UserError where the weights are not exactly the model's."""
     from transformers import AutoModelForCausalLM
 
-    loader: Any = AutoModelForCausalLM
-    # The loader draws the weights that a file lacks at random.
-    with _quiet(), _refusing(place, "its weights cannot be read"), torch.random.fork_rng(devices=[]):
-        model, info = loader.from_pretrained(
-            place.resolve(),
+    # The loader draws weights that a file lacks from the global random state.
+    with _quiet(), _refusing(directory, "its weights cannot be read"), torch.random.fork_rng(devices=[]):
+        loaded = AutoModelForCausalLM.from_pretrained(
+            directory.resolve(),
             config=config,
             dtype=dtype,
             attn_implementation="eager",
@@ -49,54 +64,54 @@ def load_pretrained(
             trust_remote_code=False,
             output_loading_info=True,
         )
-    # Weights that are missing would be left random, and layers that config.json does not count left out. Other names,
-    # as of masks that old files hold, are no weights.
+    model, info = cast("tuple[nn.Module, dict[str, Collection[str]]]", loaded)
+    # A missing weight would stay random. A surplus one belongs to a layer that config.json does not count. Other
+    # surplus names, such as masks in old files, are no weights.
     surplus = [name for name in info["unexpected_keys"] if name.endswith((".weight", ".bias"))]
     for problem, names in (("lacks", info["missing_keys"]), ("does not use", surplus)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise UserError(f"{place}: the model of its config.json {problem} the weight {min(names)}{more}")
-    for name, weight in model.named_parameters():
-        if not bool(weight.isfinite().all()):
-            raise UserError(f"{place}: {name} holds a number that is not finite")
-    bridge = _bridge(model, place, device, dtype)
-    if _looks_ahead(bridge):
-        raise UserError(f"{place}: {type(model).__name__} sees tokens to come; it is not a causal language model")
-    return bridge
+            raise UserError(f"{directory}: the model of its config.json {problem} the weight {min(names)}{more}")
+    return model
 
 
 def pretrained_subject(
     path: Path | str, task: TokenTask | None = None, *, device: torch.device | str = "cpu"
 ) -> LanguageSubject:
-    """The model of a Hugging Face directory on a task of symbols, by default repeated random tokens.
+    """The model of a Hugging Face directory on a task of token sequences, by default repeated random tokens.
 
-    These are drawn from its whole vocabulary after its first token of a sequence, and fit in its context. Raises
-    UserError as `load_pretrained` does, or where a task has more ids or longer sequences than the model.
+    The default task begins with the model's first-token id, draws from the whole vocabulary and fits in the model's
+    context. Raises UserError as `load_pretrained` does, and for a task with more ids or longer sequences than the model
+    has.
     """
     model = load_pretrained(path, device=device)
-    config: Any = model.original_model.config
+    config = cast("PreTrainedModel", model.original_model).config
     if task is None:
         length = min(RepeatedTokens.length, model.cfg.n_ctx) // 2 * 2
-        first = next((each for each in (config.bos_token_id, config.eos_token_id) if isinstance(each, int)), 0)
-        # An id of another vocabulary, as a configuration that was copied has, is none of this model's.
+        first = next((token for token in (config.bos_token_id, config.eos_token_id) if isinstance(token, int)), 0)
+        # A configuration that was copied may name an id beyond this model's vocabulary.
         bos = first if 0 <= first < model.cfg.d_vocab else 0
         shape = {"length": length, "shortest": max(length // 4, 1), "longest": length // 2}
         with _refusing(Path(path), "too small a model for repeated tokens"):
             task = RepeatedTokens(vocabulary=model.cfg.d_vocab, bos=bos, **shape)
-    for what, asked, there in (("ids", task.d_vocab, model.cfg.d_vocab), ("positions", task.n_ctx, model.cfg.n_ctx)):
-        if asked > there:
-            raise UserError(f"{path}: the task asks for {asked} {what}, the model has {there}")
+    for unit, needed, available in (
+        ("ids", task.d_vocab, model.cfg.d_vocab),
+        ("positions", task.n_ctx, model.cfg.n_ctx),
+    ):
+        if needed > available:
+            raise UserError(f"{path}: the task asks for {needed} {unit}, the model has {available}")
     return LanguageSubject(model, NextTokenReader(), task, run=Path(path).resolve().name)
 
 
 def untrained_twin(model: TransformerBridge, seed: int) -> TransformerBridge:
-    """The same architecture with matrices drawn afresh, normal of its configuration's width; a function of `seed`.
+    """The same architecture with new random matrices, a function of `seed`.
 
-    Norms and biases are as the library begins with them.
+    Entries are normal with the standard deviation `initializer_range` of the model's configuration, else 0.02. Norms
+    and biases have the library's initial values.
     """
-    original: Any = model.original_model
+    original = model.original_model
     like = next(original.parameters())
-    # The library draws from the global state alone: that is put back, and what it drew is drawn again.
+    # The library draws from the global random state only. That state is restored, and the matrices are drawn again.
     with _quiet(), torch.random.fork_rng(devices=[]):
         fresh = type(original)(original.config)
     drawn, width = generator(seed, "control/untrained"), getattr(original.config, "initializer_range", 0.02)
@@ -108,22 +123,22 @@ def untrained_twin(model: TransformerBridge, seed: int) -> TransformerBridge:
 
 
 def _looks_ahead(model: TransformerBridge) -> bool:
-    """Whether another last token changes logits before it: some classes named as causal are so only when asked."""
+    """Whether another last token changes earlier logits: some classes named causal are causal only by an option."""
     length = min(8, model.cfg.n_ctx)
     tokens = (torch.arange(length, device=next(model.parameters()).device) % model.cfg.d_vocab).repeat(2, 1)
     tokens[1, -1] = (tokens[1, -1] + 1) % model.cfg.d_vocab
     with torch.no_grad():
         logits = model(tokens)[:, :-1]
-    # Rounding is some of the last digits, a token that is seen half of them and more.
+    # Rounding changes the last few digits. A later token that is attended to changes half of the digits or more.
     return bool((logits[0] - logits[1]).abs().max() > torch.finfo(logits.dtype).eps ** 0.5 * logits.abs().max())
 
 
-def _config(place: Path) -> Any:
-    """The configuration, of a causal language model; UserError where there is none."""
-    if not place.is_dir():
-        raise UserError(f"{place}: is not a directory")
-    if not (place / "config.json").is_file():
-        raise UserError(f"{place}: has no config.json, which a Hugging Face model has")
+def _config(directory: Path) -> "PreTrainedConfig":
+    """The configuration of a causal language model; UserError where the directory has none."""
+    if not directory.is_dir():
+        raise UserError(f"{directory}: is not a directory")
+    if not (directory / "config.json").is_file():
+        raise UserError(f"{directory}: has no config.json, which a Hugging Face model has")
     from transformer_lens.model_bridge.sources.transformers import (
         determine_architecture_from_hf_config,
         get_hf_model_class_for_architecture,
@@ -131,49 +146,49 @@ def _config(place: Path) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    with _quiet(), _refusing(place, "its config.json cannot be read"):
-        config = AutoConfig.from_pretrained(place.resolve(), local_files_only=True, trust_remote_code=False)
+    with _quiet(), _refusing(directory, "its config.json cannot be read"):
+        config = AutoConfig.from_pretrained(directory.resolve(), local_files_only=True, trust_remote_code=False)
     named = config.architectures or []
     causal = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
     if not causal.intersection(named):
-        raise UserError(f"{place}: {', '.join(named) or config.model_type} is not a causal language model")
-    with _refusing(place, f"{named[0]} is not an architecture that TransformerLens knows", told=False):
+        raise UserError(f"{directory}: {', '.join(named) or config.model_type} is not a causal language model")
+    with _refusing(directory, f"{named[0]} is not an architecture that TransformerLens knows", with_reason=False):
         architecture = determine_architecture_from_hf_config(config)
     if get_hf_model_class_for_architecture(architecture) is not AutoModelForCausalLM:
-        raise UserError(f"{place}: {named[0]} is not a causal language model")
+        raise UserError(f"{directory}: {named[0]} is not a causal language model")
     return config
 
 
-def _bridge(model: Any, place: Path, device: torch.device | str, dtype: torch.dtype) -> TransformerBridge:
+def _bridge(model: nn.Module, directory: Path, device: torch.device | str, dtype: torch.dtype) -> TransformerBridge:
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
-    # Without a tokenizer the bridge would look for one, and not every directory holds one: this one stands in.
+    # The bridge looks for a tokenizer where it gets none, and a directory need not hold one. It gets this one.
     words = Tokenizer(models.WordLevel({"none": 0}, unk_token="none"))
     stand_in = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="none", eos_token="none", pad_token="none")
-    with _quiet(), _refusing(place, "TransformerLens cannot take it"), torch.random.fork_rng(devices=[]):
+    with _quiet(), _refusing(directory, "TransformerLens cannot take it"), torch.random.fork_rng(devices=[]):
         bridge = TransformerBridge.boot_transformers(
-            str(place.resolve()), hf_model=model.to(device).eval(), tokenizer=stand_in, device=device, dtype=dtype
+            str(directory.resolve()), hf_model=model.to(device).eval(), tokenizer=stand_in, device=device, dtype=dtype
         )
     bridge.tokenizer = None
     return bridge
 
 
 @contextmanager
-def _refusing(place: Path, rule: str, told: bool = True) -> Iterator[None]:
-    """Whatever goes wrong in reading what others wrote becomes one line that names the directory."""
+def _refusing(directory: Path, rule: str, with_reason: bool = True) -> Iterator[None]:
+    """Any error of the libraries becomes a UserError in one line that names the directory."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        words = f" ({' '.join(str(error).split())[:200]})" if told else ""
-        raise UserError(f"{place}: {rule}{words}") from error
+        words = f" ({' '.join(str(error).split())[:200]})" if with_reason else ""
+        raise UserError(f"{directory}: {rule}{words}") from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bars or remarks of the library's own; its settings are put back."""
+    """Without the library's progress bars and log messages; its settings are restored after."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

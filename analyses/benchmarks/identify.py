@@ -203,7 +203,7 @@ def _trained_on_shuffled(task: LinearRegression, source: torch.Generator) -> InC
     fields = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(task).items()}
     training = TrainingConfig(batch=256, learning_rate=1e-2, gradient_clip=None)
     trainer = Trainer(RunConfig(task={"name": "linear_regression", **fields}, training=training), seed=0)
-    trainer.task = ShuffledTask(trainer.task)
+    trainer.task = ShuffledTask(task)
     for step in range(1, 301):
         trainer.step(step)
     assert isinstance(trainer.model, InContextTransformer)
