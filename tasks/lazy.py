@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 
-def lazily(package: str, exports: dict[str, str]) -> Callable[[str], Any]:
-    """A module `__getattr__` that finds each name of `exports` (name -> module) when it is first asked for.
+def lazily(package: str, exports: dict[str, str]) -> Callable[[str], object]:
+    """A module `__getattr__` that imports each name of `exports` (name -> module) when it is first used.
 
     >>> find = lazily("tasks", {"Inputs": "tasks.readers.reader"})
-    >>> find("Inputs").__name__
-    'Inputs'
+    >>> find("Inputs")
+    <class 'tasks.readers.reader.Inputs'>
     """
 
-    def find(name: str) -> Any:
+    def find(name: str) -> object:
         if name not in exports:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(exports[name]), name)

@@ -1,7 +1,8 @@
 """What a model is asked: a context of examples and the queries to answer."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -37,7 +38,7 @@ class RegressionPrompt:
         return replace(self, x=self.x[:, :n], y=self.y[:, :n])
 
     def permute(self, order: Tensor) -> "RegressionPrompt":
-        """The same prompts with context example `order[i]` at place i; x and y move together.
+        """The same prompts with context example `order[i]` at position i; x and y move together.
 
         Raises ValueError unless `order` holds the number of every example once.
         """
@@ -48,13 +49,15 @@ class RegressionPrompt:
 
     def batch(self, start: int, stop: int) -> "RegressionPrompt":
         """Only the prompts from `start` to `stop`."""
-        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: part[start:stop] for name, part in parts.items() if part is not None})
+        return self._map(lambda tensor: tensor[start:stop])
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "RegressionPrompt":
         """The same prompts on another device or in another floating-point type."""
-        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: part.to(device, dtype) for name, part in parts.items() if part is not None})
+        return self._map(lambda tensor: tensor.to(device, dtype))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "RegressionPrompt":
+        x, y, query, target = (function(tensor) for tensor in (self.x, self.y, self.query, self.target))
+        return RegressionPrompt(x, y, query, target, None if self.teacher is None else function(self.teacher))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +89,7 @@ class TokenPrompt:
         return replace(self, tokens=self.tokens[:, :n], scored=self.scored[:, :n])
 
     def permute(self, order: Tensor) -> "TokenPrompt":
-        """The same prompts with token `order[i]` at place i, and as scored as there; ValueError unless it permutes."""
+        """The same prompts with token `order[i]` at position i, scored where it was; ValueError unless it permutes."""
         count = self.tokens.shape[1]
         if sorted(order.tolist()) != list(range(count)):
             raise ValueError(f"order: {order.tolist()} must hold each of 0..{count - 1} once")

@@ -43,7 +43,7 @@ def induction_model(
     attn = model.blocks[1].attn
     with torch.no_grad():
         attn.W_Q[0, channels.token, :d_vocab] = 2 * rest * torch.eye(d_vocab, dtype=dtype)
-        attn.W_K[0, :, :d_vocab] = channels.begun(bos, channels.previous).to(dtype)
+        attn.W_K[0, :, :d_vocab] = channels.without_bos(bos, channels.previous).to(dtype)
         # Every query has one position, so their sum is the constant 1, and asks for the first one.
         attn.W_Q[0, channels.position, d_vocab] = rest
         attn.W_K[0, channels.position.start, d_vocab] = 1.0
@@ -57,6 +57,6 @@ def write_copy(model: TokenTransformer, bos: int, strength: float) -> None:
     channels = Channels(d_vocab, model.cfg.n_ctx)
     attn, eye = model.blocks[1].attn, torch.eye(d_vocab, dtype=model.cfg.dtype)
     with torch.no_grad():
-        attn.W_V[0, :, :d_vocab] = channels.begun(bos, channels.token).to(eye)
+        attn.W_V[0, :, :d_vocab] = channels.without_bos(bos, channels.token).to(eye)
         attn.W_O[0, :d_vocab, channels.output] = eye
         model.unembed.W_U[channels.output] = strength * eye

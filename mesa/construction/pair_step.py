@@ -74,6 +74,6 @@ def pair_step_model(
     channels, attn = Channels(d_vocab, n_ctx), model.blocks[1].attn
     with torch.no_grad():
         attn.W_Q[0, channels.token, :d_vocab] = torch.eye(d_vocab, dtype=dtype)
-        attn.W_K[0, :, :d_vocab] = channels.begun(bos, channels.previous).to(dtype)
+        attn.W_K[0, :, :d_vocab] = channels.without_bos(bos, channels.previous).to(dtype)
     write_copy(model, bos, step_size)
     return model

@@ -1,9 +1,9 @@
 """A head that attends to the token before and writes which it was: the first half of an induction head ([OL], [EL]).
 
-The residual stream (rows) has a channel for each thing that is: token, position, previous token and output, all
-one-hot. With W_Q = S sum_i p_i^T p_(i-1) on positions, W_K = I on positions, the score of query i and key j is S where
-j = i - 1 and 0 elsewhere; W_V W_O moves the token's channels to those of the previous token. The first position sees
-only itself, so it writes its own token there: a reader of these channels takes it off again, see `Channels`.
+The residual stream (rows) has channels for the token, its position, the previous token and the output, all one-hot.
+With W_Q = S sum_i p_i^T p_(i-1) on positions, W_K = I on positions, the score of query i and key j is S where j = i - 1
+and 0 elsewhere; W_V W_O copies the token's channels to those of the previous token. The first position attends only to
+itself, so it writes its own token there. `Channels.without_bos` subtracts it again.
 
 Saturation: a softmax row of n keys puts 1/(1 + (n - 1) e^-S) on the key of score S. What is missing is below n e^-S, so
 S = 50 + log n leaves less than 2e-22 of a row, and adding it to numbers about 1 changes nothing in float64 (1.1e-16).
@@ -34,22 +34,22 @@ class Channels:
 
     @property
     def token(self) -> slice:
-        """The token that stands here."""
+        """The token at a position."""
         return slice(0, self.d_vocab)
 
     @property
     def position(self) -> slice:
-        """Where it stands."""
+        """The position."""
         return slice(self.d_vocab, self.d_vocab + self.n_ctx)
 
     @property
     def previous(self) -> slice:
-        """The token before."""
+        """The token at the position before."""
         return slice(self.position.stop, self.position.stop + self.d_vocab)
 
     @property
     def output(self) -> slice:
-        """What becomes logits."""
+        """What the unembedding reads."""
         return slice(self.previous.stop, self.previous.stop + self.d_vocab)
 
     @property
@@ -57,20 +57,20 @@ class Channels:
         """All channels."""
         return self.output.stop
 
-    def begun(self, bos: int, place: slice) -> Float[Tensor, "d_model d_vocab"]:
-        """The map that reads a token at `place`, and nothing at the first position, where the token is `bos`.
+    def without_bos(self, bos: int, channels: slice) -> Float[Tensor, "d_model d_vocab"]:
+        """The matrix that reads the id in these channels, and zero at the first position, where the token is `bos`.
 
-        Both a token's channels and, behind a previous-token head, the previous token's hold `bos` there; its position,
-        which no other has, is read as minus that.
+        `channels` are those of the token or, behind a previous-token head, of the previous token: at the first position
+        both hold `bos`. The channel of that position, which is 1 nowhere else, subtracts it.
         """
-        reads = torch.zeros(self.width, self.d_vocab, dtype=torch.float64)
-        reads[place] = torch.eye(self.d_vocab, dtype=torch.float64)
-        reads[self.position.start, bos] = -1.0
-        return reads
+        matrix = torch.zeros(self.width, self.d_vocab, dtype=torch.float64)
+        matrix[channels] = torch.eye(self.d_vocab, dtype=torch.float64)
+        matrix[self.position.start, bos] = -1.0
+        return matrix
 
 
 def saturated(n_ctx: int) -> float:
-    """A score that takes all of a softmax row of `n_ctx` keys but less than 2e-22 of it."""
+    """The score of a key that leaves less than 2e-22 of a softmax row to `n_ctx` - 1 keys of score 0."""
     return 50.0 + math.log(n_ctx)
 
 
@@ -106,7 +106,7 @@ def write_previous_token(model: TokenTransformer, layer: int = 0, head: int = 0)
     attn = model.blocks[layer].attn
     with torch.no_grad():
         attn.W_Q[head, channels.position, :n_ctx] = saturated(n_ctx) * torch.eye(n_ctx).roll(-1, dims=1).to(attn.W_Q)
-        # The first position has none before it; rolled around, its row would ask for the last.
+        # The first position has none before it; `roll` made its query match the last one.
         attn.W_Q[head, channels.position.start] = 0.0
         attn.W_K[head, channels.position, :n_ctx] = torch.eye(n_ctx).to(attn.W_K)
         eye = torch.eye(channels.d_vocab).to(attn.W_V)

@@ -9,7 +9,7 @@ from torch import Tensor
 from mesa.learners.spectrum import spectrum
 from tasks.prompt import RegressionPrompt
 
-# A residual this small beside the first one is rounding.
+# A smaller residual, relative to the first one, is rounding.
 _CONVERGED = 1e-15
 
 
@@ -39,13 +39,13 @@ class ConjugateGradients:
         context = spectrum(prompt)
         curvature, residual = context.values[..., None], context.moment
         w, direction, power = torch.zeros_like(residual), residual, _square(residual)
-        least, path = _CONVERGED**2 * power, []
+        rounding, path = _CONVERGED**2 * power, []
         for _ in range(self.steps):
-            going = power > least
-            size = torch.where(going, power / _square(direction, curvature), 0.0)
+            active = power > rounding
+            size = torch.where(active, power / _square(direction, curvature), 0.0)
             w, residual = w + size * direction, residual - size * curvature * direction
             before, power = power, _square(residual)
-            direction = residual + torch.where(going, power / before, 0.0) * direction
+            direction = residual + torch.where(active, power / before, 0.0) * direction
             path.append(w)
         return (context.basis @ torch.stack(path)).to(prompt.x.dtype)
 

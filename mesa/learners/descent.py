@@ -1,4 +1,4 @@
-"""What gradient descent and GD++ share: the recursion of weights, in moments, and of clipped tokens.
+"""What gradient descent and GD++ share: how weights change in a step, in moments, and how clipped tokens do.
 
 One GD++ layer turns rows x_j into x_j (I - gamma S) and residuals r_j into r_j - c x_j m, with S = X^T X and m = X^T R
 of the tokens before it. All that a prediction needs of the context is (S, m), and with T = I - gamma S they become
@@ -29,17 +29,17 @@ def moments(prompt: RegressionPrompt, start: Tensor | None = None) -> Moments:
 def descend(context: Moments, gammas: Tensor | None, sizes: Tensor) -> Float[Tensor, "learner_step batch d_in d_out"]:
     """What each step has added to the weights in all, for one gamma (None: all zero) and one step size c a step."""
     S, m = context
-    path, total, moved = [], torch.zeros_like(m), None
+    path, total, transform = [], torch.zeros_like(m), None
     for index, size in enumerate(sizes):
         change = size * m
-        total = total + (change if moved is None else moved @ change)
+        total = total + (change if transform is None else transform @ change)
         path.append(total)
         if index == len(sizes) - 1:
             break
         m = m - size * (S @ m)
         if gammas is not None:
             T = torch.eye(S.shape[-1], dtype=S.dtype, device=S.device) - gammas[index] * S
-            moved = T if moved is None else moved @ T
+            transform = T if transform is None else transform @ T
             m, S = T @ m, T @ S @ T
     return torch.stack(path)
 
@@ -54,13 +54,13 @@ def reach(prompt: RegressionPrompt, start: Tensor | None = None) -> Callable[[Te
 
     def last(gammas: Tensor | None, sizes: Tensor) -> Tensor:
         s, total = context.values, torch.zeros_like(context.values)
-        residual = moved = torch.ones_like(s)
+        residual = transform = torch.ones_like(s)
         for index, size in enumerate(sizes):
-            total = total + size * moved * residual
+            total = total + size * transform * residual
             residual = residual - size * s * residual
             if gammas is not None and index < len(sizes) - 1:
                 T = 1.0 - gammas[index] * s
-                residual, moved, s = T * residual, T * moved, T * T * s
+                residual, transform, s = T * residual, T * transform, T * T * s
         return query @ (total[..., None] * context.moment)
 
     return last
@@ -72,19 +72,19 @@ def descend_clipped(
     """The predictions after each step where every entry of every token is clamped to +-clip after each step."""
     count = prompt.x.shape[1]
     x = torch.cat([prompt.x, prompt.query], dim=1)
-    begin = torch.zeros_like(prompt.target) if start is None else -(prompt.query @ start)
-    y, path = torch.cat([prompt.y, begin], dim=1), []
+    query_y = torch.zeros_like(prompt.target) if start is None else -(prompt.query @ start)
+    y, path = torch.cat([prompt.y, query_y], dim=1), []
     for index, size in enumerate(sizes):
-        known = x[:, :count]
-        residual = y[:, :count] if start is None else y[:, :count] - known @ start
-        y = (y - size * (x @ (known.mT @ residual))).clamp(-clip, clip)
+        context_x = x[:, :count]
+        residual = y[:, :count] if start is None else y[:, :count] - context_x @ start
+        y = (y - size * (x @ (context_x.mT @ residual))).clamp(-clip, clip)
         if gammas is not None:
-            x = (x - gammas[index] * (x @ (known.mT @ known))).clamp(-clip, clip)
+            x = (x - gammas[index] * (x @ (context_x.mT @ context_x))).clamp(-clip, clip)
         path.append(-y[:, count:])
     return torch.stack(path)
 
 
 def typical_norm(prompt: RegressionPrompt) -> float:
     """The median over prompts of the largest eigenvalue of S: steps beyond 2 / it diverge on most of them."""
-    wide = prompt.x.double()
-    return float(torch.linalg.matrix_norm(wide.mT @ wide, ord=2).median())
+    x = prompt.x.double()
+    return float(torch.linalg.matrix_norm(x.mT @ x, ord=2).median())

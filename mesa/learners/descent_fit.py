@@ -26,8 +26,8 @@ def fitted_sizes(
 
     One step is least squares in c: the prediction is W0 x_q + c g, where g is what a step of size 1 adds to it. More
     steps make the loss a polynomial in c without a closed form; it is searched below the size at which most prompts
-    diverge. One size a step begins at distinct values, Chebyshev's and the shared size spread, and the better end is
-    kept: the loss is symmetric in the sizes, and equal ones are a saddle.
+    diverge. For one size each, searches start at distinct values, as the loss is symmetric in the sizes and equal ones
+    are a saddle: at Chebyshev's sizes, and at sizes around the shared one. The end of lower loss is the fit.
     """
     if steps == 1 and clip is None:
         begin = None if start is None else start.to(prompt.x)
@@ -58,8 +58,8 @@ def fitted_gammas_and_sizes(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The gammas and the step sizes of GD++ of least loss after the last step, one of each a step.
 
-    The loss has several minima: it is descended from fitted gradient descent and from a start with a correction, and
-    the better end is kept.
+    The loss has several minima. A search starts at fitted gradient descent, another one at pairs with a correction; the
+    end of lower loss is the fit.
     """
     unit = 1.0 / typical_norm(prompt)
     wide = prompt.to(dtype=torch.float64)

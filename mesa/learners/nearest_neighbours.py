@@ -50,12 +50,12 @@ class NearestNeighbours:
         return replace(self, neighbours=1 + int(gap.square().sum(dim=-1).mean(dim=(0, 1)).argmin()))
 
 
-def _means(prompt: RegressionPrompt, most: int) -> Float[Tensor, "batch query neighbour d_out"]:
-    """The mean labels of the nearest 1, 2, ... `most` examples, in float64."""
+def _means(prompt: RegressionPrompt, largest: int) -> Float[Tensor, "batch query neighbour d_out"]:
+    """The mean labels of the nearest 1, 2, ... `largest` examples, in float64."""
     query, x = prompt.query.detach().double(), prompt.x.double()
     # Not by |q|^2 - 2 q.x + |x|^2, which loses the digits that tell near ones apart.
     distance = torch.cdist(query, x, compute_mode="donot_use_mm_for_euclid_dist")
-    nearest = distance.sort(dim=-1, stable=True).indices[..., :most]
+    nearest = distance.sort(dim=-1, stable=True).indices[..., :largest]
     batch = torch.arange(len(x), device=x.device)[:, None, None]
     labels = prompt.y.double()[batch, nearest]
-    return labels.cumsum(dim=2) / torch.arange(1, most + 1, device=x.device)[:, None]
+    return labels.cumsum(dim=2) / torch.arange(1, largest + 1, device=x.device)[:, None]

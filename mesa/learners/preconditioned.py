@@ -57,29 +57,29 @@ class PreconditionedGradientDescent:
         P = self._fitted(prompt.to(dtype=torch.float64))
         return replace(self, preconditioner=(P + P.mT) / 2 if self.symmetric else P)
 
-    def _fitted(self, wide: RegressionPrompt) -> Float[Tensor, "d_in d_in"]:
+    def _fitted(self, prompt: RegressionPrompt) -> Float[Tensor, "d_in d_in"]:
         if self.steps == 1:
-            return _one_step(wide)
+            return _one_step(prompt)
         # In inputs x R, of second moment I, the preconditioner is R^-1 P R^-1 and the search is well-conditioned.
-        root = _root(wide.x)
-        white = replace(wide, x=wide.x @ root, query=wide.query @ root)
-        of, eye = moments(white), torch.eye(len(root), dtype=root.dtype, device=root.device)
+        root = _root(prompt.x)
+        white = replace(prompt, x=prompt.x @ root, query=prompt.query @ root)
+        context, eye = moments(white), torch.eye(len(root), dtype=root.dtype, device=root.device)
 
         def loss(Q: Tensor) -> Tensor:
-            return half_squared_error(white.query @ _descend(of, Q, self.steps)[-1], white.target)
+            return half_squared_error(white.query @ _descend(context, Q, self.steps)[-1], white.target)
 
         back = torch.linalg.inv(root)
-        begins = [_stable(loss, of[0], Q) for Q in (eye, back @ back, _one_step(white))]
+        starts = [_stable(loss, context[0], Q) for Q in (eye, back @ back, _one_step(white))]
         if self.preconditioner is not None:
-            begins.append(back @ self.preconditioner.to(back) @ back)
-        begin = min(begins, key=lambda Q: float(loss(Q).nan_to_num(nan=torch.inf)))
-        unit = begin.norm()
-        whitened = unit * minimise(lambda Q: loss(unit * Q), begin / unit)
+            starts.append(back @ self.preconditioner.to(back) @ back)
+        start = min(starts, key=lambda Q: float(loss(Q).nan_to_num(nan=torch.inf)))
+        unit = start.norm()
+        whitened = unit * minimise(lambda Q: loss(unit * Q), start / unit)
         return root @ whitened @ root
 
 
-def _descend(of: Moments, P: Tensor, steps: int) -> list[Float[Tensor, "batch d_in d_out"]]:
-    S, m = of
+def _descend(context: Moments, P: Tensor, steps: int) -> list[Float[Tensor, "batch d_in d_out"]]:
+    S, m = context
     path = [P @ m]
     for _ in range(steps - 1):
         path.append(path[-1] + P @ (m - S @ path[-1]))

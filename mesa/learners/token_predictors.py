@@ -73,7 +73,7 @@ def unigram(prompt: TokenPrompt, symbols: Symbols) -> Guess:
 
 
 def uniform(prompt: TokenPrompt, symbols: Symbols) -> Guess:
-    """Zero for all.
+    """Zero for every symbol.
 
     >>> prompt = TokenPrompt(torch.tensor([[2, 0, 1]]), torch.zeros(1, 3, dtype=torch.bool))
     >>> uniform(prompt, torch.arange(2)).tolist()
@@ -83,7 +83,7 @@ def uniform(prompt: TokenPrompt, symbols: Symbols) -> Guess:
 
 
 def most_recent(prompt: TokenPrompt, symbols: Symbols) -> Guess:
-    """1 for what followed the current token when it last stood before; 0 where it did not.
+    """1 for the token that followed the latest earlier occurrence of the current token; 0 where there is none.
 
     >>> prompt = TokenPrompt(torch.tensor([[2, 0, 1, 0, 0, 1]]), torch.zeros(1, 6, dtype=torch.bool))
     >>> most_recent(prompt, torch.arange(2))[0].tolist()
@@ -91,9 +91,9 @@ def most_recent(prompt: TokenPrompt, symbols: Symbols) -> Guess:
     """
     same = matches(prompt)
     last = same * (torch.arange(same.shape[-1], device=same.device) + 1.0)
-    most, position = last.max(dim=-1)
+    latest, position = last.max(dim=-1)
     hot = _hot(prompt.tokens[:, 1:], symbols)
-    return hot.gather(1, position[..., None].expand_as(hot)) * (most > 0)[..., None]
+    return hot.gather(1, position[..., None].expand_as(hot)) * (latest > 0)[..., None]
 
 
 def _hot(tokens: Int[Tensor, "batch pos"], symbols: Symbols) -> Guess:

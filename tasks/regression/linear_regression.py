@@ -15,7 +15,7 @@ from tasks.prompt import RegressionPrompt
 from tasks.regression.posterior import GaussianPosterior, SetPosterior
 
 Law = Literal["uniform", "normal"]
-# Teachers of a fixed set are drawn so many at a time: a draw of another size would not begin with the same numbers.
+# A fixed set of teachers is drawn in blocks of this many: draws of different sizes do not begin with the same numbers.
 _BLOCK = 64
 
 
@@ -23,12 +23,14 @@ _BLOCK = 64
 class LinearRegression:
     """Each prompt has its own teacher w ~ teacher_scale * N(0, I); labels are w.x plus noise, targets have none.
 
-    Inputs are `input_scale * scales[k] * u` in coordinate k, with u ~ U(-1, 1) or N(0, 1); the teacher's entry
-    k is divided by `scales[k]`, so every coordinate contributes alike to the label. The default is the paper's:
-    d = N = 10 and x ~ U(-0.5, 0.5), where predicting zero costs d_in * input_scale**2 / 6 = 0.4167.
-    With `teachers` K every prompt takes one of the K teachers of a fixed set instead, each as likely: a function of
-    `teachers_seed` whose first members are the smaller sets; one teacher can be learnt without looking at the context.
-    Lengths and scales are pure numbers. Raises ValueError, naming the field, for a value outside its range.
+    Inputs are `input_scale * scales[k] * u` in coordinate k, with u ~ U(-1, 1) or N(0, 1). The teacher's entry k is
+    divided by `scales[k]`, so every coordinate contributes alike to the label. The default is the paper's: d = N = 10
+    and x ~ U(-0.5, 0.5), where predicting zero costs d_in * input_scale**2 / 6 = 0.4167.
+
+    With `teachers` K every prompt takes one of the K teachers of a fixed set instead, all equally likely. The set is a
+    function of `teachers_seed`, and a smaller set is the beginning of a larger one. A single teacher can be learnt
+    without looking at the context. Lengths and scales are pure numbers. Raises ValueError, naming the field, for a
+    value outside its range.
 
     >>> generator = torch.Generator().manual_seed(0)
     >>> prompt = LinearRegression(d_in=3, context=5).sample(2, generator)
@@ -50,12 +52,12 @@ class LinearRegression:
     __pydantic_config__: ClassVar[Any] = {"strict": True, "extra": "forbid"}
 
     def __post_init__(self) -> None:
-        for name in ("d_in", "d_out", "context"):
-            if not 1 <= getattr(self, name) <= LARGEST:
-                raise ValueError(f"{name}: {getattr(self, name)} must be at least 1 and at most {LARGEST}")
-        for name in ("input_scale", "teacher_scale"):
-            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
-                raise ValueError(f"{name}: {getattr(self, name)} must be a positive, finite number")
+        for name, size in {"d_in": self.d_in, "d_out": self.d_out, "context": self.context}.items():
+            if not 1 <= size <= LARGEST:
+                raise ValueError(f"{name}: {size} must be at least 1 and at most {LARGEST}")
+        for name, scale in {"input_scale": self.input_scale, "teacher_scale": self.teacher_scale}.items():
+            if not (scale > 0 and math.isfinite(scale)):
+                raise ValueError(f"{name}: {scale} must be a positive, finite number")
         if not (self.label_noise >= 0 and math.isfinite(self.label_noise)):
             raise ValueError(f"label_noise: {self.label_noise} must be a finite standard deviation of at least 0")
         if self.law not in ("uniform", "normal"):
@@ -67,7 +69,7 @@ class LinearRegression:
                 raise ValueError(f"scales: {self.scales} must be positive, finite numbers")
         if self.teachers is not None and not 1 <= self.teachers <= LARGEST:
             raise ValueError(f"teachers: {self.teachers} must be at least 1 and at most {LARGEST}, or null")
-        # torch's generator on the CPU looks at 32 bits: more would let two seeds mean one set.
+        # torch's generator on the CPU uses 32 bits of a seed: two larger seeds could give the same set.
         if not 0 <= self.teachers_seed < 2**32:
             raise ValueError(f"teachers_seed: {self.teachers_seed} must be at least 0 and less than 2**32")
 

@@ -27,10 +27,10 @@ class InputScale:
 
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
         """Draw prompts of the scaled task."""
-        return _scaled(self.task, "input_scale", self.factor).sample(batch, generator, queries)
+        return replace(self.task, input_scale=self.task.input_scale * self.factor).sample(batch, generator, queries)
 
     def bayes_predictor(self) -> RegressionPredictor:
-        """The base task\'s: it does not depend on the law of the inputs."""
+        """The base task's: it does not depend on the law of the inputs."""
         return self.task.bayes_predictor()
 
 
@@ -46,11 +46,14 @@ class TeacherScale:
 
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
         """Draw prompts of the scaled task."""
-        return _scaled(self.task, "teacher_scale", self.factor).sample(batch, generator, queries)
+        return self._scaled().sample(batch, generator, queries)
 
     def bayes_predictor(self) -> RegressionPredictor:
-        """The scaled task's: it knows of the shift."""
-        return _scaled(self.task, "teacher_scale", self.factor).bayes_predictor()
+        """The scaled task's: its prior is that of the scaled teachers."""
+        return self._scaled().bayes_predictor()
+
+    def _scaled(self) -> LinearRegression:
+        return replace(self.task, teacher_scale=self.task.teacher_scale * self.factor)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class QueryScale:
         return replace(prompt, query=prompt.query * self.factor, target=prompt.target * self.factor)
 
     def bayes_predictor(self) -> RegressionPredictor:
-        """The base task\'s: it does not depend on the law of the query."""
+        """The base task's: it does not depend on the law of the query."""
         return self.task.bayes_predictor()
 
 
@@ -85,7 +88,7 @@ class NoisyLabels:
             raise ValueError(f"count: {self.count} must lie in 0..{self.task.context}, the context length")
 
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
-        """Draw prompts of the base task and overwrite labels; which ones is immaterial: examples are exchangeable."""
+        """Draw prompts of the base task and overwrite labels; as examples are exchangeable, any would do."""
         prompt = self.task.sample(batch, generator, queries)
         noise = torch.empty_like(prompt.y[:, : self.count]).normal_(generator=generator)
         return replace(prompt, y=torch.cat([noise, prompt.y[:, self.count :]], dim=1))
@@ -106,19 +109,19 @@ class _WithoutNoisyLabels:
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
         if self._nothing_left:
             return torch.zeros_like(prompt.target)[None]
-        return self.task.bayes_predictor().predict(self._kept(prompt))
+        return self.task.bayes_predictor().predict(self._without_noise(prompt))
 
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"] | None:
         if self._nothing_left:
             return prompt.x.new_zeros(1, len(prompt), prompt.x.shape[-1], prompt.y.shape[-1])
-        return self.task.bayes_predictor().weights(self._kept(prompt))
+        return self.task.bayes_predictor().weights(self._without_noise(prompt))
 
     @property
     def _nothing_left(self) -> bool:
         # Without examples a fresh teacher's mean is zero; a fixed set's is that of the set.
         return self.count == self.task.context and self.task.teachers is None
 
-    def _kept(self, prompt: RegressionPrompt) -> RegressionPrompt:
+    def _without_noise(self, prompt: RegressionPrompt) -> RegressionPrompt:
         return replace(prompt, x=prompt.x[:, self.count :], y=prompt.y[:, self.count :])
 
 
@@ -148,7 +151,7 @@ class RescaledInputs:
         return self.task.labelled(x, self.task.draw_teachers(batch, generator), generator)
 
     def bayes_predictor(self) -> RegressionPredictor:
-        """The base task\'s: it does not depend on the law of the inputs."""
+        """The base task's: it does not depend on the law of the inputs."""
         return self.task.bayes_predictor()
 
 
@@ -171,7 +174,3 @@ _STANDARD = {"normal": _normal, "exponential": _exponential, "laplace": _laplace
 def _positive(name: str, value: float) -> None:
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{name}: {value} must be a positive, finite number")
-
-
-def _scaled(task: LinearRegression, field: Literal["input_scale", "teacher_scale"], factor: float) -> LinearRegression:
-    return replace(task, **{field: getattr(task, field) * factor})

@@ -41,8 +41,8 @@ class SineRegression:
             raise ValueError(f"context: {self.context} must be at least 1 and at most {LARGEST}")
         if self.d_out != 1:
             raise ValueError(f"d_out: {self.d_out} must be 1: a sine curve has one value")
-        for name in ("amplitudes", "phases", "inputs"):
-            low, high = getattr(self, name)
+        ranges = {"amplitudes": self.amplitudes, "phases": self.phases, "inputs": self.inputs}
+        for name, (low, high) in ranges.items():
             if not (low <= high and math.isfinite(low) and math.isfinite(high)):
                 raise ValueError(f"{name}: {(low, high)} must be two finite numbers, the lesser first")
         if self.amplitudes[0] < 0:

@@ -16,9 +16,9 @@ from tasks.sequences.common import ClosedForm, check, corrupted, log_with_bos, p
 class AssociativeRecall:
     """Each prompt pairs every key with a random value; pairs of random keys with their values follow one another.
 
-    Half of the symbols are keys, 0 .. vocabulary/2 - 1, half are values; the first token is an id of its own behind
-    them. Every value is, with probability `noise`, replaced by a random one. Scored are the values of keys that came
-    before. Raises ValueError, naming the field, for a value outside its range.
+    Half of the symbols are keys, 0 .. vocabulary/2 - 1, and half are values; the first token has the next id. Every
+    value is, with probability `noise`, replaced by a random one. The values of keys that came before are scored.
+    Raises ValueError, naming the field, for a value outside its range.
 
     >>> task = AssociativeRecall(vocabulary=4, length=3)
     >>> prompt = task.sample(1, torch.Generator().manual_seed(0))
@@ -33,7 +33,7 @@ class AssociativeRecall:
     __pydantic_config__: ClassVar[Any] = {"strict": True, "extra": "forbid"}
 
     def __post_init__(self) -> None:
-        check(self, vocabulary=4, length=2)
+        check(self.noise, vocabulary=(self.vocabulary, 4), length=(self.length, 2))
         if self.vocabulary % 2:
             raise ValueError(f"vocabulary: {self.vocabulary} must be even: half are keys, half are values")
 
@@ -55,8 +55,8 @@ class AssociativeRecall:
         keys = torch.randint(half, (batch, self.length), **like)
         values = corrupted(answer.gather(1, keys), self.noise, half, self.vocabulary, generator)
         symbols = torch.stack([keys, values], dim=2).flatten(1)
-        seen = (keys[:, :, None] == keys[:, None]).tril(-1).any(dim=2)
-        scored = torch.stack([torch.zeros_like(seen), seen], dim=2).flatten(1)
+        repeated = (keys[:, :, None] == keys[:, None]).tril(-1).any(dim=2)
+        scored = torch.stack([torch.zeros_like(repeated), repeated], dim=2).flatten(1)
         return TokenPrompt(with_bos(symbols, self.vocabulary), torch.nn.functional.pad(scored, (1, 0)))
 
     def bayes_predictor(self) -> TokenPredictor:
@@ -64,7 +64,7 @@ class AssociativeRecall:
         return ClosedForm(self._log_probabilities)
 
     def _log_probabilities(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
-        """Log-probabilities of each next token: any key alike, and values by how often each followed the key."""
+        """Log-probabilities of each next token: all keys alike, and each value by how often it followed the key."""
         half = self.vocabulary // 2
         keys, values = prompt.tokens[:, 1::2], prompt.tokens[:, 2::2]
         paired = torch.nn.functional.one_hot(values - half, half).double()

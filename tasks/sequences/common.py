@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -12,14 +11,16 @@ from tasks.limits import LARGEST
 from tasks.prompt import TokenPrompt
 
 
-def check(task: Any, **least: int) -> None:
-    """Raise ValueError, naming the field, for a size below its least or beyond reason, or a noise outside 0..1."""
-    for name, bound in least.items():
-        value = getattr(task, name)
-        if not bound <= value <= LARGEST:
-            raise ValueError(f"{name}: {value} must be at least {bound} and at most {LARGEST}")
-    if not 0 <= task.noise < 1:
-        raise ValueError(f"noise: {task.noise} must be at least 0 and below 1, the share of tokens that are random")
+def check(noise: float, **sizes: tuple[int, int]) -> None:
+    """Raise ValueError, naming the field, for a size outside of its bounds or a noise outside 0..1.
+
+    A size is given as (value, least value); the largest one is `LARGEST`.
+    """
+    for name, (value, least) in sizes.items():
+        if not least <= value <= LARGEST:
+            raise ValueError(f"{name}: {value} must be at least {least} and at most {LARGEST}")
+    if not 0 <= noise < 1:
+        raise ValueError(f"noise: {noise} must be at least 0 and below 1, the share of tokens that are random")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class ClosedForm:
     name: str = "bayes"
 
     def log_probabilities(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
-        """What the function gives."""
+        """The values of the function."""
         return self.function(prompt)
 
 
@@ -66,5 +67,5 @@ def posterior_of_copy(counts: Float[Tensor, "*position symbol"], noise: float) -
 
 
 def log_with_bos(probabilities: Float[Tensor, "batch pos symbol"]) -> Float[Tensor, "batch pos d_vocab"]:
-    """Logarithms, with a last id, the first token's, that never comes."""
+    """Logarithms, with a further id at the end: that of the first token, which never follows another."""
     return torch.nn.functional.pad(probabilities, (0, 1)).log()

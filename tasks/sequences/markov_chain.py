@@ -18,7 +18,7 @@ class MarkovChain:
     """Each prompt has its own transition matrix, its rows uniform on the simplex; the first symbol is uniform.
 
     With probability `noise` a symbol is drawn uniformly instead of by the chain, which goes on from there. Symbols are
-    0 .. vocabulary-1, the first token is an id of its own behind them. Scored is every symbol but the first. Raises
+    0 .. vocabulary-1; the first token has the next id. Every symbol but the first is scored. Raises
     ValueError, naming the field, for a value outside its range.
 
     >>> task = MarkovChain(vocabulary=3, length=5)
@@ -33,7 +33,7 @@ class MarkovChain:
     __pydantic_config__: ClassVar[Any] = {"strict": True, "extra": "forbid"}
 
     def __post_init__(self) -> None:
-        check(self, vocabulary=2, length=2)
+        check(self.noise, vocabulary=(self.vocabulary, 2), length=(self.length, 2))
 
     @property
     def d_vocab(self) -> int:
@@ -55,13 +55,13 @@ class MarkovChain:
         bounds = rows.cumsum(dim=-1)
         draws = torch.rand(batch, self.length, 1, **like)
         symbol = (draws[:, 0, 0] * self.vocabulary).long().clamp(max=self.vocabulary - 1)
-        chosen = [symbol]
-        every = torch.arange(batch, device=generator.device)
-        for place in range(1, self.length):
+        drawn = [symbol]
+        sequences = torch.arange(batch, device=generator.device)
+        for position in range(1, self.length):
             # Rounding may leave the last bound below 1.
-            symbol = (draws[:, place] > bounds[every, symbol]).sum(dim=-1).clamp(max=self.vocabulary - 1)
-            chosen.append(symbol)
-        symbols = torch.stack(chosen, dim=1)
+            symbol = (draws[:, position] > bounds[sequences, symbol]).sum(dim=-1).clamp(max=self.vocabulary - 1)
+            drawn.append(symbol)
+        symbols = torch.stack(drawn, dim=1)
         scored = torch.ones(batch, self.length + 1, dtype=torch.bool, device=generator.device)
         scored[:, :2] = False
         return TokenPrompt(with_bos(symbols, self.vocabulary), scored)
@@ -91,17 +91,17 @@ class MarkovChain:
         if self.noise == 0:
             return (counts + 1) / (counts.sum(dim=-1, keepdim=True) + self.vocabulary)
         once_more = counts[..., None, :] + torch.eye(self.vocabulary, dtype=counts.dtype, device=counts.device)
-        asked = torch.cat([counts[..., None, :], once_more], dim=-2)
-        # The same few counts come again and again.
-        ways, each = torch.unique(asked.flatten(0, -2), dim=0, return_inverse=True)
-        means = _log_mean(ways, self.noise)[each].view(asked.shape[:-1])
+        needed = torch.cat([counts[..., None, :], once_more], dim=-2)
+        # Many positions have the same counts: each set of counts is computed once.
+        distinct, index = torch.unique(needed.flatten(0, -2), dim=0, return_inverse=True)
+        means = _log_mean(distinct, self.noise)[index].view(needed.shape[:-1])
         return (means[..., 1:] - means[..., :1]).exp()
 
 
-def _log_mean(counts: Float[Tensor, "*place symbol"], noise: float) -> Float[Tensor, "*place"]:
+def _log_mean(counts: Float[Tensor, "*position symbol"], noise: float) -> Float[Tensor, "*position"]:
     """The logarithm of E prod_j ((1 - noise) p_j + noise/V)^counts_j for p uniform on the simplex."""
-    size, most = counts.shape[-1], int(counts.max())
-    power = torch.arange(most + 1, dtype=counts.dtype, device=counts.device)
+    size, largest = counts.shape[-1], int(counts.max())
+    power = torch.arange(largest + 1, dtype=counts.dtype, device=counts.device)
     n = counts[..., None]
     left = n - power
     ways = torch.lgamma(n + 1) - torch.lgamma(left.clamp(min=0) + 1)  # C(n, m) m!, in logarithms
@@ -118,9 +118,9 @@ def _log_mean(counts: Float[Tensor, "*place symbol"], noise: float) -> Float[Ten
 def _log_product(first: Tensor, second: Tensor) -> Tensor:
     """The coefficients of a product of polynomials whose coefficients are positive, all in logarithms."""
     shift = first.amax(-1, keepdim=True), second.amax(-1, keepdim=True)
-    # Positive terms cannot cancel, so what underflows here would not have been seen in the sum.
-    left, right = ((part - top).exp() for part, top in zip((first, second), shift, strict=True))
+    # Positive terms cannot cancel, so a term that underflows here would not change the sum.
+    left, right = ((terms - largest).exp() for terms, largest in zip((first, second), shift, strict=True))
     product = torch.nn.functional.pad(torch.zeros_like(left), (0, right.shape[-1] - 1))
-    for place in range(right.shape[-1]):
-        product[..., place : place + left.shape[-1]] += left * right[..., place : place + 1]
+    for degree in range(right.shape[-1]):
+        product[..., degree : degree + left.shape[-1]] += left * right[..., degree : degree + 1]
     return product.log() + shift[0] + shift[1]

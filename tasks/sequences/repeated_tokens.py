@@ -16,9 +16,9 @@ from tasks.sequences.common import ClosedForm, check, corrupted, log_with_bos, p
 class RepeatedTokens:
     """A block of random symbols, repeated until the sequence is full; its length is drawn anew for every prompt.
 
-    With one length for all, a head could look back by a fixed distance instead of looking for the same token. Every
-    symbol of every repeat is, with probability `noise`, replaced by a random one. Symbols are 0 .. vocabulary-1,
-    the first token is `bos`, by default an id of its own behind them. Scored are the tokens after the first block.
+    If all blocks had one length, a head could look back by a fixed distance instead of looking for the same token.
+    Every symbol of every repeat is, with probability `noise`, replaced by a random one. Symbols are 0 .. vocabulary-1;
+    the first token is `bos`, by default the next id. The tokens after the first block are scored.
     Raises ValueError, naming the field, for a value outside its range.
 
     >>> task = RepeatedTokens(vocabulary=10, length=8, shortest=3, longest=4)
@@ -39,7 +39,8 @@ class RepeatedTokens:
     __pydantic_config__: ClassVar[Any] = {"strict": True, "extra": "forbid"}
 
     def __post_init__(self) -> None:
-        check(self, vocabulary=2, length=2, shortest=1)
+        sizes = {"vocabulary": (self.vocabulary, 2), "length": (self.length, 2), "shortest": (self.shortest, 1)}
+        check(self.noise, **sizes)
         if not self.shortest <= self.longest <= self.length // 2:
             rule = f"shortest, {self.shortest}, and at most length // 2, {self.length // 2}"
             raise ValueError(f"longest: {self.longest} must be at least {rule}")
@@ -66,9 +67,9 @@ class RepeatedTokens:
         like = {"generator": generator, "device": generator.device}
         block = torch.randint(self.vocabulary, (batch, self.longest), **like)
         size = torch.randint(self.shortest, self.longest + 1, (batch, 1), **like)
-        place = torch.arange(self.length, device=generator.device).expand(batch, -1)
-        symbols = corrupted(block.gather(1, place % size), self.noise, 0, self.vocabulary, generator)
-        scored = torch.cat([torch.zeros_like(size, dtype=torch.bool), place >= size], dim=1)
+        position = torch.arange(self.length, device=generator.device).expand(batch, -1)
+        symbols = corrupted(block.gather(1, position % size), self.noise, 0, self.vocabulary, generator)
+        scored = torch.cat([torch.zeros_like(size, dtype=torch.bool), position >= size], dim=1)
         return TokenPrompt(with_bos(symbols, self.first), scored)
 
     def bayes_predictor(self) -> TokenPredictor:
@@ -78,20 +79,21 @@ class RepeatedTokens:
     def _log_probabilities(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
         """Log-probabilities of each next token that is scored, averaged over the posterior of the block's length.
 
-        That a token is scored says that the block has ended before it, so longer blocks are left out. Where none that
-        is left gives the tokens so far, the next one is not scored, and all symbols are alike.
+        A scored token stands after the first block, so only lengths up to its position are possible. Where none of
+        them can have given the tokens so far, the next token is not scored, and all symbols are equally likely.
         """
         symbols = prompt.tokens[:, 1:]
         hot = torch.nn.functional.one_hot(symbols, self.vocabulary).double()
-        place = torch.arange(symbols.shape[1], device=symbols.device)
+        position = torch.arange(symbols.shape[1], device=symbols.device)
         total = hot.new_full(hot.shape, -torch.inf)
         weight = hot.new_full(hot.shape[:2], -torch.inf)
         for size in range(self.shortest, self.longest + 1):
-            likely = posterior_of_copy(_earlier(hot, size), self.noise).nan_to_num(nan=0.0)
-            # What this length gave to the symbols so far, and so how much its word counts for the next one.
-            given = likely.gather(-1, symbols[..., None])[..., 0].log()
-            evidence = torch.nn.functional.pad(given.cumsum(dim=1), (1, -1)).masked_fill(place < size, -torch.inf)
-            total = torch.logaddexp(total, evidence[..., None] + likely.log())
+            predicted = posterior_of_copy(_earlier(hot, size), self.noise).nan_to_num(nan=0.0)
+            # The probability of the symbols so far under this length is its weight in the posterior.
+            likelihood = predicted.gather(-1, symbols[..., None])[..., 0].log()
+            evidence = torch.nn.functional.pad(likelihood.cumsum(dim=1), (1, -1))
+            evidence = evidence.masked_fill(position < size, -torch.inf)
+            total = torch.logaddexp(total, evidence[..., None] + predicted.log())
             weight = torch.logaddexp(weight, evidence)
         probabilities = (total - weight[..., None]).exp().nan_to_num(nan=1 / self.vocabulary)
         if self.first == self.vocabulary:
@@ -100,7 +102,7 @@ class RepeatedTokens:
 
 
 def _earlier(hot: Float[Tensor, "batch pos symbol"], size: int) -> Float[Tensor, "batch pos symbol"]:
-    """How often each symbol stood, before each position, at the same place of a block of this length."""
+    """How often each symbol occurred, before each position, at the same position of a block of this length."""
     batch, length, symbols = hot.shape
     rows = torch.nn.functional.pad(hot, (0, 0, 0, -length % size)).view(batch, -1, size, symbols)
     return (rows.cumsum(dim=1) - rows).view(batch, -1, symbols)[:, :length]
