@@ -23,7 +23,8 @@ class LabelSensitivity:
     function of the inputs and the query alone. For them J is the whole algorithm, where the gradient in the query is
     only the weights at one set of labels.
 
-    `nonlinearity`: |f - sum_i J_i y_i| / |f| of the model; 0 where J is all of the prediction.
+    `nonlinearity`: |f - sum_i J_i y_i| / |f| of the model; 0 where J is all of the prediction. It is 0 for every
+    prediction that doubles when all labels double: also for conjugate gradients, whose J changes with the labels.
     `cosine`: mean over prompts of the cosine between the model's J and a learner's; it does not depend on scale.
     `relative_distance`: |J - J_learner| / |J_learner| over all prompts; 0 for the learner itself.
     `loss`: of the model, in the reader's unit.
