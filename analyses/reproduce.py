@@ -1,4 +1,4 @@
-"""Train what an analysis needs, probe it, judge its claims, and write the report; done work is not done again."""
+"""Train the runs of an analysis, probe them, judge its claims, and write the report; finished work is kept."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -22,7 +22,7 @@ from probes.runner import probe_runs
 def reproduce(
     analysis: Analysis, out: Path, size: Size, *, workers: int = 1, executor: Executor | None = None, progress: Progress
 ) -> Result:
-    """Carry out an analysis below `out` and write its report there; seeds that are trained already are not again."""
+    """Carry out an analysis below `out` and write its report there; seeds that are trained already are kept."""
     writable(out)
     runs = {name: Run.create(out / "runs" / name, config) for name, config in analysis.runs(size).items()}
     plans = analysis.plans(size)
@@ -44,7 +44,7 @@ def reproduce(
 
 
 def gather(runs: Mapping[str, Run], reading: Reading, skipped: Sequence[Skipped] = ()) -> Evidence:
-    """Everything that claims and figures may look at."""
+    """Everything that claims and figures are made from: readings, learning curves, and how seeds ended."""
     curves, diverged, late = [], [], []
     for name, run in runs.items():
         for seed in run.seeds:
@@ -53,7 +53,7 @@ def gather(runs: Mapping[str, Run], reading: Reading, skipped: Sequence[Skipped]
                 diverged.append(f"{name} seed {seed} (step {outcome['step']})")
                 continue
             curves += [{"run": name, "seed": seed, **row} for row in metrics]
-            if undertrained(metrics):
+            if undertrained([row["step"] for row in metrics], [row["held_out_loss"] for row in metrics]):
                 late.append(f"{name} seed {seed}")
     columns = ["run", "seed", "step", "train_loss", "held_out_loss", "gradient_norm"]
     table = pd.DataFrame(curves, columns=columns).astype({"train_loss": float, "gradient_norm": float})

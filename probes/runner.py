@@ -13,7 +13,7 @@ from probes.measure import Skipped, measure_with_controls
 from probes.plan import Plan, subjects_of, with_learners
 from probes.reading import Reading, joined, saved_notes, saved_recipe
 from probes.recipe import recipe_of
-from probes.stored import folder_of, seed_stem
+from probes.stored import READINGS, folder_of, seed_stem
 
 # Bytes that must be free for readings; they are small.
 _ROOM = 4 * 2**20
@@ -26,17 +26,19 @@ def probe_runs(
     *,
     workers: int = 1,
     executor: Executor | None = None,
+    folder: str = READINGS,
     report: Callable[[int, int], None] | None = None,
 ) -> tuple[Reading, list[Skipped]]:
     """Carry out plans on every seed of some runs that did not diverge.
 
-    The unit of work is a seed. Each probe's reading of a seed is saved in the run as soon as it is complete; a reading
-    that is there already, made by the same recipe, is not made again. After an interruption the same call goes on.
+    The unit of work is a seed. Each probe's reading of a seed is saved in the run's `folder` as soon as it is
+    complete; a reading that is there already, made by the same recipe, is not made again. A reading made by another
+    recipe is replaced. After an interruption the same call goes on.
     Raises UserError for a run that cannot be written to, and DamagedCheckpoint for a checkpoint that is not as it was
     saved.
     """
     for run, _ in planned:
-        prove_writable(run.path / "readings", _ROOM)
+        prove_writable(run.path / folder, _ROOM)
     work = [
         (run, seed, tuple(plans))
         for run, plans in planned
@@ -47,12 +49,12 @@ def probe_runs(
         # Here, not in a thread: an interruption then ends the work at once.
         finished = []
         for run, seed, plans in work:
-            finished.append(_probe_seed(run.path, seed, plans))
+            finished.append(_probe_seed(run.path, seed, plans, folder))
             if report is not None:
                 report(len(finished), len(work))
     else:
         with pool(workers, len(work), executor) as active:
-            jobs = [active.submit(_probe_seed, run.path, seed, plans, loaded()) for run, seed, plans in work]
+            jobs = [active.submit(_probe_seed, run.path, seed, plans, folder, loaded()) for run, seed, plans in work]
             finished = results(jobs, report)
     readings = []
     for run, plans in planned:
@@ -62,21 +64,24 @@ def probe_runs(
     return joined(readings), list(dict.fromkeys(skipped))
 
 
-def _probe_seed(path: Path, seed: int, plans: tuple[Plan, ...], plugins: Sequence[str] = ()) -> SeedReadings:
+def _probe_seed(
+    path: Path, seed: int, plans: tuple[Plan, ...], folder: str, plugins: Sequence[str] = ()
+) -> SeedReadings:
     """The readings of one seed, plan by plan, and what did not apply; a worker process loads the plugins first."""
     load_all(plugins)
     run, readings, skipped = Run.open(path), [], []
     with one_thread():
         for plan in plans:
-            reading, reasons = _carried_out(plan, run, seed)
+            reading, reasons = _carried_out(plan, run, seed, folder)
             readings.append(reading)
             skipped += reasons
     return readings, skipped
 
 
-def _carried_out(plan: Plan, run: Run, seed: int) -> tuple[Reading, list[Skipped]]:
+def _carried_out(plan: Plan, run: Run, seed: int, parent: str) -> tuple[Reading, list[Skipped]]:
     """A plan's reading of one seed: the stored one where its recipe is the same, else a new one, which is saved."""
-    folder, stem, recipe = folder_of(run, plan.probe.name), seed_stem(seed), recipe_of(plan, run, seed)
+    folder, stem = folder_of(run, plan.probe.name, parent), seed_stem(seed)
+    recipe = recipe_of(plan, run, seed)
     if recipe and saved_recipe(folder, stem) == recipe:
         # A run that was renamed is not known to its rows.
         reading = Reading.load(folder, stem).stamped(run=run.name)

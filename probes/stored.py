@@ -1,4 +1,4 @@
-"""Where a run keeps its readings: readings/<probe>/seed-<k>.parquet, with the arrays beside it."""
+"""Where a run keeps its readings: readings/<probe>/seed-<k>.parquet, and npz files with their arrays there too."""
 
 from pathlib import Path
 
@@ -7,10 +7,13 @@ from mesa.storage.run import Run
 from probes.reading import Reading, joined
 from probes.registry import PROBES
 
+# The folder of a run in which `mesa probe` and `mesa reproduce` keep readings.
+READINGS = "readings"
 
-def folder_of(run: Run, probe: str) -> Path:
-    """The folder of a probe's readings."""
-    return run.path / "readings" / probe
+
+def folder_of(run: Run, probe: str, folder: str = READINGS) -> Path:
+    """The folder of a probe's readings; `folder` is the one below the run that holds those of all probes."""
+    return run.path / folder / probe
 
 
 def seed_stem(seed: int) -> str:
@@ -19,7 +22,7 @@ def seed_stem(seed: int) -> str:
 
 
 def stored_readings(run: Run) -> Reading:
-    """Everything that probes have read from a run, in the order of the registry, under the run's current name.
+    """Everything that probes have measured on a run, in the order of the registry, under the run's current name.
 
     Raises UserError where there is nothing, and, naming the file, where a reading is damaged, foreign or of another
     version.
@@ -29,7 +32,7 @@ def stored_readings(run: Run) -> Reading:
         raise UserError(f"{run.path}: has no readings; run `mesa probe {run.path}` first")
     # What version 0.1 wrote is refused by `load`, in one line, unless the probe has been run again since.
     readings = [Reading.load(folder_of(run, name), seed_stem(seed)) for name in names for seed in _seeds(run, name)]
-    readings += [Reading.load(run.path / "readings", name) for name in names if not _seeds(run, name)]
+    readings += [Reading.load(run.path / READINGS, name) for name in names if not _seeds(run, name)]
     # A run that was renamed is not known to its rows.
     return joined(reading.stamped(run=run.name) for reading in readings)
 
@@ -39,4 +42,4 @@ def _seeds(run: Run, probe: str) -> list[int]:
 
 
 def _old(run: Run, probe: str) -> Path:
-    return run.path / "readings" / f"{probe}.parquet"
+    return run.path / READINGS / f"{probe}.parquet"

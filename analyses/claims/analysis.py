@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,12 @@ from mesa.storage.run import Run
 from probes.arrays import ArrayKey
 from probes.measure import Skipped
 from probes.plan import Plan
+
+# Training settings at size quick, by kind of prompts.
+_QUICK: Mapping[str, Mapping[str, float]] = {
+    "regression": {"steps": 200, "batch": 256, "held_out": 512, "evaluate_every": 20},
+    "tokens": {"steps": 40, "batch": 16, "held_out": 64, "evaluate_every": 10, "checkpoints_per_decade": 4},
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,10 @@ class Size:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that was measured: rows of readings, arrays, learning curves, and how the seeds ended."""
+    """All that was measured: rows of readings, arrays, learning curves, and how the seeds ended.
+
+    `diverged` and `undertrained` name seeds; the text of each starts with the name of its run.
+    """
 
     runs: Mapping[str, Run]
     rows: pd.DataFrame
@@ -51,7 +60,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure, its numbers, what to look at, and what would have spoken against the claims it belongs to."""
+    """A figure, its numbers, what to look at in it, and what in it would contradict the claims that it belongs to."""
 
     name: str
     title: str
@@ -65,7 +74,8 @@ class Plot:
 class Analysis(Protocol):
     """An experiment; it states its claims before it measures.
 
-    Law: `plots` and the verdicts are functions of the evidence alone, so that a report can be made again from its runs.
+    Law: `compared`, `plots` and the verdicts depend on the evidence alone. A report can thus be made again from its
+    runs.
     """
 
     name: str
@@ -79,11 +89,18 @@ class Analysis(Protocol):
         ...
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
-        """What each run is asked."""
+        """The probes of each run, with their controls, by the run's name."""
         ...
 
     def claims(self) -> tuple[Claim, ...]:
         """What is claimed, with the rules."""
+        ...
+
+    def compared(self, evidence: Evidence) -> pd.DataFrame:
+        """Rows about several checkpoints, seeds, controls or runs together, for rules that need them; may be empty.
+
+        They have the columns of a reading. Their run, seed and control say to which subject a rule applies them.
+        """
         ...
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
@@ -91,20 +108,10 @@ class Analysis(Protocol):
         ...
 
 
-@runtime_checkable
-class Comparing(Protocol):
-    """An analysis whose rules also need what no single subject shows: several checkpoints, seeds, controls or runs."""
-
-    def compared(self, evidence: Evidence) -> pd.DataFrame:
-        """More rows, in the columns of a reading, each with the run, seed and control that the rule is applied to."""
-        ...
-
-
 def judged(analysis: Analysis, evidence: Evidence) -> pd.DataFrame:
     """All rows that an analysis's rules are applied to: of the last checkpoints, the controls, and comparisons."""
-    if not isinstance(analysis, Comparing):
-        return evidence.last
-    return pd.concat([evidence.last, analysis.compared(evidence)], ignore_index=True)
+    compared = analysis.compared(evidence)
+    return pd.concat([evidence.last, compared], ignore_index=True) if len(compared) else evidence.last
 
 
 @dataclass(frozen=True)
@@ -117,28 +124,27 @@ class Result:
     verdicts: tuple[Verdict, ...]
 
 
-def undertrained(metrics: Sequence[Mapping[str, Any]], fall: float = 0.02) -> bool:
+def undertrained(steps: Sequence[int], held_out_losses: Sequence[float], fall: float = 0.02) -> bool:
     """Whether the held-out loss still fell by more than `fall` of itself over the last tenth of training.
 
-    >>> undertrained([{"step": step, "held_out_loss": 1.0 - 0.005 * step} for step in range(101)])
+    >>> undertrained(range(101), [1.0 - 0.005 * step for step in range(101)])
     True
     """
-    if not metrics:
+    if not steps:
         return True
-    final = metrics[-1]
-    before = [row["held_out_loss"] for row in metrics if row["step"] <= 0.9 * final["step"]]
-    return not before or before[-1] - final["held_out_loss"] > fall * before[-1]
+    before = [loss for step, loss in zip(steps, held_out_losses, strict=True) if step <= 0.9 * steps[-1]]
+    return not before or before[-1] - held_out_losses[-1] > fall * before[-1]
 
 
-def sized(config: RunConfig, size: Size, **full: Any) -> RunConfig:
-    """A run at this size: `quick` is a few hundred small steps, `full` puts the paper's training settings in place.
+def sized(config: RunConfig, size: Size, **full: float) -> RunConfig:
+    """A run at this size; `full` gives the paper's training settings, used at size full.
+
+    At size quick a model of regression is trained for a few hundred small steps, and a language model for a few dozen,
+    in which it learns nothing.
 
     >>> sized(RunConfig(), Size(seeds=3, full=True), steps=50_000).training.steps
     50000
     """
-    if size.quick:
-        full = {"steps": 200, "batch": 256, "held_out": 512, "evaluate_every": 20}
-    elif not size.full:
-        full = {}
-    training = config.training.model_copy(update=full)
+    settings = _QUICK[config.model.prompts] if size.quick else full if size.full else {}
+    training = config.training.model_copy(update=settings)
     return config.model_copy(update={"seeds": size.seeds, "training": training})

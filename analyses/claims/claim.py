@@ -1,7 +1,7 @@
 """A claim is stated before anything is measured: a sentence, where it comes from, and a rule that can be broken."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,16 +15,16 @@ Sense = Literal["at most", "at least", "below"]
 
 @dataclass(frozen=True)
 class Measure:
-    """One number per seed and the bound that it is held to; `of` gets the rows of one seed of one subject.
+    """One number per seed and its bound; `of` computes the number from the rows of one seed of one subject.
 
-    A number that is not defined there is NaN, and does not meet the bound.
+    A number that is not defined is NaN, and does not meet the bound.
     """
 
     label: str
     sense: Sense
     bound: float
     of: Callable[[pd.DataFrame], float]
-    # A perfect subject's value: from it to the bound is one unit of the score.
+    # The value of a perfect subject. The score is 0 there and 1 at the bound.
     ideal: float = 0.0
 
     def met(self, value: float) -> bool:
@@ -34,7 +34,7 @@ class Measure:
         return value < self.bound if self.sense == "below" else value <= self.bound
 
     def score(self, value: float) -> float:
-        """How much of what is allowed a value uses up: 0 is perfect, above 1 breaks the bound."""
+        """The distance from `ideal` in units of the allowed distance: 0 is perfect, above 1 breaks the bound."""
         return (value - self.ideal) / (self.bound - self.ideal)
 
 
@@ -57,7 +57,7 @@ def controls_of(run: str, *names: str) -> dict[str, Source]:
 
 @dataclass(frozen=True)
 class Claim:
-    """What is tested: on which rows, by which measures, and on which controls the rule must break or be met."""
+    """What is tested: the rows, the measures, and the controls on which the rule must be broken or met."""
 
     id: str
     sentence: str
@@ -67,13 +67,13 @@ class Claim:
     subject: Source
     negative: Mapping[str, Source] = field(default_factory=dict)
     positive: Mapping[str, Source] = field(default_factory=dict)
-    # Shown beside the verdict, to explain it; without weight in it.
+    # Controls that are shown with the verdict to explain it, and do not enter it.
     explaining: Mapping[str, Source] = field(default_factory=dict)
-    # Runs besides the subject's whose models the measures look at, through rows that compare several runs.
+    # Runs other than the subject's that the measures use, in rows that compare several runs.
     beside: tuple[str, ...] = ()
-    # What "holds" means in words, where that is more than the sentence says.
+    # What "holds" means in words; empty where the sentence says it.
     answer: str = ""
-    # What of the rule was changed after numbers of such models had been seen, and why; empty: nothing was.
+    # What was changed in the rule after numbers of such models were known, and why; empty: nothing.
     amended: str = ""
 
 
@@ -117,10 +117,10 @@ class Circumstances:
 
 def apply(claim: Claim, rows: pd.DataFrame, source: Source) -> Outcome:
     """The rule on the rows of one subject: NaN where a number is missing or not defined."""
-    chosen = rows[(rows["run"] == source.run) & (rows["control"] == source.control)]
+    of_source = rows[(rows["run"] == source.run) & (rows["control"] == source.control)]
     values: dict[str, dict[int, float]] = {measure.label: {} for measure in claim.measures}
     met: dict[int, bool] = {}
-    for seed, group in chosen.groupby("seed"):
+    for seed, group in of_source.groupby("seed"):
         number = int(str(seed))
         for measure in claim.measures:
             values[measure.label][number] = measure.of(group)
@@ -137,46 +137,59 @@ def judge(claim: Claim, rows: pd.DataFrame, given: Circumstances) -> Verdict:
     is broken, for a run whose loss was still falling.
     """
     outcome = apply(claim, rows, claim.subject)
-    controls = {
-        name: apply(claim, rows, source)
-        for name, source in {**claim.negative, **claim.positive, **claim.explaining}.items()
-    }
+    sources = {**claim.negative, **claim.positive, **claim.explaining}
+    controls = {name: apply(claim, rows, source) for name, source in sources.items()}
+    if not outcome.met:
+        status, reason = "inconclusive", "nothing was measured"
+    elif outcome.all_met:
+        status, reason = _where_met(claim, outcome, controls, given)
+    else:
+        status, reason = _where_broken(claim, outcome, given)
+    return Verdict(claim, status, reason, outcome, controls)
 
-    def verdict(status: Status, reason: str) -> Verdict:
-        return Verdict(claim, status, reason, outcome, controls)
 
-    looked_at = tuple(f"{run} " for run in (claim.subject.run, *claim.beside))
-    total = len(outcome.met)
-    broke = [str(seed) for seed, met in outcome.met.items() if not met]
-    counted = f"{outcome.seeds_met} of {total} seeds meet the rule"
-    counted += f" (not seed {', '.join(broke)})" if 0 < outcome.seeds_met < total else ""
-    if not total:
-        return verdict("inconclusive", "nothing was measured")
-    if not outcome.all_met:
-        late = [name for name in given.undertrained if name.startswith(looked_at)]
-        if late:
-            return verdict("inconclusive", f"{counted}; the loss was still falling in {', '.join(late)}")
-        broken = [measure.label for measure in claim.measures if _clearly_broken(measure, outcome)]
-        if (outcome.seeds_met == 0 or broken) and not given.quick:
-            return verdict("fails", counted + (f"; mean and interval break: {', '.join(broken)}" if broken else ""))
-        return verdict("inconclusive", counted + ("; a quick run decides nothing" if given.quick else ""))
-    held = [name for name in claim.negative if controls[name].seeds_met]
-    unseen = [name for name in claim.positive if not controls[name].all_met]
-    empty = [name for name in claim.negative if not controls[name].met]
+def _where_met(
+    claim: Claim, outcome: Outcome, controls: Mapping[str, Outcome], given: Circumstances
+) -> tuple[Status, str]:
+    """Status and reason where every seed meets the rule."""
+    counted = _counted(outcome)
     if given.quick:
-        return verdict("inconclusive", f"{counted}, but a quick run decides nothing")
-    if held:
-        return verdict("inconclusive", f"{counted}, but so do controls that should not: {', '.join(held)}")
-    if unseen:
-        return verdict("inconclusive", f"{counted}, but the positive control does not: {', '.join(unseen)}")
-    if not claim.negative or len(empty) == len(claim.negative):
-        return verdict("inconclusive", f"{counted}, but no control could have contradicted it")
-    lost = [name for name in given.diverged if name.startswith(looked_at)]
-    if lost:
-        return verdict("inconclusive", f"{counted}, but these diverged: {', '.join(lost)}")
-    if total < 2:
-        return verdict("inconclusive", f"{counted}; one seed has no interval")
-    return verdict("holds", f"{counted}, and every negative control breaks it")
+        return "inconclusive", f"{counted}, but a quick run decides nothing"
+    if met := [name for name in claim.negative if controls[name].seeds_met]:
+        return "inconclusive", f"{counted}, but so do controls that should not: {', '.join(met)}"
+    if broken := [name for name in claim.positive if not controls[name].all_met]:
+        return "inconclusive", f"{counted}, but the positive control does not: {', '.join(broken)}"
+    if not any(controls[name].met for name in claim.negative):
+        return "inconclusive", f"{counted}, but no control could have contradicted it"
+    if diverged := _of_runs(claim, given.diverged):
+        return "inconclusive", f"{counted}, but these diverged: {', '.join(diverged)}"
+    if len(outcome.met) < 2:
+        return "inconclusive", f"{counted}; one seed has no interval"
+    return "holds", f"{counted}, and every negative control breaks it"
+
+
+def _where_broken(claim: Claim, outcome: Outcome, given: Circumstances) -> tuple[Status, str]:
+    """Status and reason where some seed breaks the rule."""
+    counted = _counted(outcome)
+    if undertrained := _of_runs(claim, given.undertrained):
+        return "inconclusive", f"{counted}; the loss was still falling in {', '.join(undertrained)}"
+    broken = [measure.label for measure in claim.measures if _clearly_broken(measure, outcome)]
+    if (outcome.seeds_met == 0 or broken) and not given.quick:
+        return "fails", counted + (f"; mean and interval break: {', '.join(broken)}" if broken else "")
+    return "inconclusive", counted + ("; a quick run decides nothing" if given.quick else "")
+
+
+def _counted(outcome: Outcome) -> str:
+    """How many seeds meet the rule, and which do not where some do."""
+    broken = [str(seed) for seed, met in outcome.met.items() if not met]
+    counted = f"{outcome.seeds_met} of {len(outcome.met)} seeds meet the rule"
+    return counted + (f" (not seed {', '.join(broken)})" if 0 < outcome.seeds_met < len(outcome.met) else "")
+
+
+def _of_runs(claim: Claim, seeds: Sequence[str]) -> list[str]:
+    """Those of some named seeds that belong to a run which the claim looks at."""
+    runs = tuple(f"{run} " for run in (claim.subject.run, *claim.beside))
+    return [name for name in seeds if name.startswith(runs)]
 
 
 def interval(values: Mapping[int, float] | np.ndarray) -> tuple[float, float, float]:

@@ -20,7 +20,7 @@ def single_value(rows: pd.DataFrame, **where: object) -> float:
 
 
 def last_step_value(rows: pd.DataFrame, **where: object) -> float:
-    """The value of the model's own prediction, compared with a learner's last step; no layer's."""
+    """The value for the model's own prediction, not a layer's, at the last step of the learner it is compared with."""
     rows = select(rows, layer=None, **where)
     if rows["learner_step"].notna().any():
         rows = rows[rows["learner_step"] == rows["learner_step"].max()]
@@ -29,8 +29,8 @@ def last_step_value(rows: pd.DataFrame, **where: object) -> float:
 
 def losses(rows: pd.DataFrame, probe: str, *by: str) -> pd.DataFrame:
     """Losses side by side: columns `model` and one for each learner, at its last step, indexed by the columns `by`."""
-    chosen = rows[(rows["probe"] == probe) & rows["metric"].isin(["loss", "learner_loss"])]
-    named = chosen.assign(predictor=chosen["learner"].fillna("model"))
+    of_losses = rows[(rows["probe"] == probe) & rows["metric"].isin(["loss", "learner_loss"])]
+    named = of_losses.assign(predictor=of_losses["learner"].fillna("model"))
     keys = ["run", "seed", "step", "control", *CIRCUMSTANCES, "applications", "predictor"]
     named = named.sort_values("learner_step", kind="stable").drop_duplicates(keys, keep="last")
     return named.set_index([*by, "predictor"])["value"].unstack("predictor")
@@ -39,7 +39,7 @@ def losses(rows: pd.DataFrame, probe: str, *by: str) -> pd.DataFrame:
 def relative_curves(curves: pd.DataFrame) -> pd.DataFrame:
     """Learning curves with a column `share`: the held-out loss in units of predicting zero on the same prompts.
 
-    That is what a model does, but for a thousandth, before its first step.
+    The loss before the first step stands for that of predicting zero; they differ by about a thousandth.
     """
     start = curves[curves["step"] == 0].set_index(["run", "seed"])["held_out_loss"].rename("start")
     joined = curves.join(start, on=["run", "seed"])

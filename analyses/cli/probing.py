@@ -53,7 +53,7 @@ def probe(
 
 
 def _show(reading: "Reading", skipped: "Sequence[Skipped]", folder: Path) -> None:
-    from analyses.report.run_report import summary
+    from analyses.report.summary import summary
 
     titles = {name: name for name in _WIDTHS} | {"value": "mean over seeds [95 % interval]"}
     for row in [titles, *summary(reading.table)]:
@@ -86,8 +86,9 @@ def attribute(
     from dataclasses import replace
 
     from analyses.progress import Progress
-    from analyses.report.attribution_report import COLUMNS, ranking, whole, write_attribution
     from analyses.report.attribution_report import attribute as carry_out
+    from analyses.report.attribution_report import write_attribution
+    from analyses.report.head_tables import COLUMNS, ranking, whole
     from mesa.storage.run import Run
     from mesa.training.runs import default_workers
     from probes.attribution.probe import HeadAttribution

@@ -58,17 +58,17 @@ def print_verdicts(verdicts: "Sequence[Verdict]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from analyses.report.page import verdict_view
+    from analyses.report.views import verdict_view
 
     table = Table(title="claims and verdicts", title_justify="left")
     for name in ("claim", "verdict", "measured: mean [95 % interval], rule", "seeds", "controls that meet the rule"):
         table.add_column(name, overflow="fold")
     for verdict in verdicts:
         view = verdict_view(verdict)
-        measured = "\n".join(f"{m['mean']}, {m['bound']}  ({m['label']})" for m in view["measures"])
-        controls = ", ".join(f"{c['name']} {c['met']}{'' if c['good'] else ' (!)'}" for c in view["controls"])
-        words = view["status"] + (f": {view['words']}" if view["words"] else "")
-        table.add_row(verdict.claim.id, words, measured.replace("[", r"\["), view["seeds"], controls)
+        measured = "\n".join(f"{m.mean}, {m.bound}  ({m.label})" for m in view.measures)
+        controls = ", ".join(f"{c.name} {c.met}{'' if c.good else ' (!)'}" for c in view.controls)
+        words = view.status + (f": {view.words}" if view.words else "")
+        table.add_row(verdict.claim.id, words, measured.replace("[", r"\["), view.seeds, controls)
     wide = sys.stdout.isatty()
     Console(width=None if wide else 160).print(table)
     for verdict in verdicts:

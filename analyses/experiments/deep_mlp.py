@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import pandas as pd
+
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
 from analyses.claims.measures.regression import alignment, cosine_lead, loss_ratio
@@ -70,6 +72,10 @@ class DeepMLP:
                 **seen,
             ),
         )
+
+    def compared(self, evidence: Evidence) -> pd.DataFrame:
+        """None: each rule looks at one model at a time."""
+        return evidence.rows.iloc[:0]
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
         """Verdicts at a glance, training, and what each block does."""

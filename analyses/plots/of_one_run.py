@@ -5,8 +5,23 @@ from dataclasses import replace
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots import attribution, language, regression, shifts, weights
+from tasks.registry import READERS
 
+_STILL_FALLING = "A loss that is still falling at the end: all readings of such a model are provisional."
+_TOKEN_LOSSES = (
+    "The held-out loss of every seed, and the losses of explicit predictors where `token_alignment` measured them."
+)
+_REGRESSION_LOSSES = (
+    "The loss of every seed on training prompts and on held-out ones, and the losses of the tuned learners (dashed)."
+)
 _HEAD_SCORES = {"previous_token": "previous token", "prefix_matching": "prefix matching", "copying": "copying"}
+
+
+def learning_curves(evidence: Evidence, run: str) -> Plot:
+    """The losses of every seed over training, compared with those of explicit algorithms."""
+    if READERS[evidence.runs[run].config.reader].prompts == "tokens":
+        return language.training(evidence, {run: ("uniform", "unigram", "best")}, _TOKEN_LOSSES, _STILL_FALLING)
+    return replace(regression.learning_curves(evidence), look=_REGRESSION_LOSSES, against=_STILL_FALLING)
 
 
 def of_gd_alignment(evidence: Evidence, run: str) -> Iterator[Plot]:

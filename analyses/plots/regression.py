@@ -1,72 +1,106 @@
 """Every plot: a function of the evidence that gives a figure, its numbers, and what would have spoken against it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.claim import Verdict, interval
 from analyses.claims.tables import losses
 from analyses.plots.seed_lines import SOLID_DOTS, mean_line, reference_line, seed_lines, step_axis
-from analyses.plots.style import grid, inner_legend, legend, look_of
+from analyses.plots.style import HALF, grid, inner_legend, legend, look_of
 
-HALF = "half squared error"
+# Scores beyond these limits are drawn at them; the axis is logarithmic and has no zero.
+_LOWEST, _HIGHEST = 0.005, 2e3
+# Subjects with a fixed height in a claim's row, from the top.
+_ROW_ORDER = (
+    "model",
+    "identified_only",
+    "constructed",
+    "constructed_preconditioned",
+    "untrained",
+    "shuffled_labels",
+)
 
 
 def scores(verdicts: Sequence[Verdict]) -> Plot:
     """Every claim's rule on the model and on its controls, in units of what the rule allows."""
-    rows = []
-    for verdict in verdicts:
-        subjects = {"model": verdict.outcome, **verdict.controls}
-        for who, outcome in subjects.items():
-            for measure in verdict.claim.measures:
-                for seed, value in outcome.values[measure.label].items():
-                    place = {"claim": verdict.claim.id, "measure": measure.label, "subject": who, "seed": seed}
-                    rows.append({**place, "value": value, "score": measure.score(value)})
-    columns = ["claim", "measure", "subject", "seed", "value", "score"]
-    data = pd.DataFrame(rows, columns=columns)
-
-    def draw() -> Figure:
-        # One point a seed: the measure that uses up most of what is allowed decides a rule.
-        worst = data.groupby(["claim", "subject", "seed"], sort=False)["score"].max().reset_index()
-        names = list(dict.fromkeys(data["claim"]))
-        figure, (axes,) = grid(1, 1, 8.2, 0.45 * len(names) + 1.6)
-        axes.axvspan(0.005, 1, color="0.93", zorder=0)
-        axes.axvline(1, color="0.2", linewidth=1)
-        everyone = list(dict.fromkeys(worst["subject"]))
-        for who in everyone:
-            part = worst[worst["subject"] == who]
-            height = part["claim"].map(names.index) + _offset(who, everyone)
-            x = part["score"].clip(0.005, 2e3)
-            style: dict[str, Any] = {
-                "color": look_of(who).colour,
-                "marker": look_of(who).marker,
-                "label": look_of(who).label,
-            }
-            if who == "model":
-                style["label"] = "trained model"
-            axes.scatter(x, height, s=26, edgecolor="white", linewidth=0.4, zorder=3, **style)
-        axes.set_xscale("log")
-        axes.set(xlim=(0.004, 3e3), yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
-        axes.set_yticklabels(names)
-        axes.set_xlabel(
-            "measured / allowed: the rule is met left of 1\n"
-            "(the ends of the axis hold all beyond; an undefined number has no point)"
-        )
-        legend(figure, axes, columns=3)
-        return figure
-
+    rows = [
+        {
+            "claim": verdict.claim.id,
+            "measure": measure.label,
+            "subject": subject,
+            "seed": seed,
+            "value": value,
+            "score": measure.score(value),
+        }
+        for verdict in verdicts
+        for subject, outcome in {"model": verdict.outcome, **verdict.controls}.items()
+        for measure in verdict.claim.measures
+        for seed, value in outcome.values[measure.label].items()
+    ]
+    data = pd.DataFrame(rows, columns=["claim", "measure", "subject", "seed", "value", "score"])
     return Plot(
         "claims",
         "Each rule, on the model and on its controls",
         "Every point is a seed. The trained model's circles should lie in the grey region, where the rule is met; "
         "so should the constructed weights' diamonds.",
         "A negative control in the grey region: the rule cannot tell the model from it, and the claim does not hold.",
-        draw,
+        lambda: _draw_scores(data),
         data,
     )
+
+
+def _draw_scores(data: pd.DataFrame) -> Figure:
+    # One point a seed: the measure with the largest score decides whether the rule is met.
+    worst = data.groupby(["claim", "subject", "seed"], sort=False)["score"].max().reset_index()
+    claims = list(dict.fromkeys(data["claim"]))
+    figure, (axes,) = grid(1, 1, 8.2, 0.45 * len(claims) + 1.6)
+    axes.axvspan(_LOWEST, 1, color="0.93", zorder=0)
+    axes.axvline(1, color="0.2", linewidth=1)
+    subjects = list(dict.fromkeys(worst["subject"]))
+    for subject in subjects:
+        _points(axes, worst[worst["subject"] == subject], subject, claims, _offset(subject, subjects))
+    axes.set_xscale("log")
+    axes.set(xlim=(0.004, 3e3), yticks=range(len(claims)), ylim=(len(claims) - 0.5, -0.5))
+    axes.set_yticklabels(claims)
+    axes.set_xlabel(
+        "measured / allowed: the rule is met left of 1\n"
+        "(numbers beyond the axis are drawn at its ends; an undefined number has no point)"
+    )
+    legend(figure, axes, columns=3)
+    return figure
+
+
+def _points(axes: Axes, worst: pd.DataFrame, subject: str, claims: Sequence[str], offset: float) -> None:
+    """The seeds of one subject, a row for each claim."""
+    look = look_of(subject)
+    axes.scatter(
+        worst["score"].clip(_LOWEST, _HIGHEST),
+        worst["claim"].map(claims.index) + offset,
+        s=26,
+        color=look.colour,
+        marker=look.marker,
+        label="trained model" if subject == "model" else look.label,
+        edgecolor="white",
+        linewidth=0.4,
+        zorder=3,
+    )
+
+
+def _offset(subject: str, subjects: Sequence[str]) -> float:
+    """How far above or below the middle of its row a subject is drawn."""
+    # Controls of one analysis alone take the heights of those in _ROW_ORDER that it does not have.
+    count = len(_ROW_ORDER)
+    free = [index for index in range(count + 1) if index >= count or _ROW_ORDER[index] not in subjects]
+    own_controls = [name for name in subjects if name not in _ROW_ORDER]
+    if subject in _ROW_ORDER:
+        index = _ROW_ORDER.index(subject)
+    else:
+        index = free[min(own_controls.index(subject), len(free) - 1)]
+    return 0.1 * index - 0.3
 
 
 def learning_curves(evidence: Evidence) -> Plot:
@@ -216,15 +250,6 @@ def rollout(evidence: Evidence, run: str) -> Plot:
         draw,
         data,
     )
-
-
-def _offset(who: str, everyone: Sequence[str]) -> float:
-    known = ["model", "identified_only", "constructed", "constructed_preconditioned", "untrained", "shuffled_labels"]
-    # Controls of one analysis alone have the places of those that it does not have.
-    free = [place for place in range(len(known) + 1) if place >= len(known) or known[place] not in everyone]
-    others = [name for name in everyone if name not in known]
-    place = known.index(who) if who in known else free[min(others.index(who), len(free) - 1)]
-    return 0.1 * place - 0.3
 
 
 def _references(evidence: Evidence) -> dict[str, dict[str, float]]:

@@ -2,60 +2,56 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import losses
 from analyses.plots.seed_lines import mean_line
-from analyses.plots.style import grid, legend, look_of
+from analyses.plots.style import HALF, grid, legend, look_of
 
-HALF = "half squared error"
+# One panel each: the condition, and the label of its values.
+_CONDITIONS = {
+    "input_scale": "input scale (factor)",
+    "teacher_scale": "teacher scale (factor)",
+    "query_scale": "query scale (factor)",
+    "noisy_labels": "noisy labels (of 10)",
+    "normal": "normal inputs: context norm",
+    "exponential": "exponential inputs: context norm",
+    "laplace": "Laplace inputs: context norm",
+}
 
 
 def shifts(evidence: Evidence, run: str, learners: Sequence[str] = ("gd",), wanted: str = "gradient descent") -> Plot:
-    """Losses on shifted prompts, the model beside learners; it should lie on the one that is called `wanted`."""
-    last = evidence.last
-    mine = last[(last["run"] == run) & (last["control"] == "none")]
-    table = losses(mine, "out_of_distribution", "condition", "condition_value", "seed")
-    data = table.reset_index()
-    labels = {
-        "input_scale": "input scale (factor)",
-        "teacher_scale": "teacher scale (factor)",
-        "query_scale": "query scale (factor)",
-        "noisy_labels": "noisy labels (of 10)",
-        "normal": "normal inputs: context norm",
-        "exponential": "exponential inputs: context norm",
-        "laplace": "Laplace inputs: context norm",
-    }
-
-    def draw() -> Figure:
-        figure, panels = grid(2, 4, 2.6, 2.5)
-        for axes, (condition, label) in zip(panels, labels.items(), strict=False):
-            part = data[data["condition"] == condition]
-            axes.scatter(
-                part["condition_value"],
-                part["model"],
-                s=16,
-                color=look_of("model").colour,
-                label=look_of("model").label,
-                zorder=3,
-            )
-            for who in (*learners, "zero"):
-                mean_line(axes, part, who, x="condition_value", y=who)
-            axes.set(xlabel=label, yscale="log")
-        for axes in (panels[0], panels[4]):
-            axes.set_ylabel(f"loss ({HALF})")
-        panels[7].set_axis_off()
-        legend(figure, panels[0])
-        return figure
-
+    """Losses of the model and of learners on shifted prompts; the model should lie on the learner `wanted` (words)."""
+    rows = evidence.last
+    rows = rows[(rows["run"] == run) & (rows["control"] == "none")]
+    data = losses(rows, "out_of_distribution", "condition", "condition_value", "seed").reset_index()
     return Plot(
         "shifts",
         "Out of distribution",
         f"The model's points, all seeds, lie on the line of {wanted} under every shift, also where {wanted} does "
         "badly; factor 1 is the training distribution.",
-        "Points off that line, above all where it turns upwards: agreement in distribution would then have been two "
-        "different algorithms with one answer.",
-        draw,
+        "Points off that line, above all where it turns upwards: the model and the learner would then be two different "
+        "algorithms that agree only in distribution.",
+        lambda: _draw(data, learners),
         data,
     )
+
+
+def _draw(data: pd.DataFrame, learners: Sequence[str]) -> Figure:
+    figure, panels = grid(2, 4, 2.6, 2.5)
+    model = look_of("model")
+    for axes, (condition, label) in zip(panels, _CONDITIONS.items(), strict=False):
+        shifted = data[data["condition"] == condition]
+        axes.scatter(
+            shifted["condition_value"], shifted["model"], s=16, color=model.colour, label=model.label, zorder=3
+        )
+        for learner in (*learners, "zero"):
+            mean_line(axes, shifted, learner, x="condition_value", y=learner)
+        axes.set(xlabel=label, yscale="log")
+    for axes in (panels[0], panels[4]):
+        axes.set_ylabel(f"loss ({HALF})")
+    panels[7].set_axis_off()
+    legend(figure, panels[0])
+    return figure

@@ -16,6 +16,10 @@ from probes.controls.registry import CONTROLS
 
 Colour: TypeAlias = tuple[float, float, float]
 
+# Units of losses, in labels of axes.
+HALF = "half squared error"
+NATS = "nats"
+
 # Okabe and Ito's colours, through seaborn.
 _PALETTE: list[Colour] = sns.color_palette("colorblind")
 _GREY = (0.35, 0.35, 0.35)
@@ -26,7 +30,7 @@ class Look:
     """How one subject, learner, control or score is drawn, in every figure alike."""
 
     colour: Colour
-    # Empty for controls: their labels stand in their rows.
+    # Empty for controls, whose labels stand in the rows of their registry.
     label: str = ""
     line: str = "-"
     marker: str = "o"
@@ -72,7 +76,7 @@ LOOKS = {
     "uniform": Look(_GREY, "uniform", line=":"),
     "unigram": Look(_PALETTE[1], "unigram", line="--"),
     "bigram": Look(_PALETTE[2], "bigram", line="-."),
-    "best": Look(_PALETTE[2], "the best there is", line="-."),
+    "best": Look(_PALETTE[2], "the best possible predictor", line="-."),
     "best_predictor": Look(_PALETTE[2], marker="D"),
     "shuffled_tokens": Look(_PALETTE[4], marker="v"),
     "previous_token": Look(_PALETTE[1], "previous token, in its place", line="--", marker="s"),
@@ -99,11 +103,11 @@ def look_of(name: str) -> Look:
     >>> look_of("model").label, look_of("my_learner").label, look_of("my_learner") == look_of("my_learner")
     ('trained model, each seed', 'my learner', True)
     """
-    known = LOOKS.get(name) or _look_of_another(name)
+    known = LOOKS.get(name) or _look_by_hash(name)
     return replace(known, label=CONTROLS[name].label) if name in CONTROLS else known
 
 
-def _look_of_another(name: str) -> Look:
+def _look_by_hash(name: str) -> Look:
     number = zlib.crc32(name.encode())
     colour = _PALETTE[1 + number % (len(_PALETTE) - 1)]
     line, marker = _LINES[number // 16 % len(_LINES)], _MARKERS[number // 64 % len(_MARKERS)]
@@ -112,7 +116,7 @@ def _look_of_another(name: str) -> Look:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Settings for drawing and saving; matplotlib's own come back after."""
+    """Settings for drawing and saving; matplotlib's own are restored afterwards."""
     settings: Any = {
         **sns.axes_style("whitegrid"),
         **sns.plotting_context("paper", font_scale=1.1),
@@ -135,15 +139,15 @@ def grid(rows: int, columns: int, width: float = 3.1, height: float = 2.7) -> tu
 
 
 def legend(figure: Figure, *panels: Axes, columns: int = 4) -> None:
-    """One legend below all panels, which names what is labelled in these ones, each label once."""
+    """One legend below all panels of a figure, with each label of the given panels once."""
     handles = _labelled(*panels)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
 
 
-def inner_legend(axes: Axes, place: str = "best") -> None:
+def inner_legend(axes: Axes, location: str = "best") -> None:
     """A small legend inside a panel, each label once."""
     handles = _labelled(axes)
-    axes.legend(handles.values(), handles.keys(), loc=place, fontsize=7)  # pyright: ignore[reportArgumentType]
+    axes.legend(handles.values(), handles.keys(), loc=location, fontsize=7)  # pyright: ignore[reportArgumentType]
 
 
 def _labelled(*panels: Axes) -> dict[str, Artist]:

@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -149,6 +150,10 @@ class AnswersAtAll:
         rule, sentence = "root mean square prediction at least 1e-6", "The model answers."
         negative = {"silent": Source("shifted", "silent")}
         return (Claim("answers", sentence, "this file", rule, (measure,), Source("shifted"), negative),)
+
+    def compared(self, evidence: Evidence) -> pd.DataFrame:
+        """None: each rule looks at one model at a time."""
+        return evidence.rows.iloc[:0]
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
         """Verdicts, and sizes."""

@@ -1,1 +1,1 @@
-"""The numbers that rules are made of."""
+"""The numbers that rules are made of, by kind of model and probe."""

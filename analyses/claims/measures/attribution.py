@@ -5,6 +5,7 @@ import math
 import pandas as pd
 
 from analyses.claims.tables import Number, single_value
+from probes.selection import select
 
 PROBE = "head_attribution"
 
@@ -27,14 +28,14 @@ def members(rows: pd.DataFrame) -> pd.DataFrame:
 
 def circuit_layers(rows: pd.DataFrame) -> float:
     """How many layers the smallest set has heads in."""
-    found = members(rows)
-    return float(found["layer"].nunique()) if len(found) else math.nan
+    circuit = members(rows)
+    return float(circuit["layer"].nunique()) if len(circuit) else math.nan
 
 
 def circuit_size(rows: pd.DataFrame) -> float:
     """How many heads the smallest set has; NaN where none was found."""
-    found = len(members(rows))
-    return float(found) if found else math.nan
+    count = len(members(rows))
+    return float(count) if count else math.nan
 
 
 def key_lead(rows: pd.DataFrame) -> float:
@@ -46,42 +47,42 @@ def key_lead(rows: pd.DataFrame) -> float:
 
 
 def remains(ablation: str, held: bool = False, most: bool = True) -> Number:
-    """What remains after ablating one head: of the head that can best (or least) be done without."""
+    """What remains after ablating one head: the largest over heads (`most`), or the smallest."""
     metric = "ablated_patterns_held" if held else "ablated"
 
     def value(rows: pd.DataFrame) -> float:
-        chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == metric) & (rows["ablation"] == ablation)]
-        return float(chosen["value"].max() if most else chosen["value"].min()) if len(chosen) else math.nan
+        remaining = select(rows, probe=PROBE, metric=metric, ablation=ablation)["value"]
+        return float(remaining.max() if most else remaining.min()) if len(remaining) else math.nan
 
     return value
 
 
 def agreement(rows: pd.DataFrame, most: bool = True) -> float:
-    """How far prompts agree with the clean run without one head: of the head that can best (or least) be spared."""
-    chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == "agreement")]["value"]
-    return float(chosen.max() if most else chosen.min()) if len(chosen) else math.nan
+    """How far prompts agree with the clean run without one head: the largest over heads (`most`), or the smallest."""
+    values = select(rows, probe=PROBE, metric="agreement")["value"]
+    return float(values.max() if most else values.min()) if len(values) else math.nan
 
 
 def gain(rows: pd.DataFrame) -> float:
-    """The read-out on clean prompts, less that on corrupted ones."""
+    """The read-out on clean prompts minus that on corrupted ones."""
     clean, corrupted = (single_value(rows, probe=PROBE, metric=name) for name in ("clean", "corrupted"))
     return clean - corrupted
 
 
 def direct_total(rows: pd.DataFrame) -> float:
     """What all heads together write directly, as a share of the behaviour."""
-    chosen = rows[(rows["probe"] == PROBE) & (rows["metric"] == "direct")]
-    return float(chosen["value"].sum(skipna=False)) if len(chosen) else math.nan
+    shares = select(rows, probe=PROBE, metric="direct")["value"]
+    return float(shares.sum(skipna=False)) if len(shares) else math.nan
 
 
 def without_layer(layer: int) -> Number:
-    """What remains without all heads of a layer, one or two of them, the mean in their place."""
+    """What remains when every head of a layer of one or two heads is replaced by its mean."""
 
     def value(rows: pd.DataFrame) -> float:
         rows = rows[(rows["probe"] == PROBE) & (rows["layer"] == layer) & (rows["ablation"] == "mean")]
         alone = rows[rows["metric"] == "ablated"]
         both = rows[(rows["metric"] == "pair") & (rows["to_layer"] == layer)]
-        chosen = alone if len(alone) == 1 else both if len(alone) == 2 else alone.iloc[:0]
-        return float(chosen["value"].iloc[0]) if len(chosen) == 1 else math.nan
+        remaining = alone if len(alone) == 1 else both if len(alone) == 2 else alone.iloc[:0]
+        return float(remaining["value"].iloc[0]) if len(remaining) == 1 else math.nan
 
     return value

@@ -1,23 +1,11 @@
-"""The numbers that rules about language models are made of, and how large their runs are."""
+"""The numbers that rules about language models are made of: each takes the rows of one seed of one subject."""
 
 import math
-from typing import Any
 
 import pandas as pd
 
-from analyses.claims.analysis import Size
 from analyses.claims.tables import Number, single_value
 from mesa.config.schema import RunConfig
-
-
-def sized_symbols(config: RunConfig, size: Size, **full: Any) -> RunConfig:
-    """A run at this size; `quick` is a few dozen small steps, which form nothing."""
-    if size.quick:
-        full = {"steps": 40, "batch": 16, "held_out": 64, "evaluate_every": 10, "checkpoints_per_decade": 4}
-    elif not size.full:
-        full = {}
-    training = config.training.model_copy(update=full)
-    return config.model_copy(update={"seeds": size.seeds, "training": training})
 
 
 def shallow(config: RunConfig) -> RunConfig:
@@ -33,8 +21,8 @@ def token_gap(start: str, end: str) -> Number:
     def share(rows: pd.DataFrame) -> float:
         rows = rows[rows["probe"] == "token_alignment"]
         loss = single_value(rows, metric="loss")
-        far, near = (single_value(rows, metric="learner_loss", learner=name) for name in (start, end))
-        return (far - loss) / (far - near)
+        start_loss, end_loss = (single_value(rows, metric="learner_loss", learner=name) for name in (start, end))
+        return (start_loss - loss) / (start_loss - end_loss)
 
     return share
 
@@ -45,12 +33,12 @@ def best_head(metric: str, layer: int) -> Number:
 
 
 def head_score(metric: str, best_by: str, layer: int) -> Number:
-    """One score of the layer's head that is best by another."""
+    """One score of the head of a layer whose other score, `best_by`, is the largest."""
 
     def score(rows: pd.DataFrame) -> float:
-        chosen = _scores(rows, best_by, layer)
-        scores = _scores(rows, metric, layer).reindex(chosen.index)
-        return float(scores.iloc[int(chosen.argmax())]) if len(chosen) else math.nan
+        ranked_by = _scores(rows, best_by, layer)
+        scores = _scores(rows, metric, layer).reindex(ranked_by.index)
+        return float(scores.iloc[int(ranked_by.argmax())]) if len(ranked_by) else math.nan
 
     return score
 

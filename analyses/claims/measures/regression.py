@@ -32,47 +32,47 @@ def gap_closed(learner: str) -> Number:
     """The share of the way from predicting zero to a learner's loss that the model's loss has come: 1 is all of it."""
 
     def share(rows: pd.DataFrame) -> float:
-        there, zero = (
+        of_learner, of_zero = (
             last_step_value(rows, probe="gd_alignment", metric="learner_loss", learner=name)
             for name in (learner, "zero")
         )
-        return (zero - loss(rows)) / (zero - there)
+        return (of_zero - loss(rows)) / (of_zero - of_learner)
 
     return share
 
 
 def cosine_lead(near: str, far: str) -> Number:
-    """By how much the sensitivity cosine to one learner exceeds that to another."""
+    """The sensitivity cosine to one learner minus that to another."""
     to_near, to_far = (alignment("sensitivity_cosine", learner) for learner in (near, far))
     return lambda rows: to_near(rows) - to_far(rows)
 
 
 def log_position(near: str, far: str) -> Number:
     """Where the model's loss lies between two learners', in logarithms: 0 at the near one's, 1 at the far one's."""
-    beside = loss_ratio(near), loss_ratio(far)
+    ratios = loss_ratio(near), loss_ratio(far)
 
     def share(rows: pd.DataFrame) -> float:
-        near_by, far_by = (math.log(ratio(rows)) for ratio in beside)
-        return near_by / (near_by - far_by)
+        above_near, above_far = (math.log(ratio(rows)) for ratio in ratios)
+        return above_near / (above_near - above_far)
 
     return share
 
 
 def interpolated(rows: pd.DataFrame) -> float:
-    """How far the averaged weights' loss is above the worse of the two it was averaged from."""
+    """The loss of the averaged weights minus the larger of the two losses of the weights that were averaged."""
     rows = rows[rows["probe"] == "interpolation"]
     values = {metric: single_value(rows, metric=metric) for metric in ("interpolated_loss", "loss", "learner_loss")}
     return values["interpolated_loss"] - max(values["loss"], values["learner_loss"])
 
 
 def interpolated_gap(rows: pd.DataFrame) -> float:
-    """How far the averaged weights' loss is above the construction's, relative to it."""
+    """The loss of the averaged weights divided by the construction's, minus 1."""
     rows = rows[rows["probe"] == "interpolation"]
     return single_value(rows, metric="interpolated_loss") / single_value(rows, metric="learner_loss") - 1
 
 
 def worst(gaps: pd.Series) -> float:
-    """The largest; a loss that overflowed is as far off as can be, which max() would skip."""
+    """The largest gap; one that is NaN, because a loss overflowed, counts as infinite."""
     return float(gaps.fillna(math.inf).max()) if len(gaps) else math.nan
 
 

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
-from analyses.plots.regression import HALF
 from analyses.plots.seed_lines import LineStyle, seed_lines
-from analyses.plots.style import grid, legend, look_of
+from analyses.plots.style import HALF, grid, legend, look_of
 
 
 def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:

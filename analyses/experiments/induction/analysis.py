@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size
+from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Verdict
-from analyses.claims.measures.language import shallow, sized_symbols
+from analyses.claims.measures.language import shallow
 from analyses.experiments.induction.claims import CLAIMS, ONE_LAYER, RECALL, REPEATED
 from analyses.experiments.induction.figures import formation
 from analyses.experiments.induction.measures import order_rows
@@ -41,7 +41,7 @@ class Induction:
         """Two layers of two heads on both tasks; one layer of two heads on repeated tokens."""
         two_layers = preset("induction")
         runs = {REPEATED: two_layers, RECALL: preset("recall"), ONE_LAYER: shallow(two_layers)}
-        return {name: sized_symbols(config, size) for name, config in runs.items()}
+        return {name: sized(config, size) for name, config in runs.items()}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Losses and scores at every checkpoint; composition and attribution at the last."""

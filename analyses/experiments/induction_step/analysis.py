@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size
+from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
-from analyses.claims.measures.language import sized_symbols, token_gap
+from analyses.claims.measures.language import token_gap
 from analyses.claims.tables import Number, single_value
 from analyses.experiments.induction_step import figures as predictor_distances
 from analyses.plots import language as token_figures
@@ -41,8 +41,8 @@ class InductionStep:
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """Markov chains of four states: a state comes many times, with different successors."""
         return {
-            SOFTMAX: sized_symbols(preset("markov"), size),
-            LINEAR: sized_symbols(preset("markov-linear"), size),
+            SOFTMAX: sized(preset("markov"), size),
+            LINEAR: sized(preset("markov-linear"), size),
         }
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
@@ -123,6 +123,10 @@ class InductionStep:
                 positive={"best_predictor": Source(SOFTMAX, "best_predictor")},
             ),
         )
+
+    def compared(self, evidence: Evidence) -> pd.DataFrame:
+        """None: each rule looks at one model at a time."""
+        return evidence.rows.iloc[:0]
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
         """Verdicts at a glance, distances to every predictor, training, and attention."""

@@ -105,6 +105,10 @@ class LayerNorm:
             ),
         )
 
+    def compared(self, evidence: Evidence) -> pd.DataFrame:
+        """None: each rule looks at one model at a time."""
+        return evidence.rows.iloc[:0]
+
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
         """Verdicts at a glance, training, and the losses over the inputs' scale."""
         yield figures.scores(verdicts)

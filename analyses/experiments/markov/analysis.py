@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size
+from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Verdict
-from analyses.claims.measures.language import shallow, sized_symbols
+from analyses.claims.measures.language import shallow
 from analyses.experiments.markov.claims import CLAIMS, ONE, TWO
 from analyses.experiments.markov.measures import phase_rows
 from analyses.plots import language as token_figures
@@ -32,7 +32,7 @@ class Markov:
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """Chains of four states and 64 symbols; the two models differ only in depth."""
         two_layers = preset("markov")
-        return {TWO: sized_symbols(two_layers, size), ONE: sized_symbols(shallow(two_layers), size)}
+        return {TWO: sized(two_layers, size), ONE: sized(shallow(two_layers), size)}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Distances to explicit predictors at every checkpoint, and scores of heads at the last one."""

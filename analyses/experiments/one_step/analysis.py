@@ -51,6 +51,10 @@ class OneStep:
         """The nine rules, stated before anything is measured."""
         return CLAIMS
 
+    def compared(self, evidence: Evidence) -> pd.DataFrame:
+        """None: each rule looks at one model at a time."""
+        return evidence.rows.iloc[:0]
+
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
         """All verdicts, training, alignment, generalisation, weights and attention."""
         yield figures.scores(verdicts)

@@ -113,6 +113,10 @@ class Sine:
             ),
         )
 
+    def compared(self, evidence: Evidence) -> pd.DataFrame:
+        """None: each rule looks at one model at a time."""
+        return evidence.rows.iloc[:0]
+
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
         """Verdicts at a glance, training, curves, agreement and shifts."""
         yield figures.scores(verdicts)

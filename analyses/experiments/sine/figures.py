@@ -9,9 +9,8 @@ from matplotlib.ticker import NullFormatter
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import losses
-from analyses.plots.regression import HALF
 from analyses.plots.seed_lines import mean_line, reference_line, seed_lines
-from analyses.plots.style import grid, legend, look_of
+from analyses.plots.style import HALF, grid, legend, look_of
 from probes.arrays import find_array
 
 RIVAL = "meta_learned"

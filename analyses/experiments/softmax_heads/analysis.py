@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+import pandas as pd
+
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Verdict
 from analyses.experiments.softmax_heads import figures as softmax_figures
@@ -56,6 +58,10 @@ class SoftmaxHeads:
     def claims(self) -> tuple[Claim, ...]:
         """The four rules, stated before anything is measured."""
         return CLAIMS
+
+    def compared(self, evidence: Evidence) -> pd.DataFrame:
+        """None: each rule looks at one model at a time."""
+        return evidence.rows.iloc[:0]
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
         """All verdicts, training, alignment, and the heads' weights with their sum."""

@@ -70,7 +70,7 @@ def training(evidence: Evidence, run: str, learners: Sequence[str], look: str, a
         for learner in learners:
             value = data[(data["metric"] == "learner_loss") & (data["learner"] == learner)]["value"].mean()
             reference_line(right, value, learner)
-        right.set(ylabel=f"loss ({regression.HALF})", ylim=(0, 0.5))
+        right.set(ylabel=f"loss ({HALF})", ylim=(0, 0.5))
         for axes in (left, middle, right):
             step_axis(axes)
         legend(figure, left, right, columns=3)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from analyses.report.run_report import summary, write_run
+from analyses.report.run_report import write_run
+from analyses.report.summary import summary
 from analyses.reproduce import gather
 from mesa import Run, train
 from mesa.config.yaml import parse

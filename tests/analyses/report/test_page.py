@@ -98,7 +98,7 @@ def test_a_run_that_was_not_probed_cannot_be_reported(tmp_path: Path) -> None:
 
 
 def test_results_are_valid_json_even_where_nothing_is_defined() -> None:
-    from analyses.report.page import _finite
+    from analyses.report.results import _finite
 
     assert json.loads(json.dumps([_finite(float("nan")), _finite(float("inf")), _finite(1.0)])) == [None, "inf", 1.0]
 

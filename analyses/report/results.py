@@ -1,0 +1,147 @@
+"""What results.json holds: every claim with its numbers, and all that is needed to repeat the analysis."""
+
+import math
+import subprocess
+from pathlib import Path
+from typing import TypedDict
+
+from analyses.claims.analysis import Result
+from analyses.claims.claim import Claim, Outcome, Status, Verdict, interval
+from analyses.report.views import ControlKind, kind_of
+from mesa.config.yaml import flat
+from mesa.storage.versions import versions
+from probes.schema import SCHEMA
+
+
+class MeasureData(TypedDict):
+    """One measure of a rule on one subject; null is a number that is not defined, a string one that overflowed."""
+
+    measure: str
+    rule: str
+    mean: float | str | None
+    interval_95: list[float | str | None]
+    seeds: dict[str, float | str | None]
+
+
+class ControlData(TypedDict):
+    """A claim's rule on one control."""
+
+    kind: ControlKind
+    seeds_met: int
+    measures: list[MeasureData]
+
+
+class ClaimData(TypedDict):
+    """A claim, its verdict and the numbers behind it."""
+
+    id: str
+    sentence: str
+    source: str
+    rule: str
+    amended: str
+    verdict: Status
+    answer: str
+    reason: str
+    measures: list[MeasureData]
+    seeds_met: int
+    controls: dict[str, ControlData]
+
+
+class RunData(TypedDict):
+    """How a run was configured, by dotted names of fields, and its seeds."""
+
+    configuration: dict[str, object]
+    seeds: list[int]
+
+
+class ResultsData(TypedDict):
+    """The content of results.json."""
+
+    schema: int
+    analysis: str
+    size: str
+    claims: list[ClaimData]
+    runs: dict[str, RunData]
+    diverged: list[str]
+    undertrained: list[str]
+    not_applicable: list[str]
+    versions: dict[str, str]
+    commit: str
+
+
+def results(result: Result) -> ResultsData:
+    """The content of results.json for an analysis that was carried out."""
+    evidence = result.evidence
+    return {
+        "schema": SCHEMA,
+        "analysis": result.analysis.name,
+        "size": result.size.name,
+        "claims": [_claim_data(verdict) for verdict in result.verdicts],
+        "runs": {
+            name: {"configuration": flat(run.config), "seeds": list(run.seeds)} for name, run in evidence.runs.items()
+        },
+        "diverged": list(evidence.diverged),
+        "undertrained": list(evidence.undertrained),
+        "not_applicable": [f"{item.probe} on {item.subject}: {item.reason}" for item in evidence.skipped],
+        "versions": versions(),
+        "commit": commit(),
+    }
+
+
+def commit() -> str:
+    """The commit of this package's sources, with a mark for uncommitted changes; "unknown" outside a checkout."""
+    here = Path(__file__).resolve().parent.parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def _claim_data(verdict: Verdict) -> ClaimData:
+    claim = verdict.claim
+    return {
+        "id": claim.id,
+        "sentence": claim.sentence,
+        "source": claim.source,
+        "rule": claim.rule,
+        "amended": claim.amended,
+        "verdict": verdict.status,
+        "answer": claim.answer if verdict.status == "holds" else "",
+        "reason": verdict.reason,
+        "measures": _measures(claim, verdict.outcome),
+        "seeds_met": verdict.outcome.seeds_met,
+        "controls": {
+            name: {
+                "kind": kind_of(claim, name),
+                "seeds_met": outcome.seeds_met,
+                "measures": _measures(claim, outcome),
+            }
+            for name, outcome in verdict.controls.items()
+        },
+    }
+
+
+def _measures(claim: Claim, outcome: Outcome) -> list[MeasureData]:
+    rows: list[MeasureData] = []
+    for measure in claim.measures:
+        value_by_seed = outcome.values[measure.label]
+        mean, low, high = (_finite(value) for value in interval(value_by_seed))
+        rows.append(
+            {
+                "measure": measure.label,
+                "rule": f"{measure.sense} {measure.bound:g}",
+                "mean": mean,
+                "interval_95": [low, high],
+                "seeds": {str(seed): _finite(value) for seed, value in value_by_seed.items()},
+            }
+        )
+    return rows
+
+
+def _finite(value: float) -> float | str | None:
+    # JSON has no NaN: not defined is null. An overflow is a result, and is named.
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)

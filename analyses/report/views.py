@@ -1,0 +1,82 @@
+"""A verdict as the page and the terminal show it: the numbers are text, and each control has its kind."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from analyses.claims.claim import Claim, Outcome, Status, Verdict, interval
+from analyses.report.numbers import mean_and_interval, number
+
+ControlKind: TypeAlias = Literal["positive", "negative", "explaining"]
+
+
+@dataclass(frozen=True)
+class MeasureView:
+    """One measure of a rule: its bound, the mean over seeds with its interval, and the number of every seed."""
+
+    label: str
+    bound: str
+    mean: str
+    seeds: str
+
+
+@dataclass(frozen=True)
+class ControlView:
+    """The rule on one control: on how many seeds it is met, and the mean of every measure.
+
+    `good` is false where a positive control breaks the rule, or where a negative one meets it or was not measured.
+    """
+
+    name: str
+    kind: ControlKind
+    met: str
+    means: str
+    good: bool
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """A verdict in text; `words` say what "holds" means, and are empty where the sentence of the claim says it."""
+
+    claim: Claim
+    status: Status
+    reason: str
+    words: str
+    measures: tuple[MeasureView, ...]
+    controls: tuple[ControlView, ...]
+    seeds: str
+
+
+def verdict_view(verdict: Verdict) -> VerdictView:
+    """A verdict as the page and the terminal show it."""
+    claim = verdict.claim
+    measures = []
+    for measure in claim.measures:
+        value_by_seed = verdict.outcome.values[measure.label]
+        seeds = ", ".join(number(value) for value in value_by_seed.values())
+        bound = f"{measure.sense} {measure.bound:g}"
+        measures.append(MeasureView(measure.label, bound, mean_and_interval(value_by_seed), seeds))
+    controls = tuple(_control_view(claim, name, outcome) for name, outcome in verdict.controls.items())
+    words = claim.answer if verdict.status == "holds" else ""
+    return VerdictView(
+        claim, verdict.status, verdict.reason, words, tuple(measures), controls, seeds_met(verdict.outcome)
+    )
+
+
+def kind_of(claim: Claim, control: str) -> ControlKind:
+    """Whether the rule must be met by a control, must break on it, or is applied to it only to explain."""
+    if control in claim.positive:
+        return "positive"
+    return "negative" if control in claim.negative else "explaining"
+
+
+def seeds_met(outcome: Outcome) -> str:
+    """How many of the seeds meet the rule, in words."""
+    return f"{outcome.seeds_met} of {len(outcome.met)}" if outcome.met else "not measured"
+
+
+def _control_view(claim: Claim, name: str, outcome: Outcome) -> ControlView:
+    means = "; ".join(number(interval(outcome.values[measure.label])[0]) for measure in claim.measures)
+    kind = kind_of(claim, name)
+    refuted = bool(outcome.met) and outcome.seeds_met == 0
+    good = {"positive": outcome.all_met, "negative": refuted, "explaining": True}[kind]
+    return ControlView(name, kind, seeds_met(outcome), means, good)
