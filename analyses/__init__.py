@@ -1,4 +1,4 @@
-"""The answers: claims that are stated, measured, judged beside controls, and reported."""
+"""The answers: claims that are stated, measured, judged with their controls, and reported."""
 
 from typing import TYPE_CHECKING
 

@@ -11,16 +11,14 @@ times. The stacked sides are compared on the paths to the last layer alone, sinc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from transformer_lens import HookedTransformer
 
+from analyses.benchmarks.attribution_subjects import HEADS, LAYERS, regression, symbols
+from analyses.benchmarks.naive_edits import RECEIVERS, naive_ablations, naive_paths
 from analyses.benchmarks.timing import alternate
-from mesa.config.schema import InContextConfig, LanguageConfig
-from mesa.models.in_context import InContextTransformer
-from mesa.models.language import TokenTransformer
 from mesa.rng import generator
 from mesa.training.trainer import one_thread
 from probes.attribution.corruption import canonical_order, corrupted
@@ -28,18 +26,9 @@ from probes.attribution.edits import QKV, Case, HeadEdits
 from probes.attribution.hooked_edits import HookedEdits
 from probes.attribution.layered_edits import LayeredEdits
 from probes.attribution.readouts import readout_of
-from probes.hooks import hook_name
-from probes.subject import LanguageSubject, RegressionSubject, Subject
-from tasks.readers.next_token import NextTokenReader
-from tasks.readers.paired import PairedReader
-from tasks.regression.linear_regression import LinearRegression
-from tasks.sequences.repeated_tokens import RepeatedTokens
+from probes.subject import Subject
 
 Engine: TypeAlias = Callable[[Case], HeadEdits]
-
-LAYERS, HEADS = 4, 8
-# The receiving heads whose paths the plain loop runs; all eight would take minutes.
-RECEIVERS = (0,)
 
 
 @dataclass(frozen=True)
@@ -51,26 +40,6 @@ class Row:
     layered_s: float
     ratio: float
     ratio_to_hooked: float
-
-
-def symbols(d_model: int) -> Subject:
-    """Softmax attention on repeated tokens, sequences of 48, heads of d_model / 8."""
-    task = RepeatedTokens()
-    config = LanguageConfig(
-        n_layers=LAYERS,
-        n_heads=HEADS,
-        d_model=d_model,
-        d_head=d_model // HEADS,
-        kernel="softmax",
-        init_variance=1.0,
-    )
-    return LanguageSubject(TokenTransformer(config, task.d_vocab, task.n_ctx), NextTokenReader(), task)
-
-
-def regression(kernel: Any) -> Subject:
-    """Attention on ten examples and a query, heads as wide as the tokens."""
-    config = InContextConfig(n_layers=LAYERS, n_heads=HEADS, kernel=kernel, init_variance=0.1)
-    return RegressionSubject(InContextTransformer(config, 11), PairedReader(), LinearRegression())
 
 
 SETTINGS: dict[str, tuple[Callable[[], Subject], int]] = {
@@ -126,57 +95,6 @@ def paths(engine: Engine, case: Case, receivers: Iterable[int]) -> Tensor:
     edits = engine(case)
     by_layer = [edits.paths(to) for to in receivers]
     return torch.cat([torch.stack([readouts[point] for point in QKV], dim=1).flatten(0, 1) for readouts in by_layer])
-
-
-def naive_ablations(case: Case) -> Tensor:
-    """The same in the obvious loop."""
-    model, _, corrupted_run = _caches(case)
-    readouts = []
-    for layer in range(LAYERS):
-        name = hook_name(layer, "z")
-        readouts += [_edited(case, model, name, head, corrupted_run[name][:, :, head]) for head in range(HEADS)]
-    return torch.stack(readouts)
-
-
-def naive_paths(case: Case) -> Tensor:
-    """The same in the obvious loop, to some of the receivers: (path*receiver batch)."""
-    model, clean_run, corrupted_run = _caches(case)
-    readouts = []
-    for to in range(1, LAYERS):
-        attn, before = model.blocks[to].attn, clean_run[hook_name(to, "resid_pre")]
-        for layer in range(to):
-            name = hook_name(layer, "z")
-            for head in range(HEADS):
-                moved = (corrupted_run[name] - clean_run[name])[:, :, head] @ model.blocks[layer].attn.W_O[head]
-                normed = model.blocks[to].ln1(before + moved)
-                for point in QKV:
-                    for receiver in RECEIVERS:
-                        value = normed @ getattr(attn, f"W_{point.upper()}")[receiver]
-                        value = value + getattr(attn, f"b_{point.upper()}")[receiver]
-                        readouts.append(_edited(case, model, hook_name(to, point), receiver, value))
-    return torch.stack(readouts)
-
-
-def _edited(case: Case, model: HookedTransformer, name: str, head: int, value: Tensor) -> Tensor:
-    def hook(tensor: Tensor, hook: Any) -> Tensor:
-        tensor[:, :, head] = value
-        return tensor
-
-    with torch.no_grad():
-        output = model.run_with_hooks(_values(case, False), fwd_hooks=[(name, hook)])
-        return case.read(case.subject.decode(output, case.clean), 1)[0]
-
-
-def _caches(case: Case) -> tuple[HookedTransformer, Any, Any]:
-    model = case.subject.model
-    assert isinstance(model, HookedTransformer)
-    with torch.no_grad():
-        return model, model.run_with_cache(_values(case, False))[1], model.run_with_cache(_values(case, True))[1]
-
-
-def _values(case: Case, corrupted_run: bool) -> Any:
-    inputs = case.corrupted if corrupted_run else case.clean
-    return inputs if isinstance(case.subject.model, InContextTransformer) else inputs.values
 
 
 def _case(subject: Subject, prompts: int) -> Case:

@@ -1,4 +1,4 @@
-"""`mesa bench training`: the project's trainer beside a plain loop over the HookedTransformer's own forward pass.
+"""`mesa bench training`: the project's trainer compared with a plain loop over HookedTransformer's forward pass.
 
 Both sides are the same Trainer with the same sampling, optimiser, clipping, dtype and one thread; only the loss is
 computed differently. The plain side has no hooks and caches nothing.

@@ -16,7 +16,7 @@ from probes.measure import Skipped
 from probes.plan import Plan
 
 # Training settings at size quick, by kind of prompts.
-_QUICK: Mapping[str, Mapping[str, float]] = {
+_QUICK: Mapping[str, Mapping[str, int]] = {
     "regression": {"steps": 200, "batch": 256, "held_out": 512, "evaluate_every": 20},
     "tokens": {"steps": 40, "batch": 16, "held_out": 64, "evaluate_every": 10, "checkpoints_per_decade": 4},
 }
@@ -136,7 +136,7 @@ def undertrained(steps: Sequence[int], held_out_losses: Sequence[float], fall: f
     return not before or before[-1] - held_out_losses[-1] > fall * before[-1]
 
 
-def sized(config: RunConfig, size: Size, **full: float) -> RunConfig:
+def sized(config: RunConfig, size: Size, **full: int | float) -> RunConfig:
     """A run at this size; `full` gives the paper's training settings, used at size full.
 
     At size quick a model of regression is trained for a few hundred small steps, and a language model for a few dozen,

@@ -1,4 +1,4 @@
-"""Who does it: effects by layer and head first, then the evidence behind each cell."""
+"""Which heads carry a behaviour: effects by layer and head, then what is behind each of them."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.style import grid, legend
+from probes.selection import select
 
 # Panels of the first figure: what is drawn of each head, from which rows.
 EFFECTS = {
@@ -23,8 +24,8 @@ ABLATIONS = {"zero": ("s", 0), "mean": ("o", 1), "resampled": ("D", 2)}
 def effects(evidence: Evidence, runs: Sequence[str], ablation: str = "mean") -> Plot:
     """Heatmaps of each head's share of the behaviour, layers and heads of every seed; reds carry, blues counteract."""
     rows = _attributed(evidence, runs)
-    chosen = (rows["metric"] == "direct") | (rows["ablation"] == ablation)
-    rows = rows[chosen & rows["metric"].isin(list(EFFECTS))]
+    of_ablation = (rows["metric"] == "direct") | (rows["ablation"] == ablation)
+    rows = rows[of_ablation & rows["metric"].isin(list(EFFECTS))]
     # What remains, 1 = all of it, becomes what is lost; what is written directly is a share as it is.
     lost = rows["value"].where(rows["metric"] == "direct", 1 - rows["value"])
     data = rows[["run", "seed", "metric", "layer", "head"]].assign(value=lost.astype(float))
@@ -46,10 +47,11 @@ def effects(evidence: Evidence, runs: Sequence[str], ablation: str = "mean") -> 
     return Plot(
         "effects",
         "What each head does for the behaviour",
-        f"Shares of the behaviour: 1 is all of it, clean against corrupted. First, what a head writes to the output "
-        f"itself; second, what is lost when its output is replaced ({ablation} ablation); third, the same with every "
-        "attention pattern held as it was. Red heads carry the behaviour, blue ones counteract it. Last, how far "
-        "single prompts move without the head, 1 as far as corrupted ones: means hide what cancels over prompts.",
+        f"Shares of the behaviour: 1 is the whole difference between clean and corrupted prompts. First: what a head "
+        f"writes to the output itself. Second: what is lost when its output is replaced ({ablation} ablation). Third: "
+        "the same with every attention pattern held as it was. Red heads carry the behaviour, blue ones counteract it. "
+        "Last: how far single prompts move without the head; 1 is as far as corrupted ones. A mean over prompts would "
+        "hide changes that cancel.",
         "Colour spread over all heads alike, or a head that is red in one panel and blue in the next.",
         draw,
         data,
@@ -67,19 +69,19 @@ def conditions(evidence: Evidence, runs: Sequence[str]) -> Plot:
         for row, run in enumerate(runs):
             for column, metric in enumerate(("ablated", "ablated_patterns_held")):
                 axes = panels[2 * row + column]
-                part = data[(data["run"] == run) & (data["metric"] == metric)]
-                places = sorted(set(zip(part["layer"], part["head"], strict=True)))
+                remaining = data[(data["run"] == run) & (data["metric"] == metric)]
+                heads = sorted(set(zip(remaining["layer"], remaining["head"], strict=True)))
                 for ablation, (marker, index) in ABLATIONS.items():
-                    one = part[part["ablation"] == ablation]
-                    x = [places.index(place) + 0.22 * (index - 1) for place in zip(one["layer"], one["head"])]
+                    points = remaining[remaining["ablation"] == ablation]
+                    x = [heads.index(head) + 0.22 * (index - 1) for head in zip(points["layer"], points["head"])]
                     axes.scatter(
-                        x, one["value"], marker=marker, s=16, color=sns.color_palette("colorblind")[index + 1],
+                        x, points["value"], marker=marker, s=16, color=sns.color_palette("colorblind")[index + 1],
                         label=f"{ablation} ablation", edgecolor="white", linewidth=0.3, zorder=3,
                     )  # fmt: skip
                 axes.axhline(1, color="0.3", linewidth=1, linestyle="--", label="clean run")
                 axes.axhline(0, color="0.3", linewidth=1, linestyle=":", label="corrupted run")
-                axes.set_xticks(range(len(places)), labels=[f"{layer}.{head}" for layer, head in places])
-                axes.tick_params(axis="x", labelsize=7, rotation=90 if len(places) > 12 else 0)
+                axes.set_xticks(range(len(heads)), labels=[f"{layer}.{head}" for layer, head in heads])
+                axes.tick_params(axis="x", labelsize=7, rotation=90 if len(heads) > 12 else 0)
                 held = ", patterns held" if column else ""
                 axes.set(title=f"{run}{held}", xlabel="layer.head", ylabel="" if column else "what remains")
         legend(figure, panels[0], columns=5)
@@ -91,7 +93,7 @@ def conditions(evidence: Evidence, runs: Sequence[str]) -> Plot:
         "Every point is a seed: 1 is the clean run, 0 the corrupted one. Left, everything after the head reacts; "
         "right, attention patterns are held, so that only values change. A head that matters on the left alone works "
         "through the attention of others.",
-        "Kinds of ablation that contradict each other: the head's mean, not what varies, would then matter.",
+        "Kinds of ablation that disagree: the mean of the head's output would then matter, not how it varies.",
         draw,
         data,
     )
@@ -106,18 +108,18 @@ def paths(evidence: Evidence, runs: Sequence[str]) -> Plot:
     def draw() -> Figure:
         figure, panels = grid(len(runs), 1, 6.4, 2.4)
         for axes, run in zip(panels, runs, strict=True):
-            part = data[data["run"] == run]
-            part = part[part["seed"] == part["seed"].min()]
-            if part.empty:
+            lost = data[data["run"] == run]
+            lost = lost[lost["seed"] == lost["seed"].min()]
+            if lost.empty:
                 axes.set_axis_off()
                 continue
-            sender = part["layer"].astype(str) + "." + part["head"].astype(str)
-            receiver = part["to_layer"].astype(str) + "." + part["to_head"].astype(str) + " " + part["to_input"]
-            image = part.assign(sender=sender, receiver=receiver).pivot(
+            sender = lost["layer"].astype(str) + "." + lost["head"].astype(str)
+            receiver = lost["to_layer"].astype(str) + "." + lost["to_head"].astype(str) + " " + lost["to_input"]
+            image = lost.assign(sender=sender, receiver=receiver).pivot(
                 index="sender", columns="receiver", values="value"
             )
             _shares(axes, image)
-            axes.set(title=f"{run}, seed {int(part['seed'].min())}", xlabel="receiver: layer.head input")
+            axes.set(title=f"{run}, seed {int(lost['seed'].min())}", xlabel="receiver: layer.head input")
             axes.set_ylabel("sender: layer.head")
             axes.tick_params(axis="x", rotation=90 if len(image.columns) > 12 else 0)
         return figure
@@ -135,14 +137,13 @@ def paths(evidence: Evidence, runs: Sequence[str]) -> Plot:
 
 def _attributed(evidence: Evidence, runs: Sequence[str]) -> pd.DataFrame:
     last = evidence.last
-    chosen = (last["probe"] == "head_attribution") & (last["control"] == "none") & last["run"].isin(list(runs))
-    return last[chosen]
+    return select(last[last["run"].isin(list(runs))], probe="head_attribution", control="none")
 
 
 def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
     """An image of (seed, layer) by head."""
     label = rows["seed"].astype(str) + ", " + rows["layer"].astype(str)
-    return rows.assign(place=label).pivot_table(index="place", columns="head", values="value")
+    return rows.assign(label=label).pivot_table(index="label", columns="head", values="value")
 
 
 def _shares(axes: Axes, image: pd.DataFrame, bar: bool = True) -> None:

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import relative_curves, shares_of_zero
 from analyses.plots.seed_lines import reference_line, seed_lines
-from analyses.plots.style import grid, legend, look_of
+from analyses.plots.style import grid, legend
 
 
 def losses_and_cosines(evidence: Evidence, runs: Sequence[str], built: str, look: str, against: str) -> Plot:
-    """Each run's held-out losses over training, and the sensitivity cosines, beside GD and a constructed control."""
+    """Held-out losses and sensitivity cosines over training, compared with GD and the control `built`."""
     rows = evidence.rows[evidence.rows["control"].isin(["none", built])]
     curves = relative_curves(evidence.curves)[["run", "seed", "step", "share"]]
     shares = shares_of_zero(rows).reset_index()
@@ -27,20 +27,20 @@ def losses_and_cosines(evidence: Evidence, runs: Sequence[str], built: str, look
             top, bottom = panels[column], panels[len(runs) + column]
             of_run = curves[(curves["run"] == run) & (curves["step"] > 0)]
             seed_lines(top, of_run, "model", y="share", linewidth=0.9)
-            level = shares[shares["run"] == run]
-            for who in ("gd", "zero"):
-                reference_line(top, level[who].mean(), who)
-            found = level[level["control"] == built]["model"]
-            if len(found):
-                top.axhline(found.mean(), color=look_of(built).colour, linestyle="-.", label=look_of(built).label)
+            levels = shares[shares["run"] == run]
+            for learner in ("gd", "zero"):
+                reference_line(top, levels[learner].mean(), learner)
+            of_built = levels[levels["control"] == built]["model"]
+            if len(of_built):
+                reference_line(top, float(of_built.mean()), built, linestyle="-.")
             top.set(xscale="log", xlim=(10, None), title=run, ylim=(0.45, 1.05))
-            mine = cosines[cosines["run"] == run]
-            trained = mine[(mine["control"] == "none") & (mine["step"] > 0)]
+            of_cosine = cosines[cosines["run"] == run]
+            trained = of_cosine[(of_cosine["control"] == "none") & (of_cosine["step"] > 0)]
             # One checkpoint is a point, several are a line.
             seed_lines(bottom, trained, "model", marker="o", markersize=2)
-            found = mine[mine["control"] == built]["value"]
-            if len(found):
-                bottom.axhline(float(found.mean()), color=look_of(built).colour, linestyle="-.")
+            of_built = of_cosine[of_cosine["control"] == built]["value"]
+            if len(of_built):
+                reference_line(bottom, float(of_built.mean()), built, linestyle="-.")
             bottom.set(xscale="log", xlabel="training step", xlim=top.get_xlim(), ylim=(-0.2, 1.05))
         panels[0].set_ylabel("held-out loss\n/ predict-zero's")
         panels[len(runs)].set_ylabel("sensitivity cosine to GD")

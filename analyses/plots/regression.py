@@ -1,4 +1,4 @@
-"""Every plot: a function of the evidence that gives a figure, its numbers, and what would have spoken against it."""
+"""Figures of models of regression: the rules, training, alignment with learners, and repeated application."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ from analyses.claims.claim import Verdict, interval
 from analyses.claims.tables import losses
 from analyses.plots.seed_lines import SOLID_DOTS, mean_line, reference_line, seed_lines, step_axis
 from analyses.plots.style import HALF, grid, inner_legend, legend, look_of
+from probes.selection import select
 
 # Scores beyond these limits are drawn at them; the axis is logarithmic and has no zero.
 _LOWEST, _HIGHEST = 0.005, 2e3
@@ -104,7 +105,7 @@ def _offset(subject: str, subjects: Sequence[str]) -> float:
 
 
 def learning_curves(evidence: Evidence) -> Plot:
-    """Held-out and train loss of every seed of every run, beside the learners."""
+    """Held-out and training loss of every seed of every run, compared with the learners."""
     data = evidence.curves
     runs = list(evidence.runs)
     reference = _references(evidence)
@@ -117,8 +118,8 @@ def learning_curves(evidence: Evidence) -> Plot:
                 axes, of_run, "model", y="train_loss", label="train, each seed", color="0.8", linewidth=0.6, zorder=1
             )
             seed_lines(axes, of_run, "model", y="held_out_loss", label="held out, each seed", alpha=0.8)
-            for who, value in reference[run].items():
-                reference_line(axes, value, who)
+            for learner, loss in reference[run].items():
+                reference_line(axes, loss, learner)
             axes.set(xscale="log", xlabel="training step", ylabel=f"loss ({HALF})", title=run, ylim=(0, None))
         legend(figure, panels[0], columns=3 if len(runs) > 1 else 2)
         return figure
@@ -136,27 +137,25 @@ def learning_curves(evidence: Evidence) -> Plot:
 
 
 def alignment(evidence: Evidence, run: str, learner: str) -> Plot:
-    """Agreement with a learner over training, every seed, beside the controls."""
+    """Agreement with a learner over training, every seed, compared with the controls."""
     rows = evidence.rows
     panels_of = {
         "sensitivity_cosine": "sensitivity cosine",
         "prediction_difference": "mean |f - g|",
         "sensitivity_difference": "mean L2 distance\nof the sensitivities",
     }
-    chosen = (rows["run"] == run) & (rows["learner"] == learner) & rows["metric"].isin(panels_of)
-    rows = rows[chosen & rows["layer"].isna()]
+    rows = select(rows[rows["metric"].isin(panels_of)], run=run, learner=learner, layer=None)
     data = rows[rows["learner_step"] == rows["learner_step"].max()][["control", "metric", "seed", "step", "value"]]
 
     def draw() -> Figure:
         figure, panels = grid(1, 3, 3.2, 3.1)
         for axes, (metric, label) in zip(panels, panels_of.items(), strict=True):
-            part = data[data["metric"] == metric]
-            seed_lines(axes, part[part["control"] == "none"], "model", **SOLID_DOTS)
+            values = data[data["metric"] == metric]
+            seed_lines(axes, values[values["control"] == "none"], "model", **SOLID_DOTS)
             for control in ("untrained", "shuffled_labels", "constructed"):
-                values = part[part["control"] == control]["value"]
-                if len(values):
-                    mean = float(values.mean())
-                    reference_line(axes, mean, control)
+                of_control = values[values["control"] == control]["value"]
+                if len(of_control):
+                    reference_line(axes, float(of_control.mean()), control)
             step_axis(axes)
             axes.set_ylabel(label)
         legend(figure, panels[0])
@@ -165,8 +164,8 @@ def alignment(evidence: Evidence, run: str, learner: str) -> Plot:
     return Plot(
         f"alignment-{run}",
         f"Alignment with gradient descent over training ({run})",
-        "Each line is a seed. The cosine rises to 1 and both differences fall to those of the constructed step; cosine "
-        "alone would hide a wrong scale.",
+        "Each line is a seed. The cosine rises to 1, and both differences fall to those of the constructed step. The "
+        "cosine alone would hide a wrong scale.",
         "Untrained weights, or a model that is shown shuffled labels, reaching the same level: then the measure would "
         "see agreement where there is none.",
         draw,
@@ -177,9 +176,9 @@ def alignment(evidence: Evidence, run: str, learner: str) -> Plot:
 def refutation(evidence: Evidence, run: str) -> Plot:
     """The trained negative: alignment with plain and with preconditioned gradient descent, and the losses."""
     rows = evidence.rows
-    mine = rows[(rows["run"] == run) & (rows["control"] == "none") & (rows["probe"] == "gd_alignment")]
-    cosine = mine[mine["metric"] == "sensitivity_cosine"]
-    data = mine[mine["metric"].isin(["sensitivity_cosine", "loss", "learner_loss"])]
+    of_model = rows[(rows["run"] == run) & (rows["control"] == "none") & (rows["probe"] == "gd_alignment")]
+    cosine = of_model[of_model["metric"] == "sensitivity_cosine"]
+    data = of_model[of_model["metric"].isin(["sensitivity_cosine", "loss", "learner_loss"])]
     data = data[["metric", "learner", "seed", "step", "value"]]
 
     def draw() -> Figure:
@@ -191,9 +190,9 @@ def refutation(evidence: Evidence, run: str) -> Plot:
         left.text(0, 0.81, "bound of the rule: plain GD below", fontsize=7, va="bottom")
         left.set(ylabel="sensitivity cosine", ylim=(-0.2, 1.05))
         inner_legend(left, "center left")
-        seed_lines(right, mine[mine["metric"] == "loss"], "model", **SOLID_DOTS)
+        seed_lines(right, of_model[of_model["metric"] == "loss"], "model", **SOLID_DOTS)
         for learner in ("gd", "preconditioned_gd", "zero"):
-            value = mine[(mine["metric"] == "learner_loss") & (mine["learner"] == learner)]["value"].mean()
+            value = of_model[(of_model["metric"] == "learner_loss") & (of_model["learner"] == learner)]["value"].mean()
             reference_line(right, value, learner)
         right.set(ylabel=f"loss ({HALF})", ylim=(0, None))
         inner_legend(right, "lower left")
@@ -214,13 +213,12 @@ def refutation(evidence: Evidence, run: str) -> Plot:
 
 
 def rollout(evidence: Evidence, run: str) -> Plot:
-    """Losses of repeated application, model beside gradient descent."""
+    """Losses of repeated application, of the model and of gradient descent."""
     last = evidence.last
-    mine = last[(last["run"] == run) & (last["control"] == "none")]
-    data = losses(mine, "rollout", "damping", "applications", "seed")
-    kept = last[(last["run"] == run) & (last["control"] == "identified_only")]
-    if len(kept):
-        identified = losses(kept, "rollout", "damping", "applications", "seed")["model"]
+    data = losses(select(last, run=run, control="none"), "rollout", "damping", "applications", "seed")
+    of_identified = select(last, run=run, control="identified_only")
+    if len(of_identified):
+        identified = losses(of_identified, "rollout", "damping", "applications", "seed")["model"]
         data = data.assign(identified_only=identified)
     data = data.reset_index()
 
@@ -228,11 +226,11 @@ def rollout(evidence: Evidence, run: str) -> Plot:
         dampings = sorted(data["damping"].unique(), reverse=True)
         figure, panels = grid(1, max(len(dampings), 1), 3.1, 3.0)
         for axes, damping in zip(panels, dampings, strict=False):
-            part = data[data["damping"] == damping]
+            damped = data[data["damping"] == damping]
             for name in ("model", "identified_only"):
-                if name in part:
-                    seed_lines(axes, part, name, x="applications", y=name, alpha=0.7)
-            mean_line(axes, part, "gd", x="applications", y="gd", label="gradient descent, mean")
+                if name in damped:
+                    seed_lines(axes, damped, name, x="applications", y=name, alpha=0.7)
+            mean_line(axes, damped, "gd", x="applications", y="gd", label="gradient descent, mean")
             axes.set(xlabel="applications of the layer", title=f"damping {damping:g}", yscale="log")
         panels[0].set_ylabel(f"loss ({HALF})")
         legend(figure, panels[0])
@@ -242,11 +240,12 @@ def rollout(evidence: Evidence, run: str) -> Plot:
         "rollout",
         "The layer applied again and again",
         "Each line is a seed; the dashed line is gradient descent with the step size tuned for one step, damped alike. "
-        "At damping 0.75 both descend together; at 1 the steps are too large for some prompts, for both. One step is "
-        "blind to A's row of the query's y: it stays as initialised, but acts in later steps. Dotted: the models with "
-        "all unidentified entries set to zero. A rare prompt near the limit of stability can move a whole line.",
-        "A model that stops descending, or diverges, where gradient descent does not: its one step would then not be "
-        "a step that can be repeated.",
+        "At damping 0.75 both descend together; at 1 the steps are too large for some prompts, for both. One step "
+        "does not depend on the row of A for the query's y. That row keeps its initial values, but acts in later "
+        "steps. Dotted: the models with all unidentified entries set to zero. A rare prompt near the limit of "
+        "stability can move a whole line.",
+        "A model that stops descending, or diverges, where gradient descent does not: its one step could then not be "
+        "repeated.",
         draw,
         data,
     )
@@ -257,7 +256,7 @@ def _references(evidence: Evidence) -> dict[str, dict[str, float]]:
     rows = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "learner_loss") & (rows["control"] == "none")]
     last = rows.groupby(["run", "learner"])["learner_step"].transform("max")
     rows = rows[rows["learner_step"].isna() | (rows["learner_step"] == last)]
-    found: dict[str, dict[str, float]] = {run: {} for run in evidence.runs}
-    for (run, learner), part in rows.groupby(["run", "learner"]):
-        found[str(run)][str(learner)] = interval(part["value"].to_numpy())[0]
-    return found
+    means: dict[str, dict[str, float]] = {run: {} for run in evidence.runs}
+    for (run, learner), of_learner in rows.groupby(["run", "learner"]):
+        means[str(run)][str(learner)] = interval(of_learner["value"].to_numpy())[0]
+    return means

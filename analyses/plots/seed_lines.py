@@ -64,6 +64,6 @@ def mean_line(
 
 
 def step_axis(axes: Axes) -> None:
-    """A logarithmic axis of training steps, on which step 0 has a place beside the log-spaced ones."""
+    """A logarithmic axis of training steps, which also shows step 0."""
     axes.set_xscale("symlog", linthresh=10)
     axes.set(xlabel="training step", xlim=(-1, None), xticks=[0, 10, 100, 1000])

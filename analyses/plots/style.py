@@ -55,7 +55,7 @@ LOOKS = {
     "interpolated": Look(_PALETTE[9], "weights halfway to the constructed ones"),
     "one_layer": Look(_PALETTE[5], "trained with one layer", marker="P"),
     "meta_learned": Look(_PALETTE[1], "learner: MLP and one explicit step", line="--"),
-    "learner": Look(_PALETTE[1], "the learner in the model's place", marker="D"),
+    "learner": Look(_PALETTE[1], "the learner instead of the model", marker="D"),
     "sine_fit": Look(_PALETTE[2], marker="s"),
     "one_head": Look(_PALETTE[5], "trained with one head", marker="s"),
     "two_heads": Look(_PALETTE[6], "trained with two heads", marker="P"),

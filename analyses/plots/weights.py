@@ -1,4 +1,4 @@
-"""Matrices beside the matrices they are compared with: weight products and attention patterns."""
+"""Weight products and attention patterns, compared with those of the construction."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -18,7 +18,7 @@ Products: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]
 
 
 def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
-    """Rescaled weight products of one seed beside the construction's, unidentified entries greyed out."""
+    """Rescaled weight products of one seed and of the construction; unidentified entries are hatched."""
     shown = {run: _products(evidence, run) for run in runs}
     frames = [_long(run, name, arrays) for run, products in shown.items() for name, arrays in products.items()]
     columns = ["run", "seed", "product", "row", "column", "trained", "constructed", "identified"]
@@ -32,9 +32,9 @@ def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
                 if product not in shown[run]:
                     axes.set_axis_off()
                     continue
-                seed, trained, wanted, seen = shown[run][product]
-                image = trained if kind == "trained" else wanted
-                heatmap(axes, image, seen, 1.2 * float(np.abs(wanted).max()))
+                seed, trained, constructed, identified = shown[run][product]
+                image = trained if kind == "trained" else constructed
+                heatmap(axes, image, identified, 1.2 * float(np.abs(constructed).max()))
                 label = "A / beta" if product == "A" else "V beta"
                 axes.set_title(f"{label}, {kind}", fontsize=8)
                 if column == 0:
@@ -43,10 +43,10 @@ def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
 
     return Plot(
         "weights",
-        "Weight products, trained beside constructed",
+        "Weight products, trained and constructed",
         "A = W_Q W_K^T and V = W_V W_O after rescaling; channels 0 to 9 are x, 10 is y. Hatched entries cannot change "
-        "the prediction and are not scored. The first row matches its construction; the trained negative in the second "
-        "row does not: its diagonal of A has two levels (colours end at 1.2 times the construction's largest entry).",
+        "the prediction and are not scored. The first row matches its construction. The trained negative in the second "
+        "row does not: the diagonal of its A has two levels. Colours end at 1.2 times its largest entry.",
         "Off-diagonal structure in A, or x entries in V's last column, of the size of the diagonal.",
         draw,
         data,
@@ -80,7 +80,7 @@ def attention(evidence: Evidence, run: str) -> Plot:
         "attention",
         "Attention patterns on one prompt",
         "Linear attention's pattern is its scores; divided by beta they are the inner products of the inputs. Position "
-        "10 is the query: as a key its column is empty, by construction of the model.",
+        "10 is the query. Its column is empty, because no token attends to the query in this model.",
         "Patterns that differ between trained and constructed, or a query that attends to itself.",
         draw,
         data,
@@ -99,22 +99,22 @@ def _products(evidence: Evidence, run: str) -> dict[str, Products]:
 
 
 def _long(run: str, product: str, arrays: Products) -> pd.DataFrame:
-    seed, trained, wanted, seen = arrays
+    seed, trained, constructed, identified = arrays
     row, column = np.indices(trained.shape)
-    values = {"row": row, "column": column, "trained": trained, "constructed": wanted, "identified": seen}
+    values = {"row": row, "column": column, "trained": trained, "constructed": constructed, "identified": identified}
     flat = {name: array.flatten() for name, array in values.items()}
     return pd.DataFrame({"run": run, "seed": seed, "product": product, **flat})
 
 
-def heatmap(axes: Axes, image: np.ndarray, seen: np.ndarray, limit: float, bar: bool = True) -> None:
-    """Draw a matrix with colours from -limit to limit; entries that are not `seen` are hatched."""
+def heatmap(axes: Axes, image: np.ndarray, identified: np.ndarray, limit: float, bar: bool = True) -> None:
+    """Draw a matrix with colours from -limit to limit; entries that are not `identified` are hatched."""
     # Hatching shows through where an entry is masked: it cannot be mistaken for a value.
     axes.grid(visible=False)
     axes.set_facecolor("0.92")
     axes.patch.set_hatch("////")
     axes.patch.set_edgecolor("0.7")
     sns.heatmap(
-        image, mask=~seen, cmap="vlag", center=0, vmin=-limit, vmax=limit, square=True, cbar=bar, ax=axes,
+        image, mask=~identified, cmap="vlag", center=0, vmin=-limit, vmax=limit, square=True, cbar=bar, ax=axes,
         cbar_kws={"shrink": 0.75},
     )  # fmt: skip
     ticks = [0, image.shape[0] // 2, image.shape[0] - 1]

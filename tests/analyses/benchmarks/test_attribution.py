@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from analyses.benchmarks.attribution import compare, regression, symbols
+from analyses.benchmarks.attribution import compare
+from analyses.benchmarks.attribution_subjects import regression, symbols
 
 
 @pytest.mark.slow  # seconds with shape checks; test_head_edits.py compares the engines on small models
