@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import pandas as pd
+
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Verdict
 from analyses.experiments.one_step.claims import CLAIMS, MODEL, NEGATIVE

@@ -12,7 +12,7 @@ from analyses.experiments.two_step.claims import MODEL, RIVAL
 from analyses.plots import regression
 from analyses.plots.seed_lines import DOTS, reference_line, seed_lines, step_axis
 from analyses.plots.shifts import shifts
-from analyses.plots.style import grid, legend, look_of
+from analyses.plots.style import HALF, grid, legend, look_of
 from analyses.plots.weights import weights
 
 
