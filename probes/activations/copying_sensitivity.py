@@ -62,7 +62,7 @@ class CopyingSensitivity:
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         prompt = subject.prompts(self.prompts, generator)
-        parts = [_gradients(subject, part) * len(part) for part in chunks(prompt)]
+        parts = [_gradients(subject, batch) * len(batch) for batch in chunks(prompt)]
         sensitivity = (torch.stack(parts).sum(0) / len(prompt)).norm(dim=-1).double()
         rows = [
             {"metric": metric, "parity": parity, "value": float(value)}
@@ -107,6 +107,6 @@ def _averages(sensitivity: Float[Tensor, "token input"], start: int) -> dict[str
     return values
 
 
-def _contrast(one: float, other: float) -> float:
+def _contrast(near: float, far: float) -> float:
     # Where nothing at all is copied positions is nothing to contrast.
-    return (one - other) / (one + other) if one + other else 0.0
+    return (near - far) / (near + far) if near + far else 0.0

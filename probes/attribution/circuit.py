@@ -44,9 +44,9 @@ def smallest_circuit(remaining: Remaining, heads: int, share: float) -> Bool[Ten
 
 def _by_size(remaining: Remaining, heads: int, allowed: float) -> Bool[Tensor, " head"]:
     for size in range(heads):
-        chosen = list(combinations(range(heads), size))
-        sets = torch.zeros(len(chosen), heads, dtype=torch.bool)
-        for row, members in zip(sets, chosen):
+        candidates = list(combinations(range(heads), size))
+        sets = torch.zeros(len(candidates), heads, dtype=torch.bool)
+        for row, members in zip(sets, candidates):
             row[list(members)] = True
         best, change = _nearest(remaining(sets))
         if change <= allowed:

@@ -32,7 +32,7 @@ def corrupted(prompt: Prompt) -> Prompt:
 def select(prompt: Prompt, rows: Int[Tensor, " row"]) -> Prompt:
     """Only these prompts, in this order."""
     parts = {field.name: getattr(prompt, field.name) for field in fields(prompt)}
-    return replace(prompt, **{name: part[rows] for name, part in parts.items() if part is not None})
+    return replace(prompt, **{name: values[rows] for name, values in parts.items() if values is not None})
 
 
 def canonical_order(prompt: Prompt) -> Prompt:
@@ -48,7 +48,7 @@ def canonical_order(prompt: Prompt) -> Prompt:
             raise ValueError(f"prompts: the last token of {len(rows)} is to be predicted; at least 2 are needed")
     held = select(prompt, rows)
     content = [held.tokens] if isinstance(held, TokenPrompt) else [held.x, held.y, held.query]
-    flat = torch.cat([part.flatten(1).double().cpu() for part in content], dim=1)
+    flat = torch.cat([values.flatten(1).double().cpu() for values in content], dim=1)
     weights = torch.randn(flat.shape[1], generator=generator(0, "probes/order"), dtype=torch.float64)
     return select(held, (flat * weights).sum(dim=1).argsort().to(_device(held)))
 

@@ -26,8 +26,11 @@ class HookedEdits:
         inputs = [hook_name(layer, point) for layer in self.layers for point in QKV]
         outs = [hook_name(layer, "mlp_out") for layer in self.layers if "mlp_out" in points(model)]
         self.output, self.activations = hooked_run(model, case.clean, keep=[*z, *patterns, *inputs, *outs])
-        self.corrupted_output, other = hooked_run(model, case.corrupted, keep=z)
-        self.clean_z, self.corrupted_z = [self.activations[name] for name in z], [other[name] for name in z]
+        self.corrupted_output, corrupted_activations = hooked_run(model, case.corrupted, keep=z)
+        self.clean_z, self.corrupted_z = (
+            [self.activations[name] for name in z],
+            [corrupted_activations[name] for name in z],
+        )
         self.patterns = {name: self._still(self.activations[name]) for name in patterns}
         self.mlp_outs = {name: self._still(self.activations[name]) for name in outs}
         self.batch, self.pos = self.clean_z[0].shape[:2]
@@ -40,7 +43,9 @@ class HookedEdits:
 
     def direct(self) -> Float[Tensor, "variant batch"]:
         """With everything but the sender held at the clean run, only what it writes to the output can differ."""
-        readouts = [self._read(*self._senders(part, [])[:2]) for part in self._portions(len(self.layers) * self.heads)]
+        readouts = [
+            self._read(*self._senders(portion, [])[:2]) for portion in self._portions(len(self.layers) * self.heads)
+        ]
         return torch.cat(readouts)
 
     def ablated(
@@ -48,8 +53,8 @@ class HookedEdits:
     ) -> Float[Tensor, "variant batch"]:
         """A forward pass with hooks on every hook_z and, where patterns are held, on every hook_pattern."""
         readouts = []
-        for part in self._portions(len(heads)):
-            edited_heads = heads[part]
+        for portion in self._portions(len(heads)):
+            edited_heads = heads[portion]
             edits = {hook_name(layer, "z"): self._replaced(edited_heads[:, layer], z[layer]) for layer in self.layers}
             output, _ = self._run(edits | (self.patterns if held else {}), len(edited_heads))
             readouts.append(self._read(output, len(edited_heads)))
@@ -59,30 +64,30 @@ class HookedEdits:
         """The receiver's inputs are kept from a run with all but the sender held, and put into a clean run."""
         readouts: dict[str, list[Tensor]] = {point: [] for point in QKV}
         own = torch.eye(self.heads, dtype=torch.bool, device=self.clean_z[0].device)
-        for part in self._portions(to * self.heads):
+        for portion in self._portions(to * self.heads):
             names = {point: hook_name(to, point) for point in QKV}
-            _, count, sender_inputs = self._senders(part, list(names.values()))
+            _, count, sender_inputs = self._senders(portion, list(names.values()))
             for point, name in names.items():
                 # Grouped queries share their keys and values: no one head could be given its own.
                 if self.activations[name].shape[2] != self.heads:
                     continue
                 sent = sender_inputs[name].unflatten(0, (count, self.batch))
                 for index in range(count):
-                    for some in self._portions(self.heads):
-                        edit = self._replaced(own[some], sent[index])
-                        output, _ = self._run({name: edit}, len(own[some]))
-                        readouts[point].append(self._read(output, len(own[some])))
+                    for receivers in self._portions(self.heads):
+                        edit = self._replaced(own[receivers], sent[index])
+                        output, _ = self._run({name: edit}, len(own[receivers]))
+                        readouts[point].append(self._read(output, len(own[receivers])))
         return {
             point: torch.cat(rows).unflatten(0, (to * self.heads, self.heads))
             for point, rows in readouts.items()
             if rows
         }
 
-    def _senders(self, part: slice, keep: list[str]) -> tuple[Tensor, int, dict[str, Tensor]]:
+    def _senders(self, portion: slice, keep: list[str]) -> tuple[Tensor, int, dict[str, Tensor]]:
         """Runs in which one head each is as in the corrupted run, and all other heads and MLPs as in the clean one."""
-        count = part.stop - part.start
+        count = portion.stop - portion.start
         sends = torch.zeros(count, len(self.layers) * self.heads, dtype=torch.bool, device=self.clean_z[0].device)
-        sends[range(count), range(part.start, part.stop)] = True
+        sends[range(count), range(portion.start, portion.stop)] = True
         sends = sends.unflatten(1, (len(self.layers), self.heads))
         edits: dict[str, Edit] = dict(self.mlp_outs)
         for layer in self.layers:

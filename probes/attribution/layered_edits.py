@@ -55,8 +55,8 @@ class LayeredEdits:
         """The last residual stream with one head's write exchanged."""
         writes = torch.cat([self._writes(layer, self.corrupted_z[layer])[:, :, -self.tail :] for layer in self._order])
         readouts = []
-        for part in portions(len(writes), self.batch * self.tail):
-            readouts.append(self._read((self.last + writes[part]).flatten(0, 1), part.stop - part.start))
+        for portion in portions(len(writes), self.batch * self.tail):
+            readouts.append(self._read((self.last + writes[portion]).flatten(0, 1), portion.stop - portion.start))
         return torch.cat(readouts)
 
     @torch.no_grad()
@@ -74,12 +74,12 @@ class LayeredEdits:
                 readouts[rows] = self._read(self.last, 1)
                 continue
             writes, shifts = self._writes(start, z[start]), self._shifts(start, z[start])
-            for part in portions(len(rows), self.batch * self.pos):
-                edited_heads = heads[rows[part]]
+            for portion in portions(len(rows), self.batch * self.pos):
+                edited_heads = heads[rows[portion]]
                 weights = edited_heads[:, start].to(writes)
                 moved = torch.einsum("vh,hbpm->vbpm", weights, writes)
                 inputs = None if shifts is None else torch.einsum("vh,hbpm->vbpm", weights, shifts)
-                readouts[rows[part]] = self._after(start, moved, edited_heads, z, held, inputs)
+                readouts[rows[portion]] = self._after(start, moved, edited_heads, z, held, inputs)
         return readouts
 
     @torch.no_grad()
@@ -90,8 +90,8 @@ class LayeredEdits:
         clean_z = self.clean_z[to][:, -tail:]
         writes = torch.cat([self._writes(sender, self.corrupted_z[sender]) for sender in self._order[:to]])
         readouts: dict[str, list[Tensor]] = {point: [] for point in QKV}
-        for part in portions(len(writes), self.batch * self.pos):
-            sent = writes[part]
+        for portion in portions(len(writes), self.batch * self.pos):
+            sent = writes[portion]
             new = layer.qkv((self.resids[to] + sent).flatten(0, 1))
             new_q, new_k, new_v = (tensor.unflatten(0, sent.shape[:2]) for tensor in new)
             changed = {
@@ -102,9 +102,9 @@ class LayeredEdits:
             for point, z in changed.items():
                 # (sender batch pos head d_head), as a write of each receiving head alone.
                 written = torch.einsum("sbphe,hem->shbpm", z - clean_z, layer.W_O)
-                some = portions(written.shape[0] * self.heads, self.batch * tail)
+                receiver_portions = portions(written.shape[0] * self.heads, self.batch * tail)
                 moved = written.flatten(0, 1)
-                readouts[point] += [self._after(to, moved[one]) for one in some]
+                readouts[point] += [self._after(to, moved[receivers]) for receivers in receiver_portions]
         shape = (len(writes), self.heads)
         return {point: torch.cat(rows).unflatten(0, shape) for point, rows in readouts.items()}
 

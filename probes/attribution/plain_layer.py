@@ -61,7 +61,7 @@ class PlainLayer:
         normed = self.block.ln1(resid)
         q = functional.linear(normed if tail is None else normed[:, -tail:], self.weights[0], self.biases[0])
         k, v = functional.linear(normed, self.KV, self.b_KV).chunk(2, dim=-1)
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (q, k, v))
+        q, k, v = (tensor.unflatten(-1, (self.heads, -1)).transpose(1, 2) for tensor in (q, k, v))
         return q, k, v
 
     def pattern(self, q: Tensor, k: Tensor) -> Float[Tensor, "*stack head query key"]:
@@ -95,8 +95,8 @@ class PlainLayer:
 
     def shifted(self, clean: tuple[Tensor, ...], shift: Float[Tensor, "variant batch pos qkv"]) -> QKV:
         """The queries, keys and values of variants, (variant*batch head pos d_head), from how much they change."""
-        parts = (part.unflatten(-1, (self.heads, -1)).transpose(2, 3) for part in shift.chunk(3, dim=-1))
-        q, k, v = ((own + part).flatten(0, 1) for own, part in zip(clean, parts))
+        parts = (tensor.unflatten(-1, (self.heads, -1)).transpose(2, 3) for tensor in shift.chunk(3, dim=-1))
+        q, k, v = ((own + tensor).flatten(0, 1) for own, tensor in zip(clean, parts))
         return q, k, v
 
     def z_of(self, qkv: QKV, tail: int, pattern: Tensor | None = None) -> Float[Tensor, "stack tail head d_head"]:

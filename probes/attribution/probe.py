@@ -184,8 +184,12 @@ def _pairs(runs: HeadRuns) -> Iterator[Row]:
     both = list(combinations(range(len(heads)), 2))
     if not both:
         return
-    each = _each(runs)
-    remains = runs.ablated(torch.stack([each[one] | each[other] for one, other in both]), runs.means)
-    for (one, other), value in zip(both, remains.tolist()):
-        place: Mapping[str, int] = dict(zip(("layer", "head", "to_layer", "to_head"), (*heads[one], *heads[other])))
-        yield {"metric": "pair", "ablation": "mean", **place, "value": value}
+    single_heads = _each(runs)
+    remains = runs.ablated(
+        torch.stack([single_heads[first] | single_heads[second] for first, second in both]), runs.means
+    )
+    for (first, second), value in zip(both, remains.tolist()):
+        columns: Mapping[str, int] = dict(
+            zip(("layer", "head", "to_layer", "to_head"), (*heads[first], *heads[second]))
+        )
+        yield {"metric": "pair", "ablation": "mean", **columns, "value": value}

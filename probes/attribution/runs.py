@@ -52,21 +52,21 @@ class HeadRuns:
         size = max(1, HELD // self._inputs[0].values.shape[1])
         unit = self.readout.unit(self.prompt)
         for start in range(0, len(self.prompt), size):
-            part = self.prompt.batch(start, start + size)
-            clean, other = (Inputs(i.values[start : start + size], i.queries) for i in self._inputs)
+            batch = self.prompt.batch(start, start + size)
+            clean, corrupt = (Inputs(i.values[start : start + size], i.queries) for i in self._inputs)
 
-            def read(prediction: Tensor, variants: int, part: Prompt = part) -> Tensor:
+            def read(prediction: Tensor, variants: int, batch: Prompt = batch) -> Tensor:
                 stacked = prediction.unflatten(0, (variants, -1))
-                return self.readout.measure(stacked, part).double() / unit
+                return self.readout.measure(stacked, batch).double() / unit
 
-            case = Case(self.subject, clean, other, read)
+            case = Case(self.subject, clean, corrupt, read)
             yield LayeredEdits(case) if not self.hooks and layered(case) else HookedEdits(case)
 
     @property
     def raw(self) -> tuple[float, float]:
         """The mean read-outs of the clean and of the corrupted run, in the read-out's unit."""
-        clean, other = self._outputs
-        return float(clean.mean()), float(other.mean())
+        clean, corrupt = self._outputs
+        return float(clean.mean()), float(corrupt.mean())
 
     @property
     def behaviour_t(self) -> float:
@@ -102,9 +102,9 @@ class HeadRuns:
         has changed, 0 that they are as far off as on corrupted prompts. A mean may stay where every prompt is moved.
         """
         readouts = self._ablated(heads, z, False)
-        clean, other = self._outputs
+        clean, corrupt = self._outputs
         known = abs(self.behaviour_t) >= LEAST_T
-        scale = (other - clean).square().mean() if known else torch.nan
+        scale = (corrupt - clean).square().mean() if known else torch.nan
         return self._remains(readouts), (1 - (readouts - clean).square().mean(dim=-1) / scale).cpu()
 
     def _ablated(
@@ -124,19 +124,19 @@ class HeadRuns:
             parts = [edits.paths(to) for edits in self.edits()]
             for point, name in enumerate(QKV):
                 if name in parts[0]:
-                    left = self._remains(torch.cat([part[name] for part in parts], dim=2))
+                    left = self._remains(torch.cat([batch[name] for batch in parts], dim=2))
                     remains[:to, :, to, :, point] = left.unflatten(0, (to, self.heads)).cpu()
         return remains
 
     def _remains(self, readouts: Tensor) -> Tensor:
-        clean, other = self.raw
-        gap = clean - other if abs(self.behaviour_t) >= LEAST_T else float("nan")
-        return ((readouts.mean(dim=-1) - other) / gap).cpu()
+        clean, corrupt = self.raw
+        gap = clean - corrupt if abs(self.behaviour_t) >= LEAST_T else float("nan")
+        return ((readouts.mean(dim=-1) - corrupt) / gap).cpu()
 
     @cached_property
     def _outputs(self) -> tuple[Tensor, Tensor]:
-        clean, other = (torch.cat(parts) for parts in zip(*(edits.outputs() for edits in self.edits())))
-        return clean, other
+        clean, corrupt = (torch.cat(parts) for parts in zip(*(edits.outputs() for edits in self.edits())))
+        return clean, corrupt
 
     @cached_property
     def _inputs(self) -> tuple[Inputs, Inputs]:

@@ -72,8 +72,8 @@ def _rows(arrays: dict[str, Pairs]) -> Iterator[dict[str, object]]:
         metric = "composition" if name in INPUTS else name
         for layer, head, to_layer, to_head in torch.cartesian_prod(*map(torch.arange, scores.shape)).tolist():
             if to_layer > layer:
-                place = {"layer": layer, "head": head, "to_layer": to_layer, "to_head": to_head, "to_input": to_input}
-                yield {"metric": metric, **place, "value": float(scores[layer, head, to_layer, to_head])}
+                columns = {"layer": layer, "head": head, "to_layer": to_layer, "to_head": to_head, "to_input": to_input}
+                yield {"metric": metric, **columns, "value": float(scores[layer, head, to_layer, to_head])}
 
 
 def _scores(model: HookedModel) -> dict[str, Pairs]:
@@ -82,7 +82,7 @@ def _scores(model: HookedModel) -> dict[str, Pairs]:
     W_O = torch.stack([weights(model, "W_O", layer) for layer in range(model.cfg.n_layers)]).to(model.W_O.dtype)
     OV, QK = FactoredMatrix(W_V, W_O), FactoredMatrix(W_Q, W_K.mT)
     scores = {to_input: composition_scores(OV, right).double() for to_input, right in zip(INPUTS, (QK, QK.T, OV))}
-    return {name: part.where(_later(part), torch.full_like(part, torch.nan)) for name, part in scores.items()}
+    return {name: score.where(_later(score), torch.full_like(score, torch.nan)) for name, score in scores.items()}
 
 
 def _folded(model: HookedModel, name: str) -> Float[Tensor, "layer head d_model d_head"]:

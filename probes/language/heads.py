@@ -135,7 +135,7 @@ def fold_norm(
 
     The norm's gains are multiplied in, and LN's mean over channels is taken off.
     """
-    gain = next((part for part in (getattr(norm, "w", None), getattr(norm, "weight", None)) if part is not None), None)
+    gain = next((w for w in (getattr(norm, "w", None), getattr(norm, "weight", None)) if w is not None), None)
     if gain is not None:
         weight = gain.detach().double()[:, None] * weight
     if norm is not None and str(model.cfg.normalization_type).startswith("LN"):
@@ -182,8 +182,8 @@ def positivity(left: Float[Tensor, "*place d m"], right: Float[Tensor, "*place m
     return share(values.sum(dim=-1).real, values.abs().sum(dim=-1), 1e-9 * sizes)
 
 
-def pieces(prompt: TokenPrompt, each: int) -> Iterable[TokenPrompt]:
-    """The prompts, so many at a time that `each` numbers for every prompt fit in memory."""
-    size = max(1, AT_ONCE // each)
+def pieces(prompt: TokenPrompt, numbers: int) -> Iterable[TokenPrompt]:
+    """The prompts, so many at a time that this many `numbers` for every prompt fit in memory."""
+    size = max(1, AT_ONCE // numbers)
     for start in range(0, len(prompt), size):
         yield prompt.batch(start, start + size)

@@ -65,15 +65,15 @@ class InductionAsGradientStep:
         """Measure; the first half of the randomness fits the scales, the second scores."""
         few = max(8, LARGE // subject.task.n_ctx) if subject.task.d_vocab > LARGE else self.prompts
         tuning, prompt = (subject.prompts(min(self.prompts, few), generator) for _ in range(2))
-        symbols = torch.unique(torch.cat([part.tokens[:, 1:][part.scored[:, 1:]] for part in (tuning, prompt)]))
+        symbols = torch.unique(torch.cat([batch.tokens[:, 1:][batch.scored[:, 1:]] for batch in (tuning, prompt)]))
         out = Unembedding.of(subject, symbols)
-        totals = [self._totals(subject, part, out, symbols) for part in (tuning, prompt)]
+        totals = [self._totals(subject, batch, out, symbols) for batch in (tuning, prompt)]
         scales = {key: fit.fg / fit.gg if fit.gg > 0 else fit.fg for key, fit in totals[0].items()}
         distances = self._distances(subject, prompt, out, symbols, scales)
         rows: list[dict[str, object]] = []
         for key, sums in totals[1].items():
             where, learner = dict(zip(("layer", "head"), key[0], strict=False)), key[1]
-            place = {"scope": "head" if where else "model", **where}
+            columns = {"scope": "head" if where else "model", **where}
             values = {
                 "scale": scales[key] if sums.gg > 0 else torch.nan,
                 "relative_distance": (distances[key] / sums.ff).sqrt(),
@@ -81,8 +81,10 @@ class InductionAsGradientStep:
                 "top_agreement": sums.agreed / sums.decided if sums.ff > 0 else torch.nan,
             }
             if learner == self.learners[0]:
-                rows.append({"metric": "norm", **place, "value": float((sums.ff / sums.places / len(symbols)).sqrt())})
-            rows += [{"metric": m, **place, "learner": learner, "value": float(value)} for m, value in values.items()]
+                rows.append(
+                    {"metric": "norm", **columns, "value": float((sums.ff / sums.positions / len(symbols)).sqrt())}
+                )
+            rows += [{"metric": m, **columns, "learner": learner, "value": float(value)} for m, value in values.items()]
         return Reading.of(rows)
 
     def _totals(
@@ -112,10 +114,10 @@ class InductionAsGradientStep:
         self, subject: LanguageSubject, prompt: TokenPrompt, out: Unembedding, symbols: Int[Tensor, " symbol"]
     ) -> Iterator[tuple[tuple[int, ...], str, Tensor, Tensor, Tensor]]:
         """Who writes, the learner, centred logits and answers (place symbol), and the answers before centring."""
-        for part in pieces(prompt, part_size(prompt, len(symbols))):
-            scored = part.scored[:, 1:]
-            guesses = {name: TOKEN_PREDICTORS[name].rule()(part, symbols)[scored] for name in self.learners}
-            for writer, f in _written(subject, part, out, symbols):
+        for batch in pieces(prompt, part_size(prompt, len(symbols))):
+            scored = batch.scored[:, 1:]
+            guesses = {name: TOKEN_PREDICTORS[name].rule()(batch, symbols)[scored] for name in self.learners}
+            for writer, f in _written(subject, batch, out, symbols):
                 for name, g in guesses.items():
                     yield writer, name, f, g - g.mean(dim=1, keepdim=True), g
 
@@ -133,7 +135,7 @@ class _Totals:
     gg: Tensor = field(default_factory=_zero)
     agreed: Tensor = field(default_factory=_zero)
     decided: Tensor = field(default_factory=_zero)
-    places: int = 0
+    positions: int = 0
 
     def add(self, f: Tensor, g: Tensor, answer: Tensor) -> None:
         if not len(f):
@@ -144,7 +146,7 @@ class _Totals:
         hit = (top & first).sum(dim=1).double() / top.sum(dim=1)
         self.ff, self.fg, self.gg = self.ff + (f * f).sum(), self.fg + (f * g).sum(), self.gg + (g * g).sum()
         self.agreed, self.decided = self.agreed + (hit * single).sum(), self.decided + single.sum()
-        self.places += len(f)
+        self.positions += len(f)
 
 
 def part_size(prompt: TokenPrompt, symbols: int) -> int:
@@ -162,8 +164,8 @@ def _written(
     scale = [out.scale_name] if out.scale_name else []
     logits, activations = watched(subject, prompt, [*(f"blocks.{layer}.attn.hook_z" for layer in layers), *scale])
     scored = prompt.scored[:, 1:]
-    chosen = logits[scored][:, symbols.to(logits.device)]
-    yield (), chosen - chosen.mean(dim=1, keepdim=True)
+    model_logits = logits[scored][:, symbols.to(logits.device)]
+    yield (), model_logits - model_logits.mean(dim=1, keepdim=True)
     size = activations[out.scale_name][scored] if out.scale_name else None
     for layer in layers:
         z, W_O = per_head(activations[f"blocks.{layer}.attn.hook_z"], model.cfg.n_heads), weights(model, "W_O", layer)

@@ -37,21 +37,31 @@ SHORTEST = 3
 class InductionScores:
     """Scores of every head on a first token and `repeats` times a block of random, distinct symbols; and losses.
 
-    Heads: `previous_token`, the mean attention from a position to the one before; `prefix_matching`, the attention from
-    a token to those right after each of its earlier occurrences, summed over them, mean over repeats 2 and on;
-    `copying`, the share of what a source token makes a head add to the logits, mean-centred over the symbols and
-    rectified, that goes to that token itself, weighted by the attention it gets in repeats 2 and on: 1 where only
-    attended tokens are raised, about 1/V by chance for V symbols; `task_prefix_matching`, prefix matching on the
-    subject's own prompts, mean over scored positions whose token came before, since random tokens may be nothing that
-    a model has learnt to read (keys among values); `copying_eigenvalues`, the sum of the eigenvalues of
-    W_E W_V W_O W_U over the sum of their moduli, norms' gains multiplied in and their scale left out. A pattern of a
-    linear kernel is no distribution: its moduli are divided by their sum, 0 where all are 0; for softmax this changes
-    nothing.
+    Metrics of every head, from 0 to 1 (`copying_eigenvalues` from -1):
 
-    The model, in nats: `loss` and, per `position` of the predicted token, `loss_by_position`; `in_context_score`, late
-    minus early loss. Condition `repeated` is on these sequences, last against first repeat, all tokens; `task` is on
-    prompts of the subject's own task, scored tokens only, last against first quarter of the positions that are scored.
-    A model trained on scored tokens alone may guess anything in the first repeat.
+    - `previous_token`: the mean attention from a position to the one before; 1 where it attends nowhere else.
+    - `prefix_matching`: the attention from a token to those right after its earlier occurrences, summed over them, mean
+      over repeats 2 and on; 1 where it attends nowhere else.
+    - `copying`: the share of what a source token makes a head add to the logits that goes to that token itself. Logits
+      are mean-centred over the symbols and rectified, and tokens are weighted by the attention they get in repeats 2
+      and on. 1 where only attended tokens are raised, about 1/V by chance for V symbols.
+    - `task_prefix_matching`: prefix matching on the subject's own prompts, mean over scored positions whose token came
+      before. A model may have learnt nothing about random tokens, such as keys among values.
+    - `copying_eigenvalues`: the sum of the eigenvalues of W_E W_V W_O W_U over the sum of their moduli, with the norms'
+      gains multiplied in and their scale left out; 1 where all are positive.
+
+    A pattern of a linear kernel is no distribution. Its moduli are divided by their sum, 0 where all are 0. This leaves
+    a softmax pattern as it is.
+
+    Metrics of the model, in nats:
+
+    - `loss`: the mean cross-entropy, from 0.
+    - `loss_by_position`: the same for each `position` of the predicted token.
+    - `in_context_score`: late minus early loss; below 0 where the context helps.
+
+    With `prompts` = `repeated` these are losses on the repeated sequences, all tokens, the last repeat minus the first;
+    with `task`, on prompts of the subject's own task, scored tokens only, the last quarter of the scored positions
+    minus the first. A model trained on scored tokens alone may guess anything in the first repeat.
 
     A block is as long as fits, at most 25: repeats * block + 1 tokens are read. Of more than 4,096 ids, `copying` looks
     at those that occur. Arrays: `pattern` of the first sequence (layer head pos pos), its `tokens`, and the scores
@@ -100,9 +110,9 @@ class InductionScores:
         early, late = slice(0, block), slice((self.repeats - 1) * block, self.repeats * block)
         rows += list(_loss_rows("repeated", losses, prompt.scored[:, 1:], early, late))
         scored = own.scored[:, 1:]
-        places = scored.any(dim=0).nonzero().flatten()
-        quarter = max(1, len(places) // 4)
-        rows += list(_loss_rows("task", own_losses, scored, places[:quarter], places[-quarter:]))
+        positions = scored.any(dim=0).nonzero().flatten()
+        quarter = max(1, len(positions) // 4)
+        rows += list(_loss_rows("task", own_losses, scored, positions[:quarter], positions[-quarter:]))
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in {**arrays, **scores}.items()})
 
     def _scores(
@@ -111,18 +121,18 @@ class InductionScores:
         """Scores (layer head), what a figure shows, and the loss of every token (batch pos)."""
         model = subject.with_hooks()
         layers, heads, block = model.cfg.n_layers, model.cfg.n_heads, block_length(subject, self.repeats)
-        pos, every = prompt.tokens.shape[1] - 1, torch.arange(subject.task.d_vocab, device=prompt.tokens.device)
-        symbols = every if len(every) <= LARGE else prompt.tokens.unique()
+        pos, all_symbols = prompt.tokens.shape[1] - 1, torch.arange(subject.task.d_vocab, device=prompt.tokens.device)
+        symbols = all_symbols if len(all_symbols) <= LARGE else prompt.tokens.unique()
         out = Unembedding.of(subject, symbols)
         W_O = model.W_O.detach().double()
         sums = {name: out.map.new_zeros(layers, heads) for name in ("previous_token", "prefix_matching", "copying")}
         shown, losses = {}, []
         names = [f"blocks.{layer}.attn.{leaf}" for layer in range(layers) for leaf in ("hook_pattern", "hook_v")]
-        for part in pieces(prompt, pos * max(len(every), layers * heads * pos)):
-            logits, activations = watched(subject, part, names)
-            losses.append(token_losses(logits, part))
-            place, late = torch.searchsorted(symbols, part.tokens[:, :-1].contiguous()), slice(block + 1, None)
-            after = induction_targets(part)
+        for batch in pieces(prompt, pos * max(len(all_symbols), layers * heads * pos)):
+            logits, activations = watched(subject, batch, names)
+            losses.append(token_losses(logits, batch))
+            symbol_index, late = torch.searchsorted(symbols, batch.tokens[:, :-1].contiguous()), slice(block + 1, None)
+            after = induction_targets(batch)
             for layer in range(layers):
                 raw = activations[f"blocks.{layer}.attn.hook_pattern"]
                 shown.setdefault(layer, raw[0])
@@ -134,11 +144,11 @@ class InductionScores:
                 for head in range(heads):
                     raised = out(values[:, :, head] @ W_O[layer, head]).clamp(min=0)
                     whole = raised.sum(dim=-1)
-                    own = share(raised.gather(-1, place[..., None])[..., 0], whole, ROUNDING * whole.max())
+                    own = share(raised.gather(-1, symbol_index[..., None])[..., 0], whole, ROUNDING * whole.max())
                     went = (pattern[:, head, late] * own[:, None]).sum(dim=-1)
                     sums["copying"][layer, head] += went.mean(dim=-1).sum()
         scores = {name: total / len(prompt) for name, total in sums.items()}
-        scores["copying_eigenvalues"] = _eigenvalues(model, Unembedding.of(subject, every))
+        scores["copying_eigenvalues"] = _eigenvalues(model, Unembedding.of(subject, all_symbols))
         arrays = {"pattern": torch.stack([shown[layer] for layer in range(layers)]), "tokens": prompt.tokens[0, :-1]}
         return scores, arrays, torch.cat(losses)
 
@@ -162,17 +172,17 @@ def _on_task(
     """Prefix matching at scored positions whose token came before, NaN where none did, and the loss of every token."""
     model = subject.with_hooks()
     names = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.cfg.n_layers)]
-    pos, losses, places = prompt.tokens.shape[1] - 1, [], 0
+    pos, losses, positions = prompt.tokens.shape[1] - 1, [], 0
     total = torch.zeros(len(names), model.cfg.n_heads, dtype=torch.float64, device=prompt.tokens.device)
-    for part in pieces(prompt, pos * max(subject.task.d_vocab, len(names) * model.cfg.n_heads * pos)):
-        logits, activations = watched(subject, part, names)
-        losses.append(token_losses(logits, part))
-        after = induction_targets(part)
-        matchable = part.scored[:, 1:] & after.any(dim=-1)
+    for batch in pieces(prompt, pos * max(subject.task.d_vocab, len(names) * model.cfg.n_heads * pos)):
+        logits, activations = watched(subject, batch, names)
+        losses.append(token_losses(logits, batch))
+        after = induction_targets(batch)
+        matchable = batch.scored[:, 1:] & after.any(dim=-1)
         matched = torch.stack([(attention(activations[name]) * after[:, None]).sum(dim=-1) for name in names])
         total = total + (matched * matchable[:, None]).sum(dim=(1, 3))
-        places += int(matchable.sum())
-    return total / (places or torch.nan), torch.cat(losses)
+        positions += int(matchable.sum())
+    return total / (positions or torch.nan), torch.cat(losses)
 
 
 def _loss_rows(
@@ -183,6 +193,6 @@ def _loss_rows(
 
     yield {"metric": "loss", "prompts": prompts, "value": mean(slice(None))}
     yield {"metric": "in_context_score", "prompts": prompts, "value": mean(late) - mean(early)}
-    for place in scored.any(dim=0).nonzero().flatten().tolist():
-        row = {"metric": "loss_by_position", "prompts": prompts, "position": place + 1}
-        yield {**row, "value": mean(slice(place, place + 1))}
+    for position in scored.any(dim=0).nonzero().flatten().tolist():
+        row = {"metric": "loss_by_position", "prompts": prompts, "position": position + 1}
+        yield {**row, "value": mean(slice(position, position + 1))}

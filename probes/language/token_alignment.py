@@ -22,10 +22,18 @@ PHASES = {"uniform": uniform, "unigram": unigram, "bigram": smoothed_log_bigram}
 class TokenAlignment:
     """Compare next-token distributions with explicit ones, on the scored tokens of one and the same batch.
 
-    Metrics, in nats: `loss`, `learner_loss`, and `kl`, the mean of KL(learner || model), which is 0 only for equal
-    distributions. Learners: `uniform` over the symbols; `unigram`, the symbols so far, each counted once more;
-    `bigram`, the successors so far of the current symbol, each counted once more; `best`, the task's own
-    (uniform, unigram, bigram: [EDEL] Edelman et al. 2024, arXiv 2402.11004).
+    Metrics, in nats, means over the scored tokens:
+
+    - `loss`: the model's cross-entropy, from 0 (every token certain); log V for a uniform guess over V symbols.
+    - `learner_loss`: the same of each learner.
+    - `kl`: KL(learner || model), from 0, only for equal distributions, without an upper bound.
+
+    Learners (the first three: [EDEL] Edelman et al. 2024, arXiv 2402.11004):
+
+    - `uniform`: every symbol alike.
+    - `unigram`: the symbols so far, each counted once more.
+    - `bigram`: the successors so far of the current symbol, each counted once more.
+    - `best`: the task's own best predictor.
 
     >>> from mesa.config.schema import LanguageConfig
     >>> from mesa.models.language import TokenTransformer

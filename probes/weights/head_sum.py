@@ -17,11 +17,17 @@ class HeadSum:
     """The x block of M = sum_h eta_h A_h, with eta_h the last diagonal entry of V_h, in every layer of any kernel.
 
     For labels of one entry a layer writes x_q M sum_i x_i y_i for linear kernels, and for softmax x_q M times the mean
-    of x_i y_i, inputs centred, to first order in the scores; so gradient descent has M = -c I, or -c N I. Metrics per
-    layer: `off_diagonal_mass`, the norm of M's other entries relative to that of its diagonal; `identity_distance`,
-    min_a |M - a I| / |M|; `step_size`, c; `offset`, |sum_h eta_h| / sum_h |eta_h|, the part of softmax's constant term
-    that the heads do not cancel. Per head: `eta` and `sharpness`, the mean diagonal entry of A_h's x block. Arrays:
-    `head_sum`, `head_A` (x blocks) and `head_eta`.
+    of x_i y_i, inputs centred, to first order in the scores. Gradient descent has M = -c I for linear kernels and
+    M = -c N I for softmax. Metrics per layer:
+
+    - `off_diagonal_mass`: the norm of M's other entries relative to that of its diagonal, from 0 (diagonal).
+    - `identity_distance`: min_a |M - a I| / |M|, from 0 (a multiple of I) to 1.
+    - `step_size`: c.
+    - `offset`: |sum_h eta_h| / sum_h |eta_h|, the part of softmax's constant term that the heads do not cancel: 0 where
+      they cancel it, 1 where all have one sign.
+
+    Metrics per head: `eta`, and `sharpness`, the mean diagonal entry of A_h's x block. Arrays: `head_sum`, `head_A` (x
+    blocks) and `head_eta`.
 
     >>> from mesa.construction import softmax_step_model
     >>> from tasks import LinearRegression, PairedReader
