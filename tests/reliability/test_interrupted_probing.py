@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -19,12 +21,21 @@ from probes.stored import stored_readings
 from tasks.registry import Plugin, note, unplugged_after
 
 PROBES = ("gd_alignment", "out_of_distribution", "order_sensitivity")
+# Seconds after which a process hangs; a busy machine takes minutes.
+PATIENCE = 900
 
 
-def started(run: Run) -> "subprocess.Popen[str]":
+@contextmanager
+def started(run: Run) -> "Iterator[subprocess.Popen[str]]":
+    """`mesa probe`; nothing of it is left after the test, also where the test fails."""
     options = [option for name in PROBES for option in ("--probe", name)]
     command = [sys.executable, "-m", "analyses.cli", "probe", str(run.path), *options, "--prompts", "3000"]
-    return subprocess.Popen([*command, "--workers", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*command, "--workers", "1"], text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def tables(run: Run) -> list[Path]:
@@ -35,23 +46,20 @@ def tables(run: Run) -> list[Path]:
     "number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=lambda number: number.name
 )
 def test_probing_that_is_stopped_keeps_what_is_done_and_goes_on(copied: Run, number: signal.Signals) -> None:
-    process = started(copied)
-    try:
-        deadline = time.monotonic() + 240
+    with started(copied) as process:
+        deadline = time.monotonic() + PATIENCE
         while not tables(copied):
             assert process.poll() is None and time.monotonic() < deadline, "no reading was saved"
             time.sleep(0.01)
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=120)
-    finally:
-        process.kill()
+        _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
     if number == signal.SIGINT:
         assert "what was done is saved" in stderr and "Traceback" not in stderr
     complete = {path: path.stat().st_mtime_ns for path in tables(copied)}
     assert 0 < len(complete) < len(PROBES) * len(copied.seeds), "it was stopped too late to show anything"
-    again = started(copied)
-    again.communicate(timeout=240)
+    with started(copied) as again:
+        again.communicate(timeout=PATIENCE)
     assert again.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in tables(copied) if path in complete} == complete
     assert len(tables(copied)) == len(PROBES) * len(copied.seeds)
