@@ -26,6 +26,7 @@ REGISTRIES = {
     "CONFIGURATIONS": "mesa.config.presets",
     "PROBES": "probes.registry",
     "CONTROLS": "probes.controls.registry",
+    "READOUTS": "probes.attribution.registry",
     "ANALYSES": "analyses.registry",
     "BENCHES": "analyses.registry",
 }

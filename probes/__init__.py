@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from probes.activations.linear_decoding import LinearDecoding
     from probes.arrays import ArrayKey
     from probes.attribution.probe import HeadAttribution
-    from probes.attribution.readouts import READOUTS, Readout
+    from probes.attribution.readouts import Readout
+    from probes.attribution.registry import READOUTS
     from probes.attribution.roles import ranked
     from probes.behaviour.curves import Curves
     from probes.behaviour.gd_alignment import GDAlignment
@@ -107,7 +108,8 @@ _EXPORTS = {
     "ArrayKey": "probes.arrays",
     "COLUMNS": "probes.schema",
     "Reading": "probes.reading",
-    **dict.fromkeys(("READOUTS", "Readout"), "probes.attribution.readouts"),
+    "READOUTS": "probes.attribution.registry",
+    "Readout": "probes.attribution.readouts",
     "Rollout": "probes.behaviour.rollout",
     "Series": "probes.training_time.series",
     **dict.fromkeys(("LanguageSubject", "RegressionSubject", "Subject", "View"), "probes.subject"),

@@ -1,6 +1,7 @@
 """One of each, added from a file outside the package: listed, configured, trained, probed, reported, tested, drawn."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,7 @@ from mesa.config.presets import CONFIGURATIONS
 from mesa.registry import LEARNERS
 from probes.controls.registry import CONTROLS
 from probes.registry import PROBES
-from tasks import registry
-from tasks.registry import TASKS, plug
+from tasks.registry import TASKS, plug, unplugged_after
 from tests import test_rows
 from tests.helpers import one_of_each
 from tests.helpers.laws import probes as laws
@@ -32,10 +32,10 @@ ADDED: tuple[tuple[Any, str, str], ...] = (
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def plugin(tmp_path: Path) -> Iterator[Path]:
     """The file, where no package is; what it adds is gone after the test."""
-    monkeypatch.setattr(registry, "_PLUGGED", {})
-    return Path(shutil.copy(one_of_each.__file__, tmp_path / "my_additions.py"))
+    with unplugged_after():
+        yield Path(shutil.copy(one_of_each.__file__, tmp_path / "my_additions.py"))
 
 
 def test_without_the_plugin_there_is_none_of_them() -> None:

@@ -13,6 +13,8 @@ from mesa.config.presets import CONFIGURATIONS, preset
 from mesa.config.yaml import dump, parse, read_yaml
 from mesa.registry import LEARNERS, TOKEN_PREDICTORS
 from probes import RegressionSubject
+from probes.attribution.readouts import Readout
+from probes.attribution.registry import READOUTS
 from probes.controls.registry import CONTROLS
 from probes.registry import PROBES
 from tasks import LinearRegression, PairedReader, SineRegression, Task
@@ -23,7 +25,7 @@ from tests.helpers.laws.tasks import check_task
 
 REGISTRIES: tuple[Any, ...] = (
     *(TASKS, READERS, LEARNERS, TOKEN_PREDICTORS, CONFIGURATIONS),
-    *(PROBES, CONTROLS, ANALYSES, BENCHES),
+    *(PROBES, CONTROLS, READOUTS, ANALYSES, BENCHES),
 )
 
 
@@ -109,3 +111,11 @@ def test_every_analysis_states_its_claims_before_it_measures(name: str) -> None:
         runs = analysis.runs(wanted)
         assert runs and analysis.plans(wanted).keys() <= runs.keys()
         assert {source.run for claim in claims for source in (claim.subject, *claim.negative.values())} <= runs.keys()
+
+
+@pytest.mark.parametrize("name", READOUTS)
+def test_every_read_out_has_the_name_and_the_prompts_of_its_row(name: str) -> None:
+    readout = READOUTS[name].load()
+    assert isinstance(readout, Readout) and readout.name == name
+    measures = {"regression": readout.regression, "tokens": readout.symbols}
+    assert READOUTS[name].prompts == tuple(kind for kind, measure in measures.items() if measure is not None)

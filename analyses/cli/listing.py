@@ -15,10 +15,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_() -> None:
-    """List tasks, readers, models, learners, probes, controls, analyses and benchmarks, a line each."""
+    """List tasks, readers, models, learners, probes, controls, read-outs, analyses and benchmarks, a line each."""
     from analyses.registry import ANALYSES, BENCHES
     from mesa.config.presets import CONFIGURATIONS
     from mesa.registry import LEARNERS, TOKEN_PREDICTORS
+    from probes.attribution.registry import READOUTS
     from probes.controls.registry import CONTROLS
     from probes.registry import PROBES
     from tasks.registry import READERS, TASKS
@@ -31,6 +32,7 @@ def list_() -> None:
         "token predictors": TOKEN_PREDICTORS,
         "probes": PROBES,
         "controls": CONTROLS,
+        "read-outs (mesa attribute --readout NAME)": READOUTS,
         "analyses (mesa reproduce NAME)": ANALYSES,
         "benchmarks (mesa bench NAME)": BENCHES,
     }

@@ -77,11 +77,18 @@ def report(run: RunPath) -> None:
 
 def attribute(
     run: RunPath,
-    readout: Annotated[str | None, typer.Option(help="prediction, loss, logit_difference, probability, ...")] = None,
+    readout: Annotated[
+        str | None, typer.Option(help="A read-out of `mesa list`; default: the first that fits.")
+    ] = None,
     prompts: Annotated[int | None, typer.Option(min=4, help="Prompts; default: 1000.")] = None,
     workers: Workers = None,
 ) -> None:
     """Rank a run's heads by what they do for a read-out; the report is RUN/attribution/index.html."""
+    from probes.attribution.registry import READOUTS
+
+    if readout is not None:
+        # A name that is not known is refused here.
+        READOUTS[readout]
     check_is_run(run)
     from dataclasses import replace
 

@@ -13,7 +13,8 @@ from probes.attribution.circuit import smallest_circuit
 from probes.attribution.corruption import canonical_order, select
 from probes.attribution.edits import QKV
 from probes.attribution.layered_edits import LayeredEdits
-from probes.attribution.readouts import READOUTS, Readout, readout_of
+from probes.attribution.readouts import Readout, readout_of
+from probes.attribution.registry import READOUTS
 from probes.attribution.runs import LEAST_T, HeadRuns
 from probes.hooks import check_hooks, hook_name, hooked_run
 from probes.reading import Reading

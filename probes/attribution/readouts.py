@@ -1,32 +1,31 @@
 """Scalars that a model's behaviour is read as, one number a prompt: what attribution attributes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.errors import unknown
+from probes.attribution.registry import READOUTS
 from probes.subject import LanguageSubject, Subject
 from tasks.prompt import Prompt, RegressionPrompt, TokenPrompt
 
 
 @dataclass(frozen=True)
 class Readout:
-    """A name, a sentence, which of the two kinds of prompts it reads, and what it measures.
+    """A name, and what is measured of each kind of prompts that it reads.
 
     `measure` takes predictions (*variant batch query d_out) or logits (*variant batch pos d_vocab) and the prompts, and
     gives (*variant batch). `unit`, of the prompts too, is what the numbers are divided by.
 
     >>> prompt = TokenPrompt(torch.tensor([[0, 1]]), torch.tensor([[False, True]]))
-    >>> READOUTS["logit_difference"](torch.tensor([[[0.0, 3.0, 1.0]]]), prompt)
+    >>> LOGIT_DIFFERENCE(torch.tensor([[[0.0, 3.0, 1.0]]]), prompt)
     tensor([2.5000])
     """
 
     name: str
-    about: str
     regression: Callable[[Tensor, RegressionPrompt], Tensor] | None = None
     symbols: Callable[[Tensor, TokenPrompt], Tensor] | None = None
     unit: Callable[[Any], float] = lambda prompt: 1.0
@@ -57,9 +56,7 @@ def readout_of(readout: "str | Readout | None", subject: Subject) -> Readout:
     if isinstance(readout, Readout):
         return readout
     name = readout or ("logit_difference" if isinstance(subject, LanguageSubject) else "prediction")
-    if name not in READOUTS:
-        raise unknown("readout", name, READOUTS)
-    return READOUTS[name]
+    return cast("Readout", READOUTS[name].load())
 
 
 def _inner(prediction: Tensor, prompt: RegressionPrompt) -> Tensor:
@@ -100,15 +97,9 @@ def _probability(logits: Tensor, prompt: TokenPrompt) -> Tensor:
     return _log_probability(logits, prompt).exp()
 
 
-READOUTS: Mapping[str, Readout] = {
-    readout.name: readout
-    for readout in (
-        Readout(
-            "prediction", "<f, target> / mean |target|^2: zero gives 0, perfect gives 1", _inner, unit=_mean_square
-        ),
-        Readout("loss", "half the squared error, or the last token's cross-entropy in nats", _half_square, _nats),
-        Readout("logit_difference", "the target's logit minus the mean of all others'", symbols=_logit_difference),
-        Readout("log_probability", "of the target, in nats", symbols=_log_probability),
-        Readout("probability", "of the target", symbols=_probability),
-    )
-}
+# The rows of probes.attribution.registry name these.
+PREDICTION = Readout("prediction", _inner, unit=_mean_square)
+LOSS = Readout("loss", _half_square, _nats)
+LOGIT_DIFFERENCE = Readout("logit_difference", symbols=_logit_difference)
+LOG_PROBABILITY = Readout("log_probability", symbols=_log_probability)
+PROBABILITY = Readout("probability", symbols=_probability)

@@ -64,7 +64,15 @@ def test_the_verbs_work_together(config: Path, tmp_path: Path, capfd: pytest.Cap
 def test_list_names_everything(capfd: pytest.CaptureFixture[str]) -> None:
     code, out, _ = mesa(capfd, "list")
     assert code == 0
-    for name in ("linear_regression", "one-layer", "gd_alignment", "rollout", "one-step", "training"):
+    for name in (
+        "linear_regression",
+        "one-layer",
+        "gd_alignment",
+        "rollout",
+        "logit_difference",
+        "one-step",
+        "training",
+    ):
         assert name in out
 
 
@@ -86,6 +94,8 @@ def test_list_names_everything(capfd: pytest.CaptureFixture[str]) -> None:
         (["probe", "OUT/nothing"], ["nothing", "not a run"]),
         (["verify", "OUT/nothing"], ["not a run"]),
         (["report", "OUT/nothing"], ["not a run"]),
+        (["attribute", "OUT/nothing", "--readout", "losss"], ["readout", "did you mean 'loss'"]),
+        (["attribute", "OUT/nothing", "--readout", "loss"], ["not a run"]),
         (["reproduce", "one-stp"], ["one-stp", "did you mean 'one-step'"]),
         (["reproduce", "one-step", "--quick", "--out", "CONFIG"], ["is a file, not a directory"]),
         (["bench", "trainig"], ["trainig", "did you mean 'training'"]),

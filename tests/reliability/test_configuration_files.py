@@ -58,6 +58,10 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         ("=3", "--set '=3': must be KEY=VALUE"),
         ("seeds.x=3", "--set 'seeds.x=3': 'seeds' is a value, not a section"),
         ("training.steps=[", "--set training.steps: not valid YAML"),
+        (
+            "training={steps: 1, batch: 3, steps: 2}",
+            "--set training: not valid YAML in line 1: the key 'steps' is given twice, first in line 1",
+        ),
         ("training.stps=3", "training.stps: unknown key (did you mean 'steps'?)"),
     ],
 )

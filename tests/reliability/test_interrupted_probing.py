@@ -1,5 +1,7 @@
 """Ctrl-C in `mesa probe`: what was measured is saved, and the same command goes on from there."""
 
+import errno
+import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +17,7 @@ import torch
 
 from mesa import Run
 from mesa.errors import UserError
+from mesa.storage import files
 from probes import GDAlignment, Plan, Reading, RegressionSubject, WeightProducts, probe_runs
 from probes.recipe import recipe_of
 from probes.stored import stored_readings
@@ -114,12 +117,25 @@ def test_a_reading_is_made_again_with_other_plugins(copied: Run) -> None:
         assert len({recipe, with_plugin, recipe_of(plan, copied, 0), ""}) == 4
 
 
+class Never(GDAlignment):
+    """A probe that must not be put."""
+
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
+        raise AssertionError("it was measured")
+
+
+def test_a_read_only_run_is_refused_before_anything_is_measured(copied: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Permissions do not stop a superuser, so the system's answer is played.
+    def refuse(path: Path, data: bytes) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(files, "write_synced", refuse)
+    with pytest.raises(UserError, match=r"readings: cannot be written: Read-only file system"):
+        probe_runs([(copied, [Plan(Never())])])
+    assert not (copied.path / "readings").exists()
+
+
 def test_a_run_that_cannot_be_written_to_is_refused_before_anything_is_measured(copied: Run) -> None:
     (copied.path / "readings").write_text("in the way")
-
-    class Never(GDAlignment):
-        def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
-            raise AssertionError("it was measured")
-
     with pytest.raises(UserError, match=r"readings: is a file, not a directory"):
         probe_runs([(copied, [Plan(Never())])])

@@ -1,6 +1,7 @@
 """A plugin's rows are listed, trained, recorded and required; a plugin that is wrong is one line."""
 
 import logging
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,10 @@ from mesa import plugin
 from mesa.config import yaml as config_file
 from mesa.errors import UserError
 from mesa.storage.run import Run
+from probes import Plan, probe_runs
+from probes.plan import probe_of
 from tasks.registry import TASKS, plugins, unplugged_after
+from tests.helpers import one_of_each
 
 SOURCE = """
 from dataclasses import dataclass
@@ -90,6 +94,15 @@ def test_a_run_records_its_plugins_and_needs_them(tmp_path: Path, workers: int) 
     forget()
     with pytest.raises(UserError, match=r"made with the plugin 'plugin_halved' \(version 1\.2\), which is not loaded"):
         Run.open(run.path)
+
+
+def test_a_probe_of_a_plugin_runs_in_worker_processes(copied: Run, tmp_path: Path) -> None:
+    plugin.load(shutil.copy(one_of_each.__file__, tmp_path / "plugin_of_each.py"))
+    plan = Plan(probe_of("prediction_size", 20), controls=("silent",))
+    reading, skipped = probe_runs([(copied, [plan])], workers=2)
+    sizes = reading.table[reading.table["metric"] == "size"].set_index(["seed", "control"])["value"]
+    assert skipped == [] and sorted(sizes.index) == [(0, "none"), (0, "silent"), (1, "none"), (1, "silent")]
+    assert all((value > 0) == (control == "none") for (_, control), value in sizes.items())
 
 
 def test_a_plugin_that_has_changed_is_named_and_the_run_opens(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
