@@ -33,8 +33,8 @@ def started(run: Run) -> "Iterator[subprocess.Popen[str]]":
     """`mesa probe`; nothing of it is left after the test, also where the test fails."""
     options = [option for name in PROBES for option in ("--probe", name)]
     command = [sys.executable, "-m", "analyses.cli", "probe", str(run.path), *options, "--prompts", "3000"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen([*command, "--workers", "1"], text=True, **pipes) as process:
+    command += ["--workers", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:

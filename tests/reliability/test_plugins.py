@@ -97,7 +97,7 @@ def test_a_run_records_its_plugins_and_needs_them(tmp_path: Path, workers: int) 
 
 
 def test_a_probe_of_a_plugin_runs_in_worker_processes(copied: Run, tmp_path: Path) -> None:
-    plugin.load(shutil.copy(one_of_each.__file__, tmp_path / "plugin_of_each.py"))
+    plugin.load(str(shutil.copy(one_of_each.__file__, tmp_path / "plugin_of_each.py")))
     plan = Plan(probe_of("prediction_size", 20), controls=("silent",))
     reading, skipped = probe_runs([(copied, [plan])], workers=2)
     sizes = reading.table[reading.table["metric"] == "size"].set_index(["seed", "control"])["value"]
