@@ -111,7 +111,8 @@ def learning_curves(evidence: Evidence) -> Plot:
     reference = _references(evidence)
 
     def draw() -> Figure:
-        figure, panels = grid(1, len(runs), 4.1, 3.2)
+        # The legend of a single panel needs more width than the panel.
+        figure, panels = grid(1, len(runs), 4.1 if len(runs) > 1 else 6.0, 3.2)
         for axes, run in zip(panels, runs, strict=True):
             of_run = data[(data["run"] == run) & (data["step"] > 0)]
             seed_lines(
@@ -121,6 +122,8 @@ def learning_curves(evidence: Evidence) -> Plot:
             for learner, loss in reference[run].items():
                 reference_line(axes, loss, learner)
             axes.set(xscale="log", xlabel="training step", ylabel=f"loss ({HALF})", title=run, ylim=(0, None))
+            # Over less than two decades matplotlib would label minor ticks too, and their labels overlap.
+            axes.tick_params(axis="x", which="minor", labelbottom=False)
         legend(figure, panels[0], columns=3 if len(runs) > 1 else 2)
         return figure
 
