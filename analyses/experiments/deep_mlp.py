@@ -1,4 +1,4 @@
-"""Twelve blocks with four heads and an MLP each, beside twelve steps of GD++ ([VO] appendix A.10)."""
+"""Twelve blocks with four heads and an MLP each, compared with twelve steps of GD++ ([VO] appendix A.10)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, sized
-from analyses.claims.claim import Claim, Measure, Source, Verdict
+from analyses.claims.claim import Claim, Measure, Source, Verdict, controls_of
 from analyses.claims.measures.regression import alignment, cosine_lead, loss_ratio
 from analyses.experiments.depth import figures as depth_figures
 from analyses.plots import regression as figures
@@ -19,6 +19,32 @@ from probes.plan import Plan
 
 PAPER = "von Oswald et al. 2023, appendix A.10"
 MODEL, RIVAL = "twelve-layers-mlp", "gd_plus_plus_per_step"
+_NEGATIVE = controls_of(MODEL, "untrained", "shuffled_labels")
+
+CLAIMS = (
+    Claim(
+        "resembles",
+        "The model's prediction changes with its query much as GD++'s does, and more so than as gradient descent's "
+        "does.",
+        PAPER,
+        "sensitivity cosine to twelve tuned steps of GD++ at least 0.9, and larger than to as many of GD",
+        (
+            Measure("cosine to GD++", "at least", 0.9, alignment("sensitivity_cosine", RIVAL), ideal=1.0),
+            Measure("cosine to GD++ - cosine to GD", "at least", 0.0, cosine_lead(RIVAL, "gd"), ideal=0.1),
+        ),
+        Source(MODEL),
+        negative=_NEGATIVE,
+    ),
+    Claim(
+        "beats-gd",
+        "The model does better than twelve steps of gradient descent.",
+        PAPER,
+        "loss at most 0.85 of that of gradient descent with a tuned step size, on the same prompts",
+        (Measure("loss / GD's loss", "at most", 0.85, loss_ratio("gd"), ideal=0.1),),
+        Source(MODEL),
+        negative=_NEGATIVE,
+    ),
+)
 
 
 class DeepMLP:
@@ -47,42 +73,18 @@ class DeepMLP:
 
     def claims(self) -> tuple[Claim, ...]:
         """The two rules, stated before anything is measured; the paper gives no numbers, so they are our reading."""
-        seen = {
-            "subject": Source(MODEL),
-            "negative": {name: Source(MODEL, name) for name in ("untrained", "shuffled_labels")},
-        }
-        return (
-            Claim(
-                "resembles",
-                "The model reacts to its query much as GD++ does, and more so than as gradient descent does.",
-                PAPER,
-                "sensitivity cosine to twelve tuned steps of GD++ at least 0.9, and larger than to as many of GD",
-                (
-                    Measure("cosine to GD++", "at least", 0.9, alignment("sensitivity_cosine", RIVAL), ideal=1.0),
-                    Measure("cosine to GD++ - cosine to GD", "at least", 0.0, cosine_lead(RIVAL, "gd"), ideal=0.1),
-                ),
-                **seen,
-            ),
-            Claim(
-                "beats-gd",
-                "The model does better than twelve steps of gradient descent.",
-                PAPER,
-                "loss at most 0.85 of that of gradient descent with a tuned step size, on the same prompts",
-                (Measure("loss / GD's loss", "at most", 0.85, loss_ratio("gd"), ideal=0.1),),
-                **seen,
-            ),
-        )
+        return CLAIMS
 
     def compared(self, evidence: Evidence) -> pd.DataFrame:
         """None: each rule looks at one model at a time."""
         return evidence.rows.iloc[:0]
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
-        """Verdicts at a glance, training, and what each block does."""
+        """All verdicts, training, and what each block does."""
         yield figures.scores(verdicts)
         yield replace(
             figures.learning_curves(evidence),
-            look="The held-out loss of every seed, beside the tuned learners of twelve steps.",
+            look="The held-out loss of every seed, compared with tuned learners of twelve steps.",
             against="Losses that stay at gradient descent's line, or still fall at the end.",
         )
         yield depth_figures.by_layer(evidence, {MODEL: RIVAL})

@@ -16,15 +16,7 @@ _SERIES = {"copying": ("copying", look_of("model").colour, "o"), "loss": ("loss"
 
 def onset(evidence: Evidence, run: str, formation: pd.DataFrame) -> Plot:
     """Each seed's copying and loss as shares of their way, around the fall, with their change points."""
-    rows = evidence.rows[(evidence.rows["run"] == run) & (evidence.rows["control"] == "none")]
-    shares = []
-    for series in (COPYING, LOSS):
-        for seed, curve in series.of(rows).groupby("seed"):
-            start = curve["value"].iloc[:3].median() if series.first is None else series.first
-            share = (curve["value"] - start) / (curve["value"].iloc[-3:].median() - start)
-            columns = {"seed": seed, "step": curve["step"].astype(float), "series": series.name}
-            shares.append(pd.DataFrame({**columns, "share": share}))
-    data = pd.concat(shares, ignore_index=True)
+    data = _shares(evidence.rows[(evidence.rows["run"] == run) & (evidence.rows["control"] == "none")])
     points = formation[(formation["metric"] == "change_point") & (formation["control"] == "none")]
 
     def draw() -> Figure:
@@ -60,6 +52,18 @@ def onset(evidence: Evidence, run: str, formation: pd.DataFrame) -> Plot:
         draw,
         data,
     )
+
+
+def _shares(rows: pd.DataFrame) -> pd.DataFrame:
+    """Each seed's copying and loss at every checkpoint, as shares of the way to their final values."""
+    shares = []
+    for series in (COPYING, LOSS):
+        for seed, curve in series.of(rows).groupby("seed"):
+            start = curve["value"].iloc[:3].median() if series.first is None else series.first
+            share = (curve["value"] - start) / (curve["value"].iloc[-3:].median() - start)
+            columns = {"seed": seed, "step": curve["step"].astype(float), "series": series.name}
+            shares.append(pd.DataFrame({**columns, "share": share}))
+    return pd.concat(shares, ignore_index=True)
 
 
 def order_of_change_points(formation: pd.DataFrame) -> Plot:

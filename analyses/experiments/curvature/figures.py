@@ -63,26 +63,13 @@ def spectra(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
         figure, panels = grid(1, len(runs), 2.9, 3.1)
         for axes, count in zip(panels, runs, strict=True):
             spectrum = data[data["context"] == count].sort_values("before")
-            axes.scatter(
-                spectrum["before"],
-                spectrum["after"],
-                s=4,
-                alpha=0.4,
-                color=look_of("model").colour,
-                label="trained model",
-            )
-            axes.plot(
-                spectrum["before"], spectrum["predicted"], color=look_of("gd_plus_plus").colour, linestyle="-.",
-                label="l (1 - gamma l)^2, gamma as measured",
-            )  # fmt: skip
-            top = float(spectrum["before"].max()) if len(spectrum) else 1.0
-            axes.plot(
-                [0, top],
-                [0, top],
-                color=look_of("gd").colour,
-                linestyle="--",
-                label="plain gradient descent: no change",
-            )
+            before, model, learner, no_change = spectrum["before"], *map(look_of, ("model", "gd_plus_plus", "gd"))
+            axes.scatter(before, spectrum["after"], s=4, alpha=0.4, color=model.colour, label="trained model")
+            label = "l (1 - gamma l)^2, gamma as measured"
+            axes.plot(before, spectrum["predicted"], color=learner.colour, linestyle="-.", label=label)
+            top = float(before.max()) if len(spectrum) else 1.0
+            label = "plain gradient descent: no change"
+            axes.plot([0, top], [0, top], color=no_change.colour, linestyle="--", label=label)
             high = float(spectrum["after"].max()) if len(spectrum) else 1.0
             axes.set(title=f"N = {count}", xlabel="eigenvalue l of S before", ylim=(0, 1.4 * high), xlim=(0, None))
         panels[0].set_ylabel("after the first layer")

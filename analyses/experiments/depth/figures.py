@@ -1,4 +1,4 @@
-"""What deep models do layer by layer, beside the steps of their learners."""
+"""What deep models do layer by layer, compared with the steps of learners."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from analyses.plots.style import HALF, grid, legend, look_of
 
 
 def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
-    """Each run's loss decoded after every layer beside learners' after as many steps, and the cosines to both."""
+    """Each run's loss decoded after every layer, learners' after as many steps, and the cosines to both."""
     rows = evidence.last
     rows = rows[(rows["probe"] == "gd_alignment") & (rows["control"] == "none")]
     rows = rows[rows["learner"].fillna("model") != "zero"]
@@ -29,12 +29,12 @@ def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
             after = model[model["run"] == run]
             seed_lines(top, after.assign(number=after["layer"] + 1), "model", x="number", **dots)
             for learner in ("gd", rival):
-                mine = steps[(steps["run"] == run) & (steps["learner"] == learner)]
-                mean = mine.groupby("learner_step")["value"].mean()
+                of_learner = steps[(steps["run"] == run) & (steps["learner"] == learner)]
+                mean = of_learner.groupby("learner_step")["value"].mean()
                 style = {"color": look_of(learner).colour, "linestyle": look_of(learner).line}
                 top.plot(mean.index.astype(int), mean, label=look_of(learner).label, **style)
-                beside = cosines[(cosines["run"] == run) & (cosines["learner"] == learner)]
-                seed_lines(bottom, beside.assign(number=beside["layer"] + 1), learner, x="number", **dots)
+                to_learner = cosines[(cosines["run"] == run) & (cosines["learner"] == learner)]
+                seed_lines(bottom, to_learner.assign(number=to_learner["layer"] + 1), learner, x="number", **dots)
             top.set(yscale="log", title=run)
             bottom.set(xlabel="layer, and step of the learner", ylim=(0, 1.02))
         panels[0].set_ylabel(f"loss after it ({HALF})")
@@ -45,10 +45,10 @@ def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
     return Plot(
         "layers",
         "Layer by layer",
-        "Above, the loss of the prediction decoded after each layer, every seed a line, beside each learner's step of "
-        "that number. Below, how the model's sensitivity after each layer aligns with gradient descent's (dashed) and "
-        "with GD++'s (dash-dotted). GD++ is tuned for its last step alone: earlier ones may be far off, and a model "
-        "that ends where GD++ ends need not take the same way.",
+        "Above, the loss of the prediction decoded after each layer, every seed a line, compared with the same step of "
+        "each learner. Below, how the model's sensitivity after each layer aligns with gradient descent's (dashed) and "
+        "with GD++'s (dash-dotted). GD++ is tuned for its last step alone: earlier steps may have a high loss, and a "
+        "model that ends with GD++'s prediction may differ from it in earlier layers.",
         "A last layer whose loss is nearer to gradient descent's than to GD++'s.",
         draw,
         data,
@@ -56,7 +56,7 @@ def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
 
 
 def gammas(evidence: Evidence, runs: Sequence[str]) -> Plot:
-    """Each layer's gamma and step size, read off the residual stream, beside tuned GD++'s."""
+    """Each layer's gamma and step size, read off the residual stream, compared with tuned GD++'s."""
     rows = evidence.last
     rows = rows[(rows["probe"] == "curvature") & (rows["source"] == "residual") & rows["run"].isin(runs)]
     data = rows[rows["metric"].isin(["gamma", "step_size"])].dropna(subset="value")
@@ -68,16 +68,16 @@ def gammas(evidence: Evidence, runs: Sequence[str]) -> Plot:
         for column, run in enumerate(runs):
             for row, metric in enumerate(labels):
                 axes = panels[row * len(runs) + column]
-                part = data[(data["run"] == run) & (data["metric"] == metric)]
-                for control, who, name in (
+                values = data[(data["run"] == run) & (data["metric"] == metric)]
+                for control, name, label in (
                     ("none", "model", look_of("model").label),
                     ("constructed", "constructed", "GD++"),
                 ):
-                    of_control = part[part["control"] == control]
+                    of_control = values[values["control"] == control]
                     of_control = of_control.assign(number=of_control["layer"] + 1)
-                    marks: LineStyle = {"marker": look_of(who).marker, "markersize": 4, "alpha": 0.7}
-                    marks["linestyle"] = "-" if who == "model" else "--"
-                    seed_lines(axes, of_control, who, x="number", label=name, **marks)
+                    marks: LineStyle = {"marker": look_of(name).marker, "markersize": 4, "alpha": 0.7}
+                    marks["linestyle"] = "-" if name == "model" else "--"
+                    seed_lines(axes, of_control, name, x="number", label=label, **marks)
                 axes.set_yscale("symlog", linthresh=0.1)
                 if row == 0:
                     axes.set_title(run)
@@ -91,10 +91,10 @@ def gammas(evidence: Evidence, runs: Sequence[str]) -> Plot:
     return Plot(
         "gammas",
         "Curvature correction and step size of each layer",
-        "Read off each layer's residual stream, every seed a line; dashed, those of tuned GD++, one line a seed's "
-        "tuning. A correction leaves small eigenvalues, so that later layers can take larger steps; layers that share "
-        "their weights cannot. The last layer's gamma changes no prediction and is left out.",
-        "Corrections near zero: the layers would then take plain steps.",
+        "Read off each layer's residual stream, every seed a line; dashed, those of GD++, tuned once for each seed. A "
+        "correction leaves small eigenvalues, so that later layers can take larger steps; layers that share their "
+        "weights cannot. The last layer's gamma does not change the prediction and is left out.",
+        "Corrections near zero: the layers would then take plain gradient steps.",
         draw,
         data,
     )

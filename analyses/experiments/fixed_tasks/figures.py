@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
@@ -20,25 +21,16 @@ def over_tasks(ratios: pd.DataFrame, layers: Mapping[str, int], blocks: Mapping[
 
     def draw() -> Figure:
         figure, panels = grid(1, 3, 3.1, 2.9)
-        few = min(layers.values())
-        shown = {
+        fewest = min(layers.values())
+        losses_by_title = {
             "linear self-attention": data[data["model"] == "layer"],
-            f"the same, without {few}": data[(data["model"] == "layer") & (data["tasks"] > few)],
+            f"the same, without {fewest}": data[(data["model"] == "layer") & (data["tasks"] > fewest)],
             "linear self-attention and MLP": data[data["model"] == "block"],
         }
-        for axes, (title, part) in zip(panels, shown.items(), strict=True):
-            part = part.sort_values("tasks")
-            for who, column, side in (("model", "trained", 0.92), ("fresh_teachers", "fresh", 1.09)):
-                # Side by side: from many tasks on the two are one.
-                name = "on trained teachers" if who == "model" else look_of(who).label
-                axes.scatter(part["tasks"] * side, part[column], s=16, color=look_of(who).colour, label=name, zorder=3)
-                mean = part.groupby("tasks")[column].mean()
-                axes.plot(mean.index * side, mean, color=look_of(who).colour, linewidth=0.9)
-            reference_line(axes, 1, "gd")
-            axes.set(xscale="log", title=title, xlabel="training tasks")
-            axes.set_xticks(sorted(set(part["tasks"])), [str(count) for count in sorted(set(part["tasks"]))])
-            axes.minorticks_off()
-        # What is small is compared on one scale.
+        for axes, (title, losses) in zip(panels, losses_by_title.items(), strict=True):
+            _trained_and_fresh(axes, losses.sort_values("tasks"))
+            axes.set_title(title)
+        # Both panels with small differences have the same scale.
         low, high = (pick(axes.get_ylim()[end] for axes in panels[1:]) for end, pick in ((0, min), (1, max)))
         for axes in panels[1:]:
             axes.set_ylim(low, high)
@@ -49,14 +41,29 @@ def over_tasks(ratios: pd.DataFrame, layers: Mapping[str, int], blocks: Mapping[
     return Plot(
         "over-tasks",
         "Trained and fresh teachers",
-        "Every point is a seed; a task is a teacher. The more teachers, the nearer the two losses: with 128 a layer's "
-        "differ by a few per cent, as those of the best preconditioned step for these teachers do, with 8192 no more. "
-        "Eight teachers do not span the ten dimensions: the layer makes use of it, and fails on others.",
-        "A loss on trained teachers far below gradient descent's at 128: the layer would then have memorised them; or "
-        "one on fresh teachers that is above it at 8192.",
+        "Every point is a seed; a task is a teacher. The more teachers, the nearer the two losses. With 128 teachers a "
+        "layer's losses differ by a few per cent, as those of the best preconditioned step for these teachers do; with "
+        "8192 they agree. Eight teachers do not span the ten dimensions: the layer uses this, and fails on others.",
+        "With 128 teachers, a loss on trained teachers far below gradient descent's: the layer would have memorised "
+        "them. With 8192 teachers, a loss on fresh teachers above gradient descent's.",
         draw,
         data,
     )
+
+
+def _trained_and_fresh(axes: Axes, losses: pd.DataFrame) -> None:
+    """Losses on trained and on fresh teachers, slightly to the left and right since from many tasks on they agree."""
+    for name, column, shift in (("model", "trained", 0.92), ("fresh_teachers", "fresh", 1.09)):
+        look = look_of(name)
+        label = "on trained teachers" if name == "model" else look.label
+        axes.scatter(losses["tasks"] * shift, losses[column], s=16, color=look.colour, label=label, zorder=3)
+        mean = losses.groupby("tasks")[column].mean()
+        axes.plot(mean.index * shift, mean, color=look.colour, linewidth=0.9)
+    reference_line(axes, 1, "gd")
+    axes.set(xscale="log", xlabel="training tasks")
+    counts = sorted(set(losses["tasks"]))
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
 
 
 def curves(evidence: Evidence, runs: Sequence[str]) -> Plot:
@@ -72,9 +79,8 @@ def curves(evidence: Evidence, runs: Sequence[str]) -> Plot:
         for index, (axes, run) in enumerate(zip(panels, runs, strict=False)):
             of_run = data[(data["run"] == run) & (data["step"] > 0)]
             seed_lines(axes, of_run, "model", y="share", linewidth=0.9)
-            for who in ("gd", "zero"):
-                value = level[level["run"] == run][who].mean()
-                reference_line(axes, value, who)
+            for learner in ("gd", "zero"):
+                reference_line(axes, level[level["run"] == run][learner].mean(), learner)
             axes.set(xscale="log", xlim=(40, None), ylim=(0.2, 1.05), title=run)
             if index % 4 == 0:
                 axes.set_ylabel("held-out loss\n/ predict-zero's")
@@ -87,8 +93,8 @@ def curves(evidence: Evidence, runs: Sequence[str]) -> Plot:
         "training",
         "Training",
         "Every line is a seed, on prompts of the teachers that it is trained on. All reach the dashed line of gradient "
-        "descent; only with eight teachers the layer goes clearly below it.",
-        "A loss that is still falling at the end, or a second drop, to a solution that stores the teachers.",
+        "descent; only with eight teachers does the loss fall clearly below it.",
+        "A loss that is still falling at the end, or a second drop to a solution that stores the teachers.",
         draw,
         data,
     )

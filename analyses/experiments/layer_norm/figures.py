@@ -12,26 +12,26 @@ from analyses.plots.style import grid, legend
 
 
 def input_scales(evidence: Evidence, runs: Sequence[str], control: str) -> Plot:
-    """Each run's losses beside gradient descent's and a constructed control's, a panel a run."""
+    """Each run's losses compared with gradient descent's and a constructed control's, a panel a run."""
     last = evidence.last
     last = last[last["condition"] == "input_scale"]
     frames = []
     for run in runs:
-        for who in ("none", control):
-            chosen = last[(last["run"] == run) & (last["control"] == who)]
-            if len(chosen):
-                table = losses(chosen, "out_of_distribution", "condition_value", "seed").reset_index()
-                frames.append(table.assign(run=run, control=who))
+        for name in ("none", control):
+            rows = last[(last["run"] == run) & (last["control"] == name)]
+            if len(rows):
+                table = losses(rows, "out_of_distribution", "condition_value", "seed").reset_index()
+                frames.append(table.assign(run=run, control=name))
     columns = ["condition_value", "seed", "model", "gd", "zero", "run", "control"]
     data = pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 
     def draw() -> Figure:
         figure, panels = grid(1, len(runs), 3.8, 3.0)
         for axes, run in zip(panels, runs, strict=True):
-            part = data[(data["run"] == run) & (data["control"] == "none")]
-            shares = part.assign(share=part["model"] / part["zero"])
+            trained = data[(data["run"] == run) & (data["control"] == "none")]
+            shares = trained.assign(share=trained["model"] / trained["zero"])
             seed_lines(axes, shares, "model", x="condition_value", y="share", marker="o", markersize=3)
-            mean_line(axes, part.assign(share=part["gd"] / part["zero"]), "gd", x="condition_value", y="share")
+            mean_line(axes, trained.assign(share=trained["gd"] / trained["zero"]), "gd", x="condition_value", y="share")
             built = data[(data["run"] == run) & (data["control"] == control)]
             if len(built):
                 of_control = built.assign(share=built["model"] / built["zero"])
@@ -45,8 +45,8 @@ def input_scales(evidence: Evidence, runs: Sequence[str], control: str) -> Plot:
     return Plot(
         "input-scales",
         "Smaller and larger inputs",
-        "Every line is a seed. Inputs of the context and the query are multiplied by the same factor, labels computed "
-        "afterwards. Gradient descent's step, tuned at factor 1, is too large for large inputs and diverges; behind "
+        "Every line is a seed. Inputs of the context and the query are multiplied by the same factor before the labels "
+        "are computed. Gradient descent's step, tuned at factor 1, is too large for large inputs and diverges; behind "
         "the norm the prediction no longer depends on the factor, so the loss goes to that of predicting zero.",
         "Behind the norm, losses as high as gradient descent's at factors of 2 and more; without it, losses that are "
         "not gradient descent's.",

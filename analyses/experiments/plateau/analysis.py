@@ -1,4 +1,4 @@
-"""When the drop comes in training: one head against two ([VO] appendix A.11)."""
+"""When the loss drops in training, with one head and with two ([VO] appendix A.11)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -29,38 +29,40 @@ class Plateau:
     name = "plateau"
     title = "When the drop comes: one head and two"
     question = (
-        "Training a layer of linear self-attention sits on a plateau before its loss drops to that of gradient "
-        "descent. How long is it, how much does it depend on the seed, and what does a second head change?"
+        "The loss of a layer of linear self-attention stays on a plateau before it drops to gradient descent's. How "
+        "long is the plateau, how much does its length depend on the seed, and what does a second head change?"
     )
-    # The claims are about the spread over seeds; two or three have none to speak of.
+    # The claims are about the spread over seeds, which two or three seeds hardly show.
     seeds = 8
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
-        """Evaluated every 10 steps; two heads at a high learning rate are the case without a long plateau."""
+        """Six runs evaluated every 10 steps; two heads at a high learning rate, where the plateau is short."""
         heads = {ONE: {}, TWO: {"n_heads": 2}, WIDE: {"d_head": 22}}
         configs = {name: _config(2000, **model) for name, model in heads.items()}
         configs |= {LARGE_RUNS[name]: _config(2000, init_variance=LARGE, **model) for name, model in heads.items()}
-        found = {name: sized(config, size, steps=5000, batch=2048) for name, config in configs.items()}
-        return found | {HASTE: sized(_config(1000, learning_rate=1e-2, n_heads=2), size)}
+        configs_of_size = {name: sized(config, size, steps=5000, batch=2048) for name, config in configs.items()}
+        return configs_of_size | {HASTE: sized(_config(1000, learning_rate=1e-2, n_heads=2), size)}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
-        """Only the losses of gradient descent and of predicting zero: the rest is in the learning curves."""
+        """The losses of gradient descent and of predicting zero; the claims otherwise use the learning curves."""
         probe = GDAlignment(prompts=500 if size.quick else 10_000, learners=(GradientDescent(),))
         return {name: [Plan(probe, controls=())] for name in self.runs(size)}
 
     def compared(self, evidence: Evidence) -> pd.DataFrame:
-        """The steps at which losses dropped; a run with two heads, or a wide one, beside the run with one."""
+        """The steps at which losses dropped; runs with two heads or a wide head are compared with one head."""
         pairs = dict.fromkeys((ONE, TWO, WIDE), ONE)
-        return drop_rows(evidence, pairs | {LARGE_RUNS[name]: LARGE_RUNS[one] for name, one in pairs.items()})
+        return drop_rows(
+            evidence, pairs | {LARGE_RUNS[name]: LARGE_RUNS[reference] for name, reference in pairs.items()}
+        )
 
     def claims(self) -> tuple[Claim, ...]:
         """The five rules, stated before anything is measured; the paper gives no numbers, so they are our reading."""
         return (
             Claim(
                 "plateau",
-                "Training sits near predicting zero for hundreds of steps, and then the loss drops.",
+                "In training the loss stays near predict-zero's for hundreds of steps, and then drops.",
                 f"{PAPER}, fig. 2 and appendix A.11; the number is our reading of hundreds",
-                "the loss is midway from predict-zero's to tuned GD's at step 200 or later, and comes 90 % of the way",
+                "the loss is midway from predict-zero's to tuned GD's at step 200 or later, and goes 90 % of the way",
                 (
                     Measure("step midway down", "at least", 200.0, drop("drop"), ideal=300.0),
                     Measure("step 90 % down", "at most", 5000.0, drop("fall_end")),
@@ -75,7 +77,7 @@ class Plateau:
         )
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
-        """Verdicts at a glance, the losses, and the steps at which they dropped."""
+        """All verdicts, the losses, and the steps at which they dropped."""
         names = [*LARGE_RUNS, *LARGE_RUNS.values()]
         yield figures.scores(verdicts)
         yield drop_figures.curves(evidence, names, columns=3)
@@ -93,22 +95,22 @@ def _config(steps: int, learning_rate: float = 1e-3, **model: object) -> RunConf
     )
 
 
-def _seed_dependent(name: str, start: str, run: str, calm: str) -> Claim:
+def _seed_dependent(name: str, start: str, run: str, two_heads: str) -> Claim:
     return Claim(
         name,
-        f"With one head, from {start} initial weights, it depends on the seed when the drop comes.",
+        f"With one head, from {start} initial weights, the step at which the loss drops depends on the seed.",
         f"{PAPER}, appendix A.11; the number is our reading of seed-dependent instabilities",
         "the last seed's drop comes at least 1.5 times as late as the first seed's (one number for all seeds)",
         (Measure("last drop / first drop", "at least", 1.5, drop("spread"), ideal=3.0),),
         Source(run),
-        negative={"two_heads": Source(calm)},
+        negative={"two_heads": Source(two_heads)},
     )
 
 
-def _mitigated(name: str, start: str, run: str, one: str, wide: str) -> Claim:
+def _mitigated(name: str, start: str, run: str, one_head: str, wide_head: str) -> Claim:
     return Claim(
         name,
-        f"From {start} initial weights, a second head makes the drop come sooner and depend less on the seed.",
+        f"From {start} initial weights, a second head makes the drop sooner and less dependent on the seed.",
         f"{PAPER}, appendix A.11 (two heads mitigate seed-dependent instabilities); the numbers are our reading",
         "over seeds, log(drop) has at most half of one head's standard deviation, and a smaller mean",
         (
@@ -116,7 +118,7 @@ def _mitigated(name: str, start: str, run: str, one: str, wide: str) -> Claim:
             Measure("mean drop / one head's", "below", 1.0, drop("relative_time")),
         ),
         Source(run),
-        negative={"one_head": Source(one)},
-        # As many weights as two heads: does the number of heads matter, or that of weights?
-        explaining={"wide_head": Source(wide)},
+        negative={"one_head": Source(one_head)},
+        # A wide head has as many weights as two heads: it shows whether the number of heads or of weights matters.
+        explaining={"wide_head": Source(wide_head)},
     )

@@ -1,4 +1,4 @@
-"""When losses drop: the curves of every seed, and the steps at which they pass midway."""
+"""The losses of every seed, and the steps at which they are halfway down."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +14,9 @@ from analyses.plots.style import grid, legend, look_of
 
 
 def curves(evidence: Evidence, runs: Sequence[str], columns: int) -> Plot:
-    """Held-out losses of every seed, a panel a run, up to where the last of them has dropped."""
-    found = plateau_times(evidence)
-    end = 1.5 * float(found["fall_end"].fillna(found["last"]).max()) if len(found) else 1.0
+    """Held-out losses of every seed, a panel a run, until the last seed's loss has dropped."""
+    times = plateau_times(evidence)
+    end = 1.5 * float(times["fall_end"].fillna(times["last"]).max()) if len(times) else 1.0
     data = relative_curves(evidence.curves)[["run", "seed", "step", "share"]]
     level = shares_of_zero(evidence.rows[evidence.rows["control"] == "none"]).reset_index()
 
@@ -24,7 +24,7 @@ def curves(evidence: Evidence, runs: Sequence[str], columns: int) -> Plot:
         figure, panels = grid(-(-len(runs) // columns), columns, 2.9, 2.5)
         for index, (axes, run) in enumerate(zip(panels, runs, strict=False)):
             of_run = data[data["run"] == run]
-            # A step more than there are, so that step 0 has a place on the axis.
+            # One step is added, so that step 0 has a position on the logarithmic axis.
             seed_lines(axes, of_run.assign(step=of_run["step"] + 1), "model", y="share", linewidth=0.9)
             for name in ("gd", "zero"):
                 reference_line(axes, level[level["run"] == run][name].mean(), name)
@@ -39,35 +39,37 @@ def curves(evidence: Evidence, runs: Sequence[str], columns: int) -> Plot:
     return Plot(
         "drop-curves",
         "The plateau and the drop",
-        "Every line is a seed: it stays at predicting zero, then drops to the dashed line of one tuned step of "
+        "Every line is a seed: it stays at predict-zero's loss, then drops to the dashed line of one tuned step of "
         "gradient descent. Upper row: the notebooks' initial weights; lower row: fifty times their variance.",
-        "Losses that fall from the first steps on: there would then be no plateau. Lines of one head that "
-        "lie on one another: the drop would not depend on the seed, and a second head would have nothing to mitigate.",
+        "Losses that fall from the first steps on: there would then be no plateau. Lines of one head that coincide: "
+        "the drop would not depend on the seed, and a second head would have nothing to mitigate.",
         draw,
         data[data["run"].isin(runs)],
     )
 
 
 def steps(evidence: Evidence, runs: Sequence[str]) -> Plot:
-    """The step at which each seed's loss is midway down, run beside run, with a bar at their geometric mean."""
+    """The step at which each seed's loss is halfway down, for every run, with a bar at their geometric mean."""
     data = plateau_times(evidence)
     data = data[data["run"].isin(runs)]
 
     def draw() -> Figure:
         figure, (axes,) = grid(1, 1, 7.4, 3.2)
-        for place, run in enumerate(runs):
-            part = data[data["run"] == run].sort_values("seed")
+        for position, run in enumerate(runs):
+            times = data[data["run"] == run].sort_values("seed")
             # Seeds side by side, since many drop within the same ten steps.
-            x = place + np.linspace(-0.22, 0.22, max(len(part), 1))[: len(part)]
-            never = part["drop"].isna()
-            y = part["drop"].fillna(part["last"])
+            x = position + np.linspace(-0.22, 0.22, max(len(times), 1))[: len(times)]
+            never = times["drop"].isna()
+            y = times["drop"].fillna(times["last"])
             axes.scatter(x[~never], y[~never], s=18, color=look_of("model").colour, label="a seed's drop", zorder=3)
             if never.any():
                 style: Any = {"marker": "^", "color": look_of("zero").colour, "label": "none up to this step"}
                 axes.scatter(x[never], y[never], s=22, zorder=3, **style)
-            if len(part):
+            if len(times):
                 mean = float(np.exp(np.log(y).mean()))
-                axes.plot([place - 0.32, place + 0.32], [mean, mean], color="0.2", linewidth=1.2, label="their mean")
+                axes.plot(
+                    [position - 0.32, position + 0.32], [mean, mean], color="0.2", linewidth=1.2, label="their mean"
+                )
         axes.set(yscale="log", ylabel="training step midway down")
         axes.set_yticks([100, 200, 500, 1000, 2000], ["100", "200", "500", "1000", "2000"])
         axes.minorticks_off()
@@ -80,10 +82,10 @@ def steps(evidence: Evidence, runs: Sequence[str]) -> Plot:
     return Plot(
         "drop-steps",
         "The step of each seed's drop",
-        "A point is a seed, in the order of its number: the step at which its held-out loss is midway between "
-        "predicting zero and gradient descent. A wide head has as many weights as two heads.",
-        "Points of two heads as widely spread, or as late, as those of one; or a wide head that does as well as two: "
-        "then the number of weights would matter, not that of heads.",
+        "A point is a seed, from left to right by its number: the step at which its held-out loss is midway between "
+        "predict-zero's and gradient descent's. A wide head has as many weights as two heads.",
+        "Points of two heads as widely spread, or as late, as those of one head. Or a wide head that does as well as "
+        "two heads: the number of weights would then matter, not the number of heads.",
         draw,
         data,
     )

@@ -10,7 +10,7 @@ from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
 from probes.reading import Reading
 
-# Which share of the way from predicting zero to tuned gradient descent the held-out loss has come by then.
+# The share of the way from predict-zero's loss to tuned gradient descent's that the held-out loss has gone by then.
 SHARES = {"plateau_end": 0.1, "drop": 0.5, "fall_end": 0.9}
 
 
@@ -27,44 +27,44 @@ def first_below(steps: np.ndarray, losses: np.ndarray, level: float) -> float:
 def plateau_times(evidence: Evidence) -> pd.DataFrame:
     """Each seed's steps of `SHARES`, NaN where never: columns run, seed, last and one for each.
 
-    Both levels are those of the held-out batch itself: a model predicts zero, but for a thousandth, before its first
-    step, and the share of that loss that gradient descent leaves is measured by `gd_alignment`.
+    Both levels are those of the held-out batch. Before its first step a model predicts zero to within a thousandth, so
+    its first loss is predict-zero's; `gd_alignment` measures gradient descent's loss relative to that.
     """
     rows = evidence.rows
     rows = rows[(rows["probe"] == "gd_alignment") & (rows["control"] == "none") & (rows["metric"] == "learner_loss")]
     table = rows.pivot_table(index=["run", "seed"], columns="learner", values="value")
-    found = []
+    times = []
     for (run, seed), curve in evidence.curves.groupby(["run", "seed"]):
         curve = curve.sort_values("step")
         steps, losses = curve["step"].to_numpy(), curve["held_out_loss"].to_numpy()
         left = table.loc[(run, seed), "gd"] / table.loc[(run, seed), "zero"]
         levels = {name: losses[0] * (1 - share * (1 - left)) for name, share in SHARES.items()}
         crossed = {name: first_below(steps, losses, level) for name, level in levels.items()}
-        found.append({"run": run, "seed": seed, "last": float(steps[-1]), **crossed})
-    return pd.DataFrame(found, columns=["run", "seed", "last", *SHARES])
+        times.append({"run": run, "seed": seed, "last": float(steps[-1]), **crossed})
+    return pd.DataFrame(times, columns=["run", "seed", "last", *SHARES])
 
 
-def drop_rows(evidence: Evidence, beside: Mapping[str, str]) -> pd.DataFrame:
-    """Rows of probe `drops`: a seed's own steps, and numbers of its whole run, which are one for all its seeds.
+def drop_rows(evidence: Evidence, references: Mapping[str, str]) -> pd.DataFrame:
+    """Rows of probe `drops`: each seed's steps, and numbers of its whole run, which are equal for all its seeds.
 
-    `spread` is the run's last drop relative to its first; `relative_time` and `relative_spread` compare it with the run
-    that it stands beside: the ratio of their mean drops (geometric), and of the standard deviations of log(drop). A
-    drop that never came counts there as one at the last step.
+    `spread` is the run's last drop relative to its first. `relative_time` and `relative_spread` compare the run with
+    the one that `references` names for it: the ratio of their geometric mean drops, and of the standard deviations of
+    log(drop). A drop that never came counts as one at the last step.
     """
     table = plateau_times(evidence)
     logs = {
-        str(run): np.log(part["drop"].fillna(part["last"]).clip(lower=1).to_numpy())
-        for run, part in table.groupby("run")
+        str(run): np.log(of_run["drop"].fillna(of_run["last"]).clip(lower=1).to_numpy())
+        for run, of_run in table.groupby("run")
     }
     rows = []
     for row in table.to_dict("records"):
-        mine, other = logs[row["run"]], logs.get(beside.get(row["run"], ""))
-        values = {name: row[name] for name in SHARES} | {"spread": math.exp(np.ptp(mine))}
-        if other is not None and len(mine) > 1:
-            values["relative_time"] = math.exp(mine.mean() - other.mean())
-            values["relative_spread"] = mine.std(ddof=1) / other.std(ddof=1) if np.ptp(other) else math.nan
-        place = {"run": row["run"], "seed": row["seed"], "step": int(row["last"]), "control": "none"}
-        rows += [{**place, "probe": "drops", "metric": name, "value": value} for name, value in values.items()]
+        drops, reference = logs[row["run"]], logs.get(references.get(row["run"], ""))
+        values = {name: row[name] for name in SHARES} | {"spread": math.exp(np.ptp(drops))}
+        if reference is not None and len(drops) > 1:
+            values["relative_time"] = math.exp(drops.mean() - reference.mean())
+            values["relative_spread"] = drops.std(ddof=1) / reference.std(ddof=1) if np.ptp(reference) else math.nan
+        model = {"run": row["run"], "seed": row["seed"], "step": int(row["last"]), "control": "none"}
+        rows += [{**model, "probe": "drops", "metric": name, "value": value} for name, value in values.items()]
     return Reading.of(rows).table
 
 

@@ -1,4 +1,4 @@
-"""Sine curves: how model and learner were trained, what they draw, and where they part."""
+"""Training of model and learner on sine curves, their predictions along x, and where they differ."""
 
 from typing import Any
 
@@ -9,11 +9,10 @@ from matplotlib.ticker import NullFormatter
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import losses
+from analyses.experiments.sine.claims import RIVAL
 from analyses.plots.seed_lines import mean_line, reference_line, seed_lines
 from analyses.plots.style import HALF, grid, legend, look_of
 from probes.arrays import find_array
-
-RIVAL = "meta_learned"
 
 
 def training(evidence: Evidence, model: str, learner: str) -> Plot:
@@ -24,8 +23,8 @@ def training(evidence: Evidence, model: str, learner: str) -> Plot:
 
     def draw() -> Figure:
         figure, (axes,) = grid(1, 1, 6.2, 3.4)
-        for run, who in ((model, "model"), (learner, RIVAL)):
-            seed_lines(axes, data[data["run"] == run], who, y="held_out_loss")
+        for run, look in ((model, "model"), (learner, RIVAL)):
+            seed_lines(axes, data[data["run"] == run], look, y="held_out_loss")
         reference_line(axes, zero, "zero")
         axes.set(xlabel="training step", ylabel=f"held-out loss\n({HALF})", yscale="log", xlim=(0, None))
         legend(figure, axes, columns=2)
@@ -34,17 +33,17 @@ def training(evidence: Evidence, model: str, learner: str) -> Plot:
     return Plot(
         "training",
         "Training of the model and of the learner",
-        "Each line is a seed. All fall from predicting zero and should end at one level, the best that one sum over "
-        "the examples can do. The learner trains only its embedding and MLP, the model its attention as well. What "
-        "jumps up and down at the end is the noise of a learning rate that does not fall.",
-        "Two levels at the end: one of them has not arrived, or has learnt something that the other cannot.",
+        "Each line is a seed. All losses fall from predict-zero's and should end at the same level, the best that one "
+        "sum over the examples can do. The learner trains only its embedding and MLP, the model its attention as well. "
+        "The losses jump at the end because the learning rate stays constant.",
+        "Two levels at the end: one of the two is not trained to the end, or has learnt what the other cannot.",
         draw,
         data,
     )
 
 
 def curves(evidence: Evidence, run: str) -> Plot:
-    """What the first seed's model and learner draw through a few contexts, with the curve that was drawn from."""
+    """The predictions of the first seed's model and learner along x for a few contexts, with the true curve."""
     curves_by_name = _of_first_seed(evidence, run)
     lines = ("target", "model", RIVAL)
     frames = [
@@ -63,11 +62,11 @@ def curves(evidence: Evidence, run: str) -> Plot:
     def draw() -> Figure:
         count = max(data["prompt"].nunique(), 1)
         figure, panels = grid(1, count, 2.7, 2.8)
-        for axes, (_, part) in zip(panels, data.groupby("prompt"), strict=False):
+        for axes, (_, of_prompt) in zip(panels, data.groupby("prompt"), strict=False):
             for name, style in styles.items():
-                line = part[part["kind"] == name]
+                line = of_prompt[of_prompt["kind"] == name]
                 axes.plot(line["x"], line["y"], linewidth=1.4, **style)
-            points = part[part["kind"] == "context_y"]
+            points = of_prompt[of_prompt["kind"] == "context_y"]
             axes.scatter(points["x"], points["y"], s=16, color="black", label="context", zorder=3)
             axes.set(xlabel="x", ylim=(-0.65, 0.65))
         panels[0].set_ylabel("prediction")
@@ -77,9 +76,9 @@ def curves(evidence: Evidence, run: str) -> Plot:
     return Plot(
         "curves",
         "What model and learner draw through a context",
-        "Four prompts of the first seed: ten points, the curve they were drawn from, and the two predictions along "
-        "x. Where both leave the curve they should leave it together.",
-        "The two lines on different sides of the curve: then each approximates it in its own way.",
+        "Four prompts of the first seed: ten points, the curve they were drawn from, and the two predictions along x. "
+        "Where the predictions leave the curve they should leave it together.",
+        "The two predictions on different sides of the curve: each would then approximate it in a different way.",
         draw,
         data,
     )
@@ -88,10 +87,10 @@ def curves(evidence: Evidence, run: str) -> Plot:
 def shifts(evidence: Evidence, run: str) -> Plot:
     """Losses, and the distance of model and learner, on shifted prompts."""
     last = evidence.last
-    mine = last[(last["run"] == run) & (last["control"] == "none") & (last["probe"] == "out_of_distribution")]
-    place = ["condition", "condition_value", "seed"]
-    apart = mine[mine["metric"] == "relative_distance"].set_index(place)["value"].rename("distance")
-    data = losses(mine, "out_of_distribution", *place).join(apart).reset_index()
+    rows = last[(last["run"] == run) & (last["control"] == "none") & (last["probe"] == "out_of_distribution")]
+    keys = ["condition", "condition_value", "seed"]
+    distances = rows[rows["metric"] == "relative_distance"].set_index(keys)["value"].rename("distance")
+    data = losses(rows, "out_of_distribution", *keys).join(distances).reset_index()
     labels = {
         "input_scale": "input range (factor)",
         "amplitude_scale": "amplitude range (factor)",
@@ -102,16 +101,16 @@ def shifts(evidence: Evidence, run: str) -> Plot:
         figure, panels = grid(2, 3, 2.9, 2.4)
         for column, (condition, label) in enumerate(labels.items()):
             upper, lower = panels[column], panels[column + 3]
-            part = data[data["condition"] == condition].sort_values("condition_value")
+            shifted = data[data["condition"] == condition].sort_values("condition_value")
             for name in ("model", RIVAL):
-                seed_lines(upper, part, name, x="condition_value", y=name)
-            seed_lines(lower, part, "model", x="condition_value", y="distance", marker="o", markersize=3)
-            mean_line(upper, part, "zero", x="condition_value", y="zero")
+                seed_lines(upper, shifted, name, x="condition_value", y=name)
+            seed_lines(lower, shifted, "model", x="condition_value", y="distance", marker="o", markersize=3)
+            mean_line(upper, shifted, "zero", x="condition_value", y="zero")
             upper.set(yscale="log", ylim=(5e-4, None))
             upper.yaxis.set_minor_formatter(NullFormatter())
             lower.set(xlabel=label, ylim=(0, None))
             for axes in (upper, lower):
-                # In training the factor is 1, the shift 0.
+                # In training the factor is 1 and the phase shift 0.
                 axes.axvline(0.0 if condition == "phase_shift" else 1.0, color="0.45", linewidth=1.2, zorder=1)
         panels[0].set_ylabel(f"loss\n({HALF})")
         panels[3].set_ylabel("|f - g| / |g|")
@@ -121,16 +120,16 @@ def shifts(evidence: Evidence, run: str) -> Plot:
     return Plot(
         "shifts",
         "Out of distribution",
-        "Each line is a seed. Above, the losses of model and learner beside predicting zero; below, how far their "
-        "predictions are apart. The upright grey line is the training range.",
-        "Losses that part beyond the training range, or a distance that grows towards 1: equal answers in distribution "
-        "would then have come from different features.",
+        "Each line is a seed. Above, the losses of model and learner, compared with predicting zero; below, the "
+        "distance between their predictions. The vertical grey line is the training range.",
+        "Losses that differ beyond the training range, or a distance that grows towards 1: equal predictions in "
+        "distribution would then have come from different features.",
         draw,
         data,
     )
 
 
 def _of_first_seed(evidence: Evidence, run: str) -> dict[str, np.ndarray]:
-    """The arrays of `curves` by name; empty where the probe was not asked."""
+    """The arrays of `curves` by name; empty where the probe was not run."""
     first = find_array(evidence.arrays, "context_x", run=run)
     return {key.name: array for key, array in evidence.arrays.items() if first == key._replace(name="context_x")}
