@@ -1,7 +1,7 @@
 """How does a prediction depend on every label of its context, and is it the dependence that a learner has?"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from probes.reading import Reading
 from probes.sensitivity import chunks, label_sensitivities
 from probes.subject import RegressionSubject
 from tasks.predictor import RegressionPredictor
+from tasks.prompt import RegressionPrompt
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class LabelSensitivity:
     function of the inputs and the query alone. For them J is the whole algorithm, where the gradient in the query is
     only the weights at one set of labels.
 
-    `nonlinearity`: |f - sum_i J_i y_i| / |f| of the model; 0 where J is all of the prediction. It is 0 for every
-    prediction that doubles when all labels double: also for conjugate gradients, whose J changes with the labels.
+    `nonlinearity`: |f' - sum_i J_i y'_i| / |f'| of the model, with f' its prediction for other labels y'; 0 where J is
+    the whole algorithm, as for all that is linear in the labels. y' are the same labels, negated and each moved to the
+    next example: with y itself it would be 0 for all that doubles when the labels double, conjugate gradients included.
     `cosine`: mean over prompts of the cosine between the model's J and a learner's; it does not depend on scale.
     `relative_distance`: |J - J_learner| / |J_learner| over all prompts; 0 for the learner itself.
     `loss`: of the model, in the reader's unit.
@@ -55,15 +57,20 @@ class LabelSensitivity:
         compared = predictors(self.learners, self.rivals, subject, tuning)
         prompt = subject.prompts(self.prompts, generator)
         prediction, jacobian = subject.predict(prompt), subject.label_sensitivity(prompt)
-        linear = torch.einsum("bqonl,bnl->bqo", jacobian, prompt.y)
         rows = list(loss_rows(prediction, prompt, {learner.name: learner.predict(prompt) for learner in compared}))
-        rows.append({"metric": "nonlinearity", "value": float((prediction - linear).norm() / prediction.norm())})
+        rows.append({"metric": "nonlinearity", "value": _nonlinearity(subject, prompt, jacobian)})
         for learner in compared:
             jacobians = torch.cat([label_sensitivities(learner.predict, chunk) for chunk in chunks(prompt)], dim=1)
             for step, expected in enumerate(jacobians, start=1):
                 labels = {"learner": learner.name, "learner_step": step}
                 rows += [{**labels, **row} for row in _compare(jacobian, expected)]
         return Reading.of({"readout": "prediction", **row} for row in rows)
+
+
+def _nonlinearity(subject: RegressionSubject, prompt: RegressionPrompt, jacobian: Tensor) -> float:
+    moved = replace(prompt, y=-prompt.y.roll(1, dims=1))
+    prediction, linear = subject.predict(moved), torch.einsum("bqonl,bnl->bqo", jacobian, moved.y)
+    return float((prediction - linear).norm() / prediction.norm())
 
 
 def _compare(jacobian: Tensor, expected: Tensor) -> Iterator[dict[str, object]]:

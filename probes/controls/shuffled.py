@@ -18,7 +18,11 @@ def shuffled_labels(subject: RegressionSubject) -> RegressionSubject | str:
 
 
 def shuffled_labels_both(subject: RegressionSubject) -> RegressionSubject | str:
-    """Model and learner see the same moved labels: agreement is expected, so this contradicts nothing."""
+    """Model and learner see the same moved labels; it contradicts nothing.
+
+    A learner with its own parameters agrees with its construction. One that is fitted on these prompts does not: their
+    labels say nothing of the targets, so that its fitted step size is noise around 0, of either sign.
+    """
     return replace(subject, task=ShuffledTask(subject.task), control="shuffled_labels_both")
 
 

@@ -9,10 +9,10 @@ import torch
 
 from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import gradient_step_model
-from mesa.learners import GradientDescent, NearestNeighbours, Newton, Ridge
+from mesa.learners import ConjugateGradients, GradientDescent, NearestNeighbours, Newton, Ridge
 from probes import CONTROLS, LabelSensitivity, RegressionSubject
 from probes.controls.planted import Planted
-from tasks import LinearRegression, PairedReader
+from tasks import LinearRegression, PairedReader, RegressionPrompt
 from tests.helpers.reordered import ReorderedRegression
 from tests.helpers.subjects import rotated_basis
 
@@ -104,6 +104,16 @@ def test_the_jacobian_is_a_finite_difference() -> None:
 
 def test_a_model_whose_attention_looks_at_labels_is_not_linear_in_them() -> None:
     assert value(measured(softmax(), learners=(), rivals=(GradientDescent(0.5),)), "nonlinearity") > 1e-3
+
+
+def _moduli(prompt: RegressionPrompt) -> torch.Tensor:
+    return prompt.query @ (prompt.x.mT @ prompt.y.abs())
+
+
+@pytest.mark.parametrize("model", [ConjugateGradients(2), Planted(_moduli)], ids=["conjugate_gradients", "moduli"])
+def test_what_doubles_with_its_labels_need_not_be_linear_in_them(model: Any) -> None:
+    # At the labels themselves sum_i J_i y_i equals these predictions exactly, by Euler's theorem.
+    assert value(measured(subject_of(model), learners=(), rivals=(GradientDescent(0.5),)), "nonlinearity") > 0.1
 
 
 def test_a_heads_basis_and_the_order_of_prompts_change_nothing() -> None:
