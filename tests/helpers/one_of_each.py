@@ -1,4 +1,4 @@
-"""A plugin: one task, learner, probe, control, configuration and analysis, as a user writes them outside the package.
+"""A plugin as a user writes it outside the package: two probes, and one of each other kind of row.
 
 `tests/test_plugin.py` copies this file elsewhere and uses the copy by `mesa --plugin`.
 """
@@ -13,39 +13,49 @@ from torch import Tensor
 
 from analyses.claims.analysis import Evidence, Plot, Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
+from analyses.plots.default import by_control
 from analyses.plots.regression import scores
 from analyses.registry import AnalysisRow
 from mesa import RunConfig, preset
 from mesa.config.presets import ConfigurationRow
 from mesa.registry import LearnerRow
-from probes import Plan, Reading, RegressionSubject
+from probes import LabelSensitivity, Plan, Reading, RegressionSubject
 from probes.controls.registry import ControlRow
 from probes.registry import ProbeRow
 from tasks import LinearRegression, PairedReader, RegressionPrompt
+from tasks.predictor import RegressionPredictor
 from tasks.registry import TaskRow
 
 
 @dataclass(frozen=True)
-class ShiftedRegression:
+class ShiftedRegression(LinearRegression):
     """Linear regression whose labels and targets are all moved by one number."""
 
     shift: float = 0.5
-    d_in: int = 3
-    context: int = 6
-
-    @property
-    def d_out(self) -> int:
-        """How many numbers a label has."""
-        return 1
 
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
         """Draw prompts of linear regression and move their labels."""
-        prompt = LinearRegression(d_in=self.d_in, context=self.context).sample(batch, generator, queries)
+        prompt = super().sample(batch, generator, queries)
         return replace(prompt, y=prompt.y + self.shift, target=prompt.target + self.shift, teacher=None)
 
-    def bayes_predictor(self) -> None:
-        """No closed form is written down here."""
-        return
+    def bayes_predictor(self) -> RegressionPredictor:
+        """That of linear regression, on labels that are moved back."""
+        return _Moved(super().bayes_predictor(), self.shift)
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """A predictor whose labels and predictions are moved by one number."""
+
+    base: RegressionPredictor
+    shift: float
+    name: str = "moved"
+
+    def predict(self, prompt: RegressionPrompt) -> Tensor:
+        return self.base.predict(replace(prompt, y=prompt.y - self.shift)) + self.shift
+
+    def weights(self, prompt: RegressionPrompt) -> None:
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +97,23 @@ class PredictionSize:
         """Measure."""
         predictions = subject.predict(subject.prompts(self.prompts, generator)).double()
         return Reading.of([{"metric": "size", "value": float(predictions.square().mean().sqrt())}])
+
+
+@dataclass(frozen=True)
+class PredictionMean:
+    """The mean of predictions; a report draws it as it draws every probe that brings no figure."""
+
+    prompts: int = 500
+    name: str = "prediction_mean"
+
+    def applies(self, subject: RegressionSubject) -> str | None:
+        """Every model of regression prompts predicts."""
+        return None
+
+    def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
+        """Measure."""
+        predictions = subject.predict(subject.prompts(self.prompts, generator)).double()
+        return Reading.of([{"metric": "mean", "value": float(predictions.mean())}])
 
 
 class _Silent:
@@ -141,8 +168,14 @@ class AnswersAtAll:
         return {"shifted": sized(preset("shifted-layer"), size)}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
-        """The plugin's probe with its control."""
-        return {"shifted": [Plan(PredictionSize(prompts=100), controls=("untrained", "silent"))]}
+        """The plugin's probe with its control, and a comparison with its learner."""
+        sensitivity = LabelSensitivity(prompts=50, learners=(HalfAveraging(),))
+        return {
+            "shifted": [
+                Plan(PredictionSize(prompts=100), controls=("untrained", "silent")),
+                Plan(sensitivity, controls=("untrained",)),
+            ]
+        }
 
     def claims(self) -> tuple[Claim, ...]:
         """One rule."""
@@ -156,13 +189,14 @@ class AnswersAtAll:
         return evidence.rows.iloc[:0]
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
-        """Verdicts, and sizes."""
+        """Verdicts, sizes, and the learner."""
         yield scores(verdicts)
         yield from draw_sizes(evidence, "shifted")
+        yield by_control(evidence, "shifted", "label_sensitivity")
 
 
 _SETTINGS = {
-    "task": {"name": "shifted_regression", "shift": 0.25},
+    "task": {"name": "shifted_regression", "d_in": 3, "context": 6, "shift": 0.25},
     "training": {"steps": 20, "batch": 16, "held_out": 32},
     "seeds": 1,
 }
@@ -171,7 +205,7 @@ TASKS = {
         target=f"{__name__}:ShiftedRegression",
         about="linear regression whose labels are moved by one number",
         prompts="regression",
-        example={"context": 4},
+        example={"d_in": 3, "context": 4},
     )
 }
 LEARNERS = {
@@ -186,7 +220,15 @@ PROBES = {
         example={"prompts": 20},
         example_subject=f"{__name__}:example",
         draws=(f"{__name__}:draw_sizes",),
-    )
+    ),
+    "prediction_mean": ProbeRow(
+        target=f"{__name__}:PredictionMean",
+        about="the mean of predictions",
+        subjects=("regression",),
+        controls={"regression": ("untrained", "silent")},
+        example={"prompts": 20},
+        example_subject=f"{__name__}:example",
+    ),
 }
 CONTROLS = {
     "silent": ControlRow(

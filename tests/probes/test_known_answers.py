@@ -131,7 +131,7 @@ def test_interpolation_joins_the_construction_and_parts_from_the_negative() -> N
 @pytest.fixture(scope="module")
 def shifted() -> pd.DataFrame:
     """The construction on every shift of the distribution."""
-    return ask(OutOfDistribution(prompts=1000), constructed())
+    return ask(OutOfDistribution(prompts=4000), constructed())
 
 
 def test_shifts_leave_the_construction_on_gradient_descent_and_not_the_untrained(shifted: pd.DataFrame) -> None:
@@ -143,7 +143,7 @@ def test_shifts_leave_the_construction_on_gradient_descent_and_not_the_untrained
         *("input_scale", "teacher_scale", "query_scale", "noisy_labels"),
         *("normal", "exponential", "laplace"),
     }
-    assert ratios(ask(OutOfDistribution(prompts=300), untrained()), keys).sub(1).abs().max() > 1
+    assert ratios(ask(OutOfDistribution(prompts=1000), untrained()), keys).sub(1).abs().max() > 1
 
 
 def test_every_shift_is_the_one_that_it_is_called(shifted: pd.DataFrame) -> None:
@@ -159,8 +159,8 @@ def test_every_shift_is_the_one_that_it_is_called(shifted: pd.DataFrame) -> None
         **{("normal", norm): 5 * norm**2 / 100 for norm in (1.0, 5.0)},
     }
     for shift, expected_loss in expected.items():
-        # 1,000 squared products of normals have a standard error of about 6 %.
-        assert zero[shift] == pytest.approx(expected_loss, rel=0.2), shift
+        # 4,000 squared products of normals have a standard error of about 3 %.
+        assert zero[shift] == pytest.approx(expected_loss, rel=0.12), shift
     losses = shifted[shifted["metric"] == "loss"].set_index(["condition", "condition_value"])["value"].to_dict()
     assert losses["noisy_labels", 10.0] > 1.2 * base > base > 1.5 * losses["noisy_labels", 0.0]
 

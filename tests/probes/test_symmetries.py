@@ -5,7 +5,7 @@ import pytest
 
 from mesa import InContextTransformer, generator
 from mesa.construction import from_products, weight_products
-from probes import Interpolation, RegressionSubject, WeightProducts
+from probes import GDAlignment, Interpolation, RegressionSubject, WeightProducts
 from probes.probe import ProbeOf
 from tests.helpers.subjects import constructed
 
@@ -24,3 +24,8 @@ def test_the_free_scale_between_A_and_V_changes_nothing(probe: ProbeOf[Regressio
     free = first["metric"] == "beta"
     np.testing.assert_allclose(first["value"][~free], other["value"][~free], rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(other["value"][free], first["value"][free] * factor, rtol=1e-12)
+
+
+def test_another_generator_gives_another_reading() -> None:
+    first, other = (GDAlignment(prompts=300)(constructed(), generator(seed, "tests/pure")).table for seed in (3, 4))
+    assert not first.equals(other)

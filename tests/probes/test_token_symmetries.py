@@ -52,3 +52,9 @@ def test_the_order_of_a_batch_changes_nothing(probe: ProbeOf[LanguageSubject], s
     other = probe(replace(subject, task=ReorderedTokens(subject.task)), generator(0, "tests/order")).table["value"]
     # Sums over a batch in another order differ by rounding; an exact agreement is a rounding error.
     np.testing.assert_allclose(first, other, rtol=1e-9, atol=1e-12)
+
+
+@probes
+def test_another_generator_gives_another_reading_of_all_but_weights(probe: ProbeOf[LanguageSubject]) -> None:
+    first, other = (probe(untrained(), generator(seed, "tests/pure")).table for seed in (3, 4))
+    assert first.equals(other) is (probe.name == "composition")
