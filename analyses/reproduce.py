@@ -14,7 +14,7 @@ from mesa.storage.files import writable
 from mesa.storage.run import Run
 from mesa.training.pool import pool
 from mesa.training.runs import train_all
-from probes.measure import Skipped
+from probes.probe import Skipped
 from probes.reading import Reading
 from probes.runner import probe_runs
 

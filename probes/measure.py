@@ -1,7 +1,6 @@
 """One probe on one subject and on its controls; every row is stamped with where it comes from."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -9,22 +8,13 @@ import torch
 from mesa.rng import generator
 from probes.controls.registry import CONTROLS, why_not_of_kind
 from probes.hooks import DeadHook
-from probes.probe import Probe, ProbeOf
+from probes.probe import Probe, ProbeOf, Skipped
 from probes.reading import Reading, joined
 from probes.registry import OF_PREDICTIONS, PROBES
 from probes.subject import LanguageSubject, Subject
 from tasks.prompt import RegressionPrompt, TokenPrompt
 from tasks.readers.reader import Reader
 from tasks.registry import READERS
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A probe or control that does not apply to a subject, and why, in one line."""
-
-    probe: str
-    subject: str
-    reason: str
 
 
 def default_controls(probe: Probe, subject: Subject) -> tuple[str, ...]:

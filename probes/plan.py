@@ -9,8 +9,7 @@ from mesa.learners import TrainedModel
 from mesa.rng import generator
 from mesa.storage.run import Run, Which, checked, model_of
 from probes.behaviour.agreement import SEARCHED, predictors
-from probes.measure import Skipped
-from probes.probe import Probe
+from probes.probe import Probe, Skipped
 from probes.registry import PROBES
 from probes.subject import LanguageSubject, RegressionSubject, Subject
 from tasks.registry import READERS

@@ -1,5 +1,6 @@
-"""The protocols of this folder: a question to one subject, and a question to many."""
+"""The protocols of this folder: a question to one subject, and a question to many; and a question that was skipped."""
 
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import torch
@@ -8,6 +9,15 @@ from probes.reading import Reading
 from probes.subject import LanguageSubject, RegressionSubject
 
 SubjectT = TypeVar("SubjectT", contravariant=True)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A probe or control that does not apply to a subject, and why, in one line."""
+
+    probe: str
+    subject: str
+    reason: str
 
 
 @runtime_checkable

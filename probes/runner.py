@@ -9,8 +9,9 @@ from mesa.storage.files import prove_writable
 from mesa.storage.run import Run
 from mesa.training.pool import pool, results
 from mesa.training.trainer import one_thread
-from probes.measure import Skipped, measure_with_controls
+from probes.measure import measure_with_controls
 from probes.plan import Plan, subjects_of, with_learners
+from probes.probe import Skipped
 from probes.reading import Reading, joined, saved_notes, saved_recipe
 from probes.recipe import recipe_of
 from probes.stored import READINGS, folder_of, seed_stem

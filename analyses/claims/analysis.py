@@ -12,8 +12,8 @@ from analyses.claims.claim import Claim, Verdict
 from mesa.config.schema import RunConfig
 from mesa.storage.run import Run
 from probes.arrays import ArrayKey
-from probes.measure import Skipped
 from probes.plan import Plan
+from probes.probe import Skipped
 
 # Training settings at size quick, by kind of prompts.
 _QUICK: Mapping[str, Mapping[str, int]] = {

@@ -5,8 +5,9 @@ import torch
 
 from mesa import InContextConfig, InContextTransformer
 from probes import Reading, RegressionSubject
-from probes.measure import Skipped, measure
+from probes.measure import measure
 from probes.plan import probe_of
+from probes.probe import Skipped
 from probes.registry import PROBES
 from tasks import InterleavedReader, LinearRegression
 

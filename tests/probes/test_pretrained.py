@@ -18,8 +18,9 @@ from mesa import generator
 from mesa.errors import UserError
 from probes import LanguageSubject, load_pretrained, pretrained_subject, probe_subjects
 from probes.controls.untrained import untrained
-from probes.measure import Skipped, measure
+from probes.measure import measure
 from probes.plan import probe_of
+from probes.probe import Skipped
 from probes.reading import Reading
 from probes.registry import PROBES
 from tasks import NextTokenReader, RepeatedTokens

@@ -11,7 +11,8 @@ from mesa.construction import gradient_step_model
 from mesa.learners import GradientDescent
 from mesa.models.language import TokenTransformer
 from probes import GDAlignment, Identify, InductionScores, LanguageSubject, RegressionSubject, probe_subjects
-from probes.measure import Skipped, measure, why_not_readable
+from probes.measure import measure, why_not_readable
+from probes.probe import Skipped
 from tasks import LinearRegression, NextTokenReader, PairedReader
 from tests.helpers import token_subjects
 

@@ -65,7 +65,7 @@ def test_text_from_a_run_is_escaped(page: Path) -> None:
 def test_text_from_a_configuration_is_escaped(tmp_path: Path) -> None:
     """The template escapes whatever text it is given, also in titles and reasons."""
     from analyses.report.page import _template
-    from probes.measure import Skipped
+    from probes.probe import Skipped
 
     evil = "<img src=x onerror=alert(1)>"
     views = {"plots": [], "runs": [{"name": evil, "config": evil, "ends": [{"seed": 0, "status": evil}]}]}

@@ -7,7 +7,8 @@ from mesa import InContextConfig, InContextTransformer, generator
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from probes import CONTROLS, GDAlignment, RegressionSubject, WeightProducts, probe_subjects
 from probes.controls.shuffled import shuffled
-from probes.measure import Skipped, measure
+from probes.measure import measure
+from probes.probe import Skipped
 from tasks import LinearRegression, PairedReader
 from tests.helpers.subjects import ANISOTROPIC, constructed, rotated_basis, untrained
 

@@ -7,8 +7,9 @@ from mesa import generator
 from mesa.learners.token_predictors import gradient_step, normalised_bigram
 from mesa.models.language import TokenTransformer
 from probes import CONTROLS, LanguageSubject, probe_subjects
-from probes.measure import Skipped, measure
+from probes.measure import measure
 from probes.plan import probe_of
+from probes.probe import Skipped
 from probes.registry import OF_PREDICTIONS, PROBES
 from tasks import NextTokenReader, RepeatedTokens
 from tests.helpers import subjects

@@ -8,7 +8,8 @@ from mesa import LanguageConfig, generator
 from mesa.models.language import TokenTransformer
 from probes.controls.reference_models import BestPredictor
 from probes.language.token_alignment import TokenAlignment
-from probes.measure import Skipped, measure
+from probes.measure import measure
+from probes.probe import Skipped
 from probes.subject import LanguageSubject
 from tasks import AssociativeRecall, MarkovChain, NextTokenReader, RepeatedTokens, TokenTask
 from tests.helpers.subjects import constructed
