@@ -92,7 +92,7 @@ def _warn_once(message: str) -> None:
 def _imported(name: str) -> ModuleType:
     try:
         return import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(name, error) from None
 
 
@@ -109,13 +109,13 @@ def _imported_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _failed(str(path), error) from None
     return module
 
 
-def _failed(source: str, error: Exception) -> UserError:
+def _failed(source: str, error: BaseException) -> UserError:
     reason = " ".join(str(error).split()) or "no reason is given"
     return UserError(f"--plugin {source}: cannot be loaded: {type(error).__name__}: {reason}")
 
@@ -146,6 +146,8 @@ def _check(label: str, name: object, row: object, registry: Registry[Row], modul
         raise UserError(f"{label} must be a {registry.row.__name__} under a name, is {type(row).__name__}")
     if name in registry:
         raise UserError(f"{label}: there is a {registry.kind} of this name; a plugin must choose another")
+    if not all(isinstance(text, str) for text in (row.target, row.about)):
+        raise UserError(f"{label}: its target and about must be text, are {row.target!r} and {row.about!r}")
     home, _, attribute = row.target.partition(":")
     if home == module.__name__ and not hasattr(module, attribute):
         raise UserError(f"{label}: its target {row.target!r} is not there")

@@ -163,7 +163,7 @@ def _facts(path: Path) -> dict[str, Any]:
         facts = None if text is None else json.loads(text)
     except _DAMAGE as error:
         raise _unreadable(path, error) from error
-    if facts is None:
+    if not isinstance(facts, dict):
         if {"run", "probe", "metric", "readout", "value"} <= set(schema.names):
             raise UserError(f"{path}: was written by mesa-probes 0.1; run `mesa probe` again")
         raise UserError(f"{path}: is no reading that mesa-probes wrote")
@@ -174,7 +174,7 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _load_arrays(table: Path, facts: Mapping[str, Any]) -> dict[ArrayKey, np.ndarray]:
-    path = table.with_name(str(facts["arrays"]))
+    path = table.parent / Path(str(facts["arrays"])).name
     try:
         data = path.read_bytes()
         if not path.name.endswith(f"-{_digest(data)}.npz"):

@@ -27,7 +27,7 @@ def which_checkpoint(checkpoint: str) -> Literal["last", "all"] | int:
     """The value of --checkpoint: last, all, or a training step."""
     if checkpoint == "last" or checkpoint == "all":
         return checkpoint
-    if checkpoint.isdigit():
+    if checkpoint.isdecimal():
         return int(checkpoint)
     raise UserError(f"--checkpoint: {checkpoint!r} must be last, all, or a training step")
 

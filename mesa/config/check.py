@@ -1,5 +1,6 @@
 """A last check of a configuration before anything is made: can it be trained here, and are its numbers finite?"""
 
+import os
 from collections.abc import Iterator
 
 from pydantic import BaseModel
@@ -42,6 +43,15 @@ def _problem(config: RunConfig) -> str | None:
         inputs = reader.encode(prompt)
         if inputs.values.is_floating_point() and not inputs.values.isfinite().all():
             return f"prompts are not finite in {config.training.dtype}"
+        for name in ("batch", "held_out"):
+            count = getattr(config.training, name)
+            need, there = (
+                inputs.values.nbytes // PROMPTS * count,
+                os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+            )
+            if need > there:
+                rule = f"so many prompts take {need / 2**30:.0f} GiB, and this machine has {there / 2**30:.0f} GiB"
+                raise UserError(f"training.{name}: {count} is refused: {rule}")
         with torch.no_grad():
             loss = reader.loss(reader.decode(model(inputs), inputs), prompt)
     except UserError:

@@ -127,6 +127,8 @@ class Run:
         try:
             outcome = json.loads(file.read_text())
             known = outcome["status"] in ("finished", "diverged", "interrupted") and isinstance(outcome["step"], int)
+            if outcome["status"] == "diverged":
+                known = known and all(isinstance(outcome[name], str) for name in ("reason", "last_good_checkpoint"))
         except (OSError, ValueError, TypeError, KeyError):
             known = False
         if not known:
@@ -144,10 +146,14 @@ class Run:
         rows = []
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                rows.append(json.loads(line))
-                int(rows[-1]["step"])
+                row = json.loads(line)
+                known = isinstance(row["step"], int) and isinstance(row["held_out_loss"], float)
+                known = known and all(isinstance(row[name], float | None) for name in ("train_loss", "gradient_norm"))
             except (ValueError, TypeError, KeyError):
-                raise UserError(f"{file}: line {number} is not the evaluation that was written") from None
+                row, known = {}, False
+            if not known:
+                raise UserError(f"{file}: line {number} is not the evaluation that was written")
+            rows.append(row)
         return rows
 
     def unfinished(self) -> list[int]:

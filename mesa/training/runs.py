@@ -86,6 +86,7 @@ def _last_step(metrics: Path) -> int:
         return 0
     with open(metrics, "rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 512))
-        rows = file.read().decode().split("\n")[:-1]
-    # The first field of a row is its step; only whole rows are looked at.
-    return int(rows[-1].partition(":")[2].partition(",")[0]) if rows else 0
+        rows = file.read().split(b"\n")[:-1]
+    # The first field of a row is its step; only whole rows are looked at. Training itself refuses a damaged row.
+    digits = rows[-1].partition(b":")[2].partition(b",")[0].strip() if rows else b""
+    return int(digits) if digits.isdigit() else 0

@@ -42,6 +42,7 @@ REFUSED = [
     (["probe", "nothing"], "nothing: is not a run"),
     (["probe", "nothing", "--probe", "gd_alignmnt"], "did you mean 'gd_alignment'"),
     (["probe", "nothing", "--checkpoint", "lst"], "must be last, all, or a training step"),
+    (["probe", "nothing", "--checkpoint", "²"], "must be last, all, or a training step"),
     (["probe", "nothing", "--out", "x"], "goes with --pretrained"),
     (["reproduce", "one-stp"], "did you mean 'one-step'"),
     (["reproduce", "one-step", "--quick", "--full"], "a run has one size"),

@@ -106,7 +106,7 @@ def test_another_stem_keeps_its_arrays(tmp_path: Path) -> None:
     assert Reading.load(tmp_path, "seed-11").array("A").shape == (3, 3)
 
 
-def foreign(path: Path, columns: dict[str, list[float]], facts: dict[str, object] | None = None) -> None:
+def foreign(path: Path, columns: dict[str, list[float]], facts: object = None) -> None:
     table = pa.table(columns)
     if facts is not None:
         table = table.replace_schema_metadata({b"mesa-probes": json.dumps(facts).encode()})
@@ -127,8 +127,9 @@ OLD = {name: [1.0] for name in ("run", "probe", "metric", "readout", "value")}
         (lambda path: foreign(path, OLD), r"was written by mesa-probes 0\.1; run `mesa probe` again"),
         (lambda path: foreign(path, OLD, {"schema": 9, "version": "8.0"}), r"mesa-probes 8\.0 \(schema 9"),
         (lambda path: foreign(path, {"a": [1.0]}, {"schema": SCHEMA}), "cannot be read"),
+        (lambda path: foreign(path, {"a": [1.0]}, ["x"]), "is no reading that mesa-probes wrote"),
     ],
-    ids=["empty", "text", "cut", "gone", "foreign", "old", "newer", "without columns"],
+    ids=["empty", "text", "cut", "gone", "foreign", "old", "newer", "without columns", "other facts"],
 )
 def test_a_table_that_is_none_is_one_line(tmp_path: Path, damage, message: str) -> None:
     example().save(tmp_path, "probe")

@@ -50,3 +50,10 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_made(tmp_path:
 def test_what_can_be_trained_is_made(tmp_path: Path) -> None:
     for name, settings in (("regression", {}), ("language", LANGUAGE)):
         assert Run.create(tmp_path / name, parse(settings)).config == parse(settings)
+
+
+@pytest.mark.parametrize("name", ["batch", "held_out"])
+def test_more_prompts_than_memory_holds_are_refused_by_their_field(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=rf"^training\.{name}: 2147483648 is refused: so many prompts take \d+ GiB"):
+        Run.create(tmp_path / "run", parse({"training": {name: 2**31}}))
+    assert not list(tmp_path.iterdir())

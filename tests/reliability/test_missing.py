@@ -58,3 +58,25 @@ def test_last_is_refused_where_the_last_checkpoint_is_lost(copied: Run) -> None:
             copied.select(1, which)
     assert list(copied.select(1, 237)) == [237]
     assert list(copied.select(0, "last")) == [300]
+
+
+@pytest.mark.parametrize(
+    "row", ['{"step": 5}', '{"step": "5", "held_out_loss": 1.0}', '{"step": 5, "held_out_loss": "a"}']
+)
+def test_an_evaluation_without_its_losses_is_one_line(copied: Run, row: str) -> None:
+    (copied.seed_path(1) / "metrics.jsonl").write_text(row + "\n")
+    with pytest.raises(UserError, match="line 1 is not the evaluation that was written"):
+        copied.metrics(1)
+
+
+def test_a_divergence_without_its_reason_is_one_line(copied: Run) -> None:
+    (copied.seed_path(1) / "outcome.json").write_text('{"status": "diverged", "step": 3}')
+    with pytest.raises(UserError, match="is not the outcome that was written"):
+        copied.outcome(1)
+
+
+def test_damaged_metrics_of_an_unfinished_seed_are_one_line(copied: Run) -> None:
+    (copied.seed_path(1) / "outcome.json").unlink()
+    (copied.seed_path(1) / "metrics.jsonl").write_bytes(b"\xff\xfe hello\n")
+    with pytest.raises(UserError, match="line 1 is not the evaluation that was written"):
+        mesa.train(copied, report=lambda *_: None)

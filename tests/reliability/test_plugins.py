@@ -127,6 +127,8 @@ def test_a_plugin_that_has_changed_is_named_and_the_run_opens(tmp_path: Path, ca
         ("import no_such_module", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
         ("x = (", "cannot be loaded: SyntaxError"),
         ("raise ValueError('two\\nlines')", "cannot be loaded: ValueError: two lines"),
+        ("raise SystemExit(3)", "cannot be loaded: SystemExit: 3"),
+        (SOURCE + '\nobject.__setattr__(TASKS["halved"], "target", 1)', "its target and about must be text, are 1 and"),
         ("x = 1", "adds nothing: it has none of TASKS, READERS"),
         ("TASKS = ['a']", "TASKS must be a dict of rows, is list"),
         ("TASKS = {'a': 'b:c'}", r"TASKS\['a'\] must be a TaskRow under a name, is str"),
