@@ -31,10 +31,21 @@ def stored_readings(run: Run) -> Reading:
     if not names:
         raise UserError(f"{run.path}: has no readings; run `mesa probe {run.path}` first")
     # What version 0.1 wrote is refused by `load`, in one line, unless the probe has been run again since.
-    readings = [Reading.load(folder_of(run, name), seed_stem(seed)) for name in names for seed in _seeds(run, name)]
+    readings = [_load_seed(run, name, seed) for name in names for seed in _seeds(run, name)]
     readings += [Reading.load(run.path / READINGS, name) for name in names if not _seeds(run, name)]
     # A run that was renamed is not known to its rows.
     return joined(reading.stamped(run=run.name) for reading in readings)
+
+
+def _load_seed(run: Run, probe: str, seed: int) -> Reading:
+    """The reading of one seed; UserError where its rows are those of another probe or seed."""
+    reading = Reading.load(folder_of(run, probe), seed_stem(seed))
+    described = set(zip(reading.table["probe"], reading.table["seed"], strict=True))
+    for other_probe, other_seed in described - {(probe, seed)}:
+        path = folder_of(run, probe) / f"{seed_stem(seed)}.parquet"
+        rule = f"holds readings of {other_probe}, seed {other_seed}, and lies elsewhere"
+        raise UserError(f"{path}: {rule}; run `mesa probe` again")
+    return reading
 
 
 def _seeds(run: Run, probe: str) -> list[int]:

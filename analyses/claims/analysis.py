@@ -53,8 +53,8 @@ class Evidence:
 
     @property
     def last(self) -> pd.DataFrame:
-        """The rows of each seed's last checkpoint, and all rows of controls."""
-        final = self.rows.groupby(["run", "seed"])["step"].transform("max")
+        """The rows of the last checkpoint that each probe measured of each seed, and all rows of controls."""
+        final = self.rows.groupby(["run", "seed", "probe"])["step"].transform("max")
         return self.rows[(self.rows["step"] == final) | (self.rows["control"] != "none")]
 
 

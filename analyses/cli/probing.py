@@ -71,7 +71,7 @@ def report(run: RunPath) -> None:
     from mesa.storage.run import Run
 
     with Progress().task("report", "figures") as progress:
-        page = write_run(Run.open(run), progress)
+        page = write_run(Run.open(run), progress, warn=lambda sentence: typer.echo(sentence, err=True))
     typer.echo(f"report: {page}")
 
 

@@ -22,19 +22,40 @@ Draw: TypeAlias = Callable[[Evidence, str], Iterable[Plot]]
 _FIGURES_ONLY = ("out_of_distribution", "rollout")
 
 
-def write_run(run: Run, report: Report = silent) -> Path:
-    """Write index.html and its data below the run's `report`; UserError where nothing was probed."""
+def write_run(run: Run, report: Report = silent, warn: Callable[[str], None] = lambda sentence: None) -> Path:
+    """Write index.html and its data below the run's `report`; UserError where nothing was probed.
+
+    `warn` gets a sentence for all readings that are of an earlier step than the last checkpoint; the page says it too.
+    """
     evidence = gather({run.name: run}, stored_readings(run))
+    warnings = behind_training(run, evidence)
+    for sentence in warnings:
+        warn(sentence)
     # A probe that did not apply has left an empty table.
     names = [name for name in PROBES if (evidence.rows["probe"] == name).any()]
     page = Page(
         title=f"Run {run.name}",
-        question="What the probes measured on this run's models and on their controls.",
+        question=" ".join(["What the probes measured on this run's models and on their controls.", *warnings]),
         summary=tuple(row for row in summary(evidence.last) if row["probe"] not in _FIGURES_ONLY),
     )
     out = run.path / "report"
     write_page(out, page, list(_plots(evidence, run.name, names)), evidence, report)
     return out / "index.html"
+
+
+def behind_training(run: Run, evidence: Evidence) -> list[str]:
+    """A sentence for every step before a seed's last checkpoint that probes stopped at; none where all are current."""
+    own = evidence.rows[evidence.rows["control"] == "none"]
+    probes_by_steps: dict[tuple[int, int], list[str]] = {}
+    for (probe, seed), step in own.groupby(["probe", "seed"])["step"].max().dropna().items():
+        last = max(run.checkpoints(int(seed)), default=0)
+        if step < last:
+            names = probes_by_steps.setdefault((int(step), last), [])
+            names += [] if probe in names else [str(probe)]
+    return [
+        f"Readings of {', '.join(names)} are of step {step}; training came to step {last}, which `mesa probe` measures."
+        for (step, last), names in probes_by_steps.items()
+    ]
 
 
 def _plots(evidence: Evidence, run: str, names: Sequence[str]) -> Iterator[Plot]:

@@ -12,13 +12,13 @@ _HEADS = 16
 
 
 def summary(rows: pd.DataFrame) -> list[dict[str, str]]:
-    """Every metric once: its mean over seeds and 95 % t interval, at each seed's last probed checkpoint.
+    """Every metric once: its mean over seeds and 95 % t interval, at the last checkpoint that its probe measured.
 
     The keys are probe, metric, learner, readout, control, value and seeds.
     """
     # A model whose own step is not known may have a control at step 0.
     own = rows["step"].where(rows["control"] == "none")
-    final = own.groupby([rows["run"], rows["seed"]]).transform("max")
+    final = own.groupby([rows["run"], rows["seed"], rows["probe"]]).transform("max")
     rows = rows[(rows["step"].fillna(-1) == final.fillna(-1)) | (rows["control"] != "none")]
     few = len(rows[["layer", "head"]].dropna().drop_duplicates()) <= _HEADS
     heads = ["head"] if few else []

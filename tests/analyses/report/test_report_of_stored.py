@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from analyses.report.run_report import write_run
+from analyses.report.summary import summary
 from mesa import Run, UserError, train
 from mesa.config.yaml import parse
 from probes import GDAlignment, OrderSensitivity, Plan, WeightProducts, probe_runs
@@ -57,6 +58,29 @@ def test_a_renamed_run_is_reported_whole_under_its_new_name(run: Path) -> None:
     weights = pd.read_csv(renamed / "report" / "data" / "weights.csv")
     assert set(weights["run"]) == {"second-name"}
     assert set(stored_readings(Run.open(renamed)).table["run"]) == {"second-name"}
+
+
+def test_probes_of_different_checkpoints_are_all_reported(run: Path) -> None:
+    opened = Run.open(run)
+    # One probe is asked again, of an earlier checkpoint: the model's own rows of both must stay.
+    probe_runs([(opened, [Plan(GDAlignment(prompts=20), 10)])])
+    sentences: list[str] = []
+    page = write_run(opened, warn=sentences.append)
+    assert sentences == [
+        "Readings of gd_alignment are of step 10; training came to step 20, which `mesa probe` measures."
+    ]
+    assert "training came to step 20" in page.read_text()
+    rows = stored_readings(opened).table
+    lines = [line for line in summary(rows) if line["control"] == "none"]
+    assert {"gd_alignment", "weight_products"} <= {line["probe"] for line in lines}
+    assert {line["seeds"] for line in lines} == {"2"}
+
+
+def test_a_reading_of_another_seed_or_probe_is_refused(run: Path) -> None:
+    readings = run / "readings" / "gd_alignment"
+    shutil.copy(readings / "seed-1.parquet", readings / "seed-0.parquet")
+    with pytest.raises(UserError, match=r"seed-0\.parquet: holds readings of gd_alignment, seed 1, and lies elsewhere"):
+        write_run(Run.open(run))
 
 
 def test_a_damaged_reading_is_one_line(run: Path) -> None:
