@@ -39,11 +39,11 @@ class Run:
         Only `training.steps` may grow. UserError names every field that differs, and a place that cannot be written.
         """
         path = Path(path)
-        if not (path / CONFIG).exists():
+        if not _is_run(path):
             # What cannot be trained is refused before anything is made.
             check(config)
         writable(path)
-        if not (path / CONFIG).exists():
+        if not _is_run(path):
             # What a killed process left of its own first write is no stranger.
             strangers = sorted(item.name for item in path.iterdir() if not leftover(item))
             if strangers:
@@ -63,11 +63,7 @@ class Run:
     def open(cls, path: Path | str) -> "Run":
         """Open a run; UserError where there is none or its configuration is not valid."""
         path = Path(path)
-        try:
-            there = (path / CONFIG).is_file()
-        except (OSError, ValueError):
-            there = False
-        if not there:
+        if not _is_run(path):
             raise UserError(f"{path}: is not a run: it has no {CONFIG}")
         return cls(path, config_file.load(path / CONFIG))
 
@@ -189,6 +185,14 @@ class Run:
         except OSError as error:
             raise UserError(f"{self.path / CONFIG}: cannot be written: {error.strerror}") from None
         return self
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a configuration stands there; a name that no file can have is not there."""
+    try:
+        return (path / CONFIG).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def checked(path: Path, run: Run, seed: int) -> "Checkpoint":

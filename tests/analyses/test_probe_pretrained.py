@@ -47,8 +47,8 @@ def test_without_a_place_to_save_it_is_below_out(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "either a run directory or --pretrained DIR"),
-        (["RUN", "--pretrained", "DIR"], "either a run directory or --pretrained DIR"),
+        ([], "probe: give a run directory, or --pretrained DIR"),
+        (["RUN", "--pretrained", "DIR"], "probe: give a run directory or --pretrained DIR, not both"),
         (["--pretrained", "DIR"], "is not a directory"),
         (["--pretrained", "DIR", "--checkpoint", "all"], "--checkpoint: 'all' goes with a run"),
         (["RUN", "--out", "OUT"], "--out: goes with --pretrained"),

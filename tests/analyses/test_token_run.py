@@ -39,12 +39,12 @@ def test_it_is_verified_probed_and_reported(run: Path) -> None:
     probes = ["token_alignment", "induction_scores", "composition", "gd_alignment"]
     chosen = [part for name in probes for part in ("--probe", name)]
     printed = asked("probe", str(run), *chosen, "--prompts", "8", "--workers", "1")
-    assert "does not apply: gd_alignment on none: it reads regression prompts, not token sequences" in printed
+    assert "does not apply: gd_alignment on none: it is for models of regression prompts" in printed
     # Few heads are listed one by one, and compositions by the input that they go through.
     assert "layer 1 head 0" in printed and "layer 0 head 0 to k" in printed
     asked("report", str(run))
     figures = {path.stem for path in (run / "report" / "figures").glob("*.svg")}
-    assert figures == {"training", "head-scores", "attention"}
+    assert figures == {"training", "head-scores", "composition", "attention", "probe-token_alignment"}
 
 
 def test_its_heads_are_attributed(run: Path) -> None:

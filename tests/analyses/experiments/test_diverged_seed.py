@@ -35,7 +35,7 @@ def test_a_diverged_seed_is_set_apart(run: Run) -> None:
     evidence = gather({run.name: run}, reading)
     assert evidence.diverged == ("run seed 1 (step 11)",)
     assert set(evidence.curves["seed"]) == {0, 2}
-    assert {row["seeds"] for row in summary(reading.table)} == {2}
+    assert {row["seeds"] for row in summary(reading.table)} == {"2"}
 
 
 def test_the_report_names_it(run: Run) -> None:
