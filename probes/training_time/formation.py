@@ -64,22 +64,22 @@ class Formation:
         points: dict[tuple[Any, ...], dict[tuple[str, float], float]] = {}
         last: dict[tuple[Any, ...], int] = {}
         for series in self.series:
-            for key, part in series.of(readings.table).groupby(SUBJECT):
-                steps, values = part["step"].to_numpy(float), part["value"].to_numpy(float)
+            for key, values_by_step in series.of(readings.table).groupby(SUBJECT):
+                steps, values = values_by_step["step"].to_numpy(float), values_by_step["value"].to_numpy(float)
                 last[key] = max(int(steps[-1]), last.get(key, 0))
-                place = {**dict(zip(SUBJECT, key, strict=True)), "step": int(steps[-1]), "series": series.name}
-                found = points.setdefault(key, {})
+                labels = {**dict(zip(SUBJECT, key, strict=True)), "step": int(steps[-1]), "series": series.name}
+                change_points = points.setdefault(key, {})
                 for metric, share, value in self._measured(steps, values, series):
-                    rows.append({**place, "metric": metric, **_share(share), "value": value})
+                    rows.append({**labels, "metric": metric, **_share(share), "value": value})
                     if share is not None:
-                        found[series.name, share] = value
-        for key, found in points.items():
-            place = {**dict(zip(SUBJECT, key, strict=True)), "step": last[key], "metric": "order"}
+                        change_points[series.name, share] = value
+        for key, change_points in points.items():
+            labels = {**dict(zip(SUBJECT, key, strict=True)), "step": last[key], "metric": "order"}
             for first, second in self.orders:
                 for share in self.shares:
-                    early, late = (found.get((name, share), math.nan) for name in (first, second))
+                    early, late = (change_points.get((name, share), math.nan) for name in (first, second))
                     value = {"series": first, "before": second, "value": math.log(late / early)}
-                    rows.append({**place, **_share(share), **value})
+                    rows.append({**labels, **_share(share), **value})
         return Reading.of({"probe": self.name, **row} for row in rows)
 
     def _measured(
@@ -125,10 +125,10 @@ def crossing(steps: np.ndarray, way: np.ndarray, share: float) -> float:
     if not len(below) or below[-1] == len(way) - 1:
         return math.nan
     before = int(below[-1])
-    part = (share - way[before]) / (way[before + 1] - way[before])
+    fraction = (share - way[before]) / (way[before + 1] - way[before])
     # Step 0 has no logarithm: it counts as step 1.
     low, high = (math.log(max(step, 1.0)) for step in steps[before : before + 2])
-    return math.exp(low + part * (high - low))
+    return math.exp(low + fraction * (high - low))
 
 
 def _share(share: float | None) -> dict[str, Any]:
