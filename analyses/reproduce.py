@@ -15,7 +15,7 @@ from mesa.storage.run import Run
 from mesa.training.pool import pool
 from mesa.training.runs import train_all
 from probes.probe import Skipped
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.runner import probe_runs
 
 

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from probes.activations.copying_sensitivity import CopyingSensitivity
     from probes.activations.curvature import Curvature
     from probes.activations.linear_decoding import LinearDecoding
-    from probes.arrays import ArrayKey
     from probes.attribution.probe import HeadAttribution
     from probes.attribution.readouts import Readout
     from probes.attribution.registry import READOUTS
@@ -29,10 +28,11 @@ if TYPE_CHECKING:
     from probes.plan import Plan
     from probes.pretrained import load_pretrained, pretrained_subject
     from probes.probe import Comparison, Probe, ProbeOf
-    from probes.reading import Reading
+    from probes.readings.arrays import ArrayKey
+    from probes.readings.reading import Reading
+    from probes.readings.schema import COLUMNS
     from probes.registry import PROBES
     from probes.runner import probe_runs
-    from probes.schema import COLUMNS
     from probes.subject import LanguageSubject, RegressionSubject, Subject, View
     from probes.training_time.formation import Formation
     from probes.training_time.series import Series
@@ -105,9 +105,9 @@ _EXPORTS = {
     "OutOfDistribution": "probes.behaviour.out_of_distribution",
     **dict.fromkeys(("load_pretrained", "pretrained_subject"), "probes.pretrained"),
     **dict.fromkeys(("Comparison", "Probe", "ProbeOf"), "probes.probe"),
-    "ArrayKey": "probes.arrays",
-    "COLUMNS": "probes.schema",
-    "Reading": "probes.reading",
+    "ArrayKey": "probes.readings.arrays",
+    "COLUMNS": "probes.readings.schema",
+    "Reading": "probes.readings.reading",
     "READOUTS": "probes.attribution.registry",
     "Readout": "probes.attribution.readouts",
     "Rollout": "probes.behaviour.rollout",

@@ -9,7 +9,7 @@ from mesa.rng import generator
 from probes.controls.registry import CONTROLS, why_not_of_kind
 from probes.hooks import DeadHook
 from probes.probe import Probe, ProbeOf, Skipped
-from probes.reading import Reading, joined
+from probes.readings.reading import Reading, joined
 from probes.registry import OF_PREDICTIONS, PROBES
 from probes.subject import LanguageSubject, Subject
 from tasks.prompt import RegressionPrompt, TokenPrompt

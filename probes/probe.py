@@ -5,7 +5,7 @@ from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import torch
 
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import LanguageSubject, RegressionSubject
 
 SubjectT = TypeVar("SubjectT", contravariant=True)

@@ -12,9 +12,9 @@ from mesa.training.trainer import one_thread
 from probes.measure import measure_with_controls
 from probes.plan import Plan, subjects_of, with_learners
 from probes.probe import Skipped
-from probes.reading import Reading, joined, saved_notes, saved_recipe
-from probes.recipe import recipe_of
-from probes.stored import READINGS, folder_of, seed_stem
+from probes.readings.reading import Reading, joined, saved_notes, saved_recipe
+from probes.readings.recipe import recipe_of
+from probes.readings.stored import READINGS, folder_of, seed_stem
 
 # Bytes that must be free for readings; they are small.
 _ROOM = 4 * 2**20

@@ -19,7 +19,7 @@ from torch import Tensor
 from mesa.config.schema import InContextConfig
 from mesa.construction import gradient_step_model
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
-from mesa.learners.descent import typical_norm
+from mesa.learners.descent.steps import typical_norm
 from mesa.models.in_context import InContextTransformer
 from mesa.registry import LEARNERS
 from mesa.rng import generator

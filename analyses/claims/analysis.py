@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from analyses.claims.claim import Claim, Verdict
 from mesa.config.schema import RunConfig
 from mesa.storage.run import Run
-from probes.arrays import ArrayKey
 from probes.plan import Plan
 from probes.probe import Skipped
+from probes.readings.arrays import ArrayKey
 
 # Training settings at size quick, by kind of prompts.
 _QUICK: Mapping[str, Mapping[str, int]] = {

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from probes.schema import CIRCUMSTANCES
-from probes.selection import select
+from probes.readings.schema import CIRCUMSTANCES
+from probes.readings.selection import select
 
 # A number of a rule: it takes the rows of one seed of one subject, and is NaN where it was not measured.
 Number: TypeAlias = Callable[[pd.DataFrame], float]

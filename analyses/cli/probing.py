@@ -10,7 +10,7 @@ from analyses.cli.common import RunPath, Workers, check_is_run, interruptible, w
 from mesa.errors import UserError
 
 if TYPE_CHECKING:
-    from probes.reading import Reading
+    from probes.readings.reading import Reading
     from probes.runner import Skipped
 
 
@@ -150,7 +150,7 @@ def _probe_pretrained(
     from probes.measure import probe_subjects
     from probes.plan import probe_of
     from probes.pretrained import pretrained_subject
-    from probes.reading import joined
+    from probes.readings.reading import joined
 
     probes = [probe_of(name, prompts) for name in names]
     subject = pretrained_subject(path)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.style import grid, legend
-from probes.selection import select
+from probes.readings.selection import select
 
 # Panels of the first figure: what is drawn of each head, from which rows.
 EFFECTS = {

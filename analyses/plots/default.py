@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.style import grid, legend, look_of
-from probes.schema import CIRCUMSTANCES
+from probes.readings.schema import CIRCUMSTANCES
 
 # A figure holds this many metrics, and this many kinds of rows of each; the rest stands in the readings.
 MOST_METRICS, MOST_KINDS = 6, 6

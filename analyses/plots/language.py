@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.seed_lines import reference_line, seed_lines, step_axis
 from analyses.plots.style import NATS, grid, legend, look_of
-from probes.arrays import find_array
-from probes.selection import select
+from probes.readings.arrays import find_array
+from probes.readings.selection import select
 
 
 def training(evidence: Evidence, runs: Mapping[str, Sequence[str]], look: str, against: str) -> Plot:

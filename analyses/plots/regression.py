@@ -11,7 +11,7 @@ from analyses.claims.claim import Verdict, interval
 from analyses.claims.tables import losses
 from analyses.plots.seed_lines import SOLID_DOTS, mean_line, reference_line, seed_lines, step_axis
 from analyses.plots.style import HALF, grid, inner_legend, legend, look_of
-from probes.selection import select
+from probes.readings.selection import select
 
 # Scores beyond these limits are drawn at them; the axis is logarithmic and has no zero.
 _LOWEST, _HIGHEST = 0.005, 2e3

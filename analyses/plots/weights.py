@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.style import grid
-from probes.arrays import find_array
+from probes.readings.arrays import find_array
 
 # The seed, and A or V of its first layer: trained, constructed, and which entries are identified.
 Products: TypeAlias = tuple[int, np.ndarray, np.ndarray, np.ndarray]

@@ -20,7 +20,7 @@ from mesa.config.yaml import dump
 from mesa.storage.files import write_atomic
 from mesa.storage.run import Run
 from mesa.storage.versions import versions
-from probes.reading import Reading
+from probes.readings.reading import Reading
 
 
 @dataclass(frozen=True)

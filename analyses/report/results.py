@@ -10,7 +10,7 @@ from analyses.claims.claim import Claim, Outcome, Status, Verdict, interval
 from analyses.report.views import ControlKind, kind_of
 from mesa.config.yaml import flat
 from mesa.storage.versions import versions
-from probes.schema import SCHEMA
+from probes.readings.schema import SCHEMA
 
 
 class MeasureData(TypedDict):

@@ -12,8 +12,8 @@ from analyses.report.page import Page, write_page
 from analyses.report.summary import summary
 from analyses.reproduce import gather
 from mesa.storage.run import Run
+from probes.readings.stored import stored_readings
 from probes.registry import PROBES
-from probes.stored import stored_readings
 from tasks.registry import Row
 
 # Draws a probe's part of the report of a run, from all that was measured and the run's name.

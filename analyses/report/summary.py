@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analyses.report.numbers import mean_and_interval
-from probes.schema import CIRCUMSTANCES
+from probes.readings.schema import CIRCUMSTANCES
 
 # What a number is about or read from; one column of the summary names them all.
 READ_FROM = ("readout", "product", "source", "target", "parity", "scope")

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.learners.descent import moments
+from mesa.learners.descent.steps import moments
 from tasks.prompt import RegressionPrompt
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.learners.descent import descend, descend_clipped, moments
-from mesa.learners.descent_fit import fitted_gammas_and_sizes, fitted_sizes
+from mesa.learners.descent.fit import fitted_gammas_and_sizes, fitted_sizes
+from mesa.learners.descent.steps import descend, descend_clipped, moments
 from tasks.prompt import RegressionPrompt
 
 Values = float | tuple[float, ...]
@@ -86,7 +86,7 @@ class GradientDescent:
         return prompt.query @ weights
 
     def fit(self, prompt: RegressionPrompt) -> "GradientDescent":
-        """The step sizes, and for GD++ the gammas, of least loss after the last step (`mesa.learners.descent_fit`)."""
+        """The step sizes, and for GD++ the gammas, of least loss after the last step (`mesa.learners.descent.fit`)."""
         if self.gamma is None:
             self._start(prompt)
             sizes = fitted_sizes(prompt, self.steps, self.shared, self.start, self.clip)

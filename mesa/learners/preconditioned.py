@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.learners.descent import Moments, moments
-from mesa.learners.optimise import minimise
+from mesa.learners.descent.minimise import minimise
+from mesa.learners.descent.steps import Moments, moments
 from tasks.prompt import RegressionPrompt
 from tasks.readers.reader import half_squared_error
 

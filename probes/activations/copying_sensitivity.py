@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.sensitivity import chunks
 from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt

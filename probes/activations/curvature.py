@@ -12,7 +12,7 @@ from torch.nn.functional import cosine_similarity
 from mesa.construction.products import weight_products
 from probes.activations.residual_stream import paired, residual_stream
 from probes.activations.token_decoder import TokenDecoder
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.sensitivity import chunks
 from probes.subject import RegressionSubject
 from probes.weights.normalised_products import why_not_attention_only

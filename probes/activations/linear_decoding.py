@@ -11,7 +11,7 @@ from torch import Tensor
 from mesa.learners import Averaging, GradientDescent, Learner, Ridge
 from probes.activations.residual_stream import residual_stream
 from probes.behaviour.agreement import predictors
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.sensitivity import chunks
 from probes.subject import RegressionSubject
 from tasks.predictor import RegressionPredictor

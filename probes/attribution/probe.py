@@ -17,7 +17,7 @@ from probes.attribution.readouts import Readout, readout_of
 from probes.attribution.registry import READOUTS
 from probes.attribution.runs import LEAST_T, HeadRuns
 from probes.hooks import check_hooks, hook_name, hooked_run
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import Subject
 from tasks.readers.reader import Inputs
 

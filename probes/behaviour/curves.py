@@ -6,7 +6,7 @@ import torch
 
 from mesa.learners import Learner
 from probes.behaviour.agreement import predictors, relative_distance
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import RegressionSubject
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt

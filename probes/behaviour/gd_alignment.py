@@ -9,7 +9,7 @@ from torch.nn.functional import cosine_similarity
 
 from mesa.learners import Learner
 from probes.behaviour.agreement import loss_rows, prediction_difference, predictors, relative_distance
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.sensitivity import predictor_sensitivities
 from probes.subject import RegressionSubject
 from tasks.predictor import RegressionPredictor

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mesa.registry import CandidateSpace
 from probes.behaviour.candidates import Candidate, SignedPermutation, candidates
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.regression.linear_regression import LinearRegression

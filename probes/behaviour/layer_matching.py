@@ -11,7 +11,7 @@ from torch.nn.functional import cosine_similarity
 
 from mesa.learners import ConjugateGradients, GradientDescent, Learner, Newton, Ridge
 from probes.behaviour.agreement import predictors, relative_distance
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.sensitivity import predictor_sensitivities
 from probes.subject import RegressionSubject
 from tasks.predictor import RegressionPredictor

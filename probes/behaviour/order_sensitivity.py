@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import RegressionSubject
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mesa.learners import Learner
 from probes.behaviour.agreement import loss_rows, predictors, relative_distance
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import RegressionSubject
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt

@@ -6,7 +6,7 @@ import torch
 
 from mesa import fast
 from mesa.learners import GradientDescent
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.sensitivity import chunks
 from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt

@@ -11,7 +11,7 @@ from transformer_lens.utilities import composition_scores
 
 from probes.hooks import HookedModel
 from probes.language.heads import first_norm, fold_norm, positivity, token_heads, weights
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import LanguageSubject
 
 INPUTS = ("q", "k", "v")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mesa.registry import TOKEN_PREDICTORS
 from probes.language.heads import LARGE, ROUNDING, Unembedding, per_head, pieces, token_heads, watched, weights
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import LanguageSubject
 from tasks.prompt import TokenPrompt
 

@@ -24,7 +24,7 @@ from probes.language.heads import (
     weights,
 )
 from probes.language.repeats import block_length, induction_targets, repeated
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import LanguageSubject
 from tasks.prompt import TokenPrompt
 from tasks.readers.next_token import token_losses

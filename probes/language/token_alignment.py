@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mesa.learners.token_predictors import smoothed_log_bigram, uniform, unigram
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import LanguageSubject
 from tasks.prompt import TokenPrompt
 

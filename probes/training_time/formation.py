@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.training_time.series import SUBJECT, Series
 
 # A level is the median of this many checkpoints: one that is out of line does not move it.

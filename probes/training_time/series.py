@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from probes.schema import COLUMNS
-from probes.selection import select
+from probes.readings.schema import COLUMNS
+from probes.readings.selection import select
 
 # What a number belongs to; a series has at most one value for each.
 SUBJECT = ["run", "seed", "control"]

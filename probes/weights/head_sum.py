@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mesa.construction.products import weight_products
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import RegressionSubject
 from probes.weights.normalised_products import why_not_attention_only
 from tasks.readers.paired import PairedReader

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from mesa.construction.products import from_products, weight_products
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import RegressionSubject
 from probes.weights.normalised_products import construction_products, scaled, why_not_single_linear_head
 from tasks.readers.reader import half_squared_error

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mesa.construction.products import weight_products
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.subject import RegressionSubject
 from probes.weights.normalised_products import construction_products, identified, scaled, why_not_single_linear_head
 from tasks.prompt import RegressionPrompt

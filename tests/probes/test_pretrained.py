@@ -21,7 +21,7 @@ from probes.controls.untrained import untrained
 from probes.measure import measure
 from probes.plan import probe_of
 from probes.probe import Skipped
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.registry import PROBES
 from tasks import NextTokenReader, RepeatedTokens
 from tests.helpers.hugging_face import CONTEXT, NAMES, VOCABULARY, hooked, made, saved

@@ -11,9 +11,9 @@ import pytest
 
 from mesa import UserError
 from probes import COLUMNS, ArrayKey, Reading
-from probes.arrays import find_array
-from probes.reading import joined, saved_recipe
-from probes.schema import SCHEMA
+from probes.readings.arrays import find_array
+from probes.readings.reading import joined, saved_recipe
+from probes.readings.schema import SCHEMA
 
 
 def example(size: int = 3) -> Reading:
@@ -87,7 +87,7 @@ def test_a_table_never_stands_beside_the_arrays_of_another(tmp_path: Path, monke
 
     # Between its arrays and its table a second save is interrupted: the first reading is still whole.
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("probes.reading.write_atomic", stop)
+        patch.setattr("probes.readings.reading.write_atomic", stop)
         example(4).save(tmp_path, "probe")
     assert Reading.load(tmp_path, "probe").array("A").shape == (3, 3)
     example(4).save(tmp_path, "probe")

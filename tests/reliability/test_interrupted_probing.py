@@ -19,8 +19,8 @@ from mesa import Run
 from mesa.errors import UserError
 from mesa.storage import files
 from probes import GDAlignment, Plan, Reading, RegressionSubject, WeightProducts, probe_runs
-from probes.recipe import recipe_of
-from probes.stored import stored_readings
+from probes.readings.recipe import recipe_of
+from probes.readings.stored import stored_readings
 from tasks.registry import Plugin, note, unplugged_after
 
 PROBES = ("gd_alignment", "out_of_distribution", "order_sensitivity")

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from analyses.claims.tables import Number, single_value
-from probes.selection import select
+from probes.readings.selection import select
 
 PROBE = "head_attribution"
 

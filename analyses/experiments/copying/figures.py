@@ -15,7 +15,7 @@ from analyses.experiments.copying.change_points import onset, order_of_change_po
 from analyses.experiments.copying.measures import formation_rows
 from analyses.plots.seed_lines import LineStyle, reference_line, seed_lines
 from analyses.plots.style import grid, inner_legend, legend, look_of
-from probes.arrays import find_array
+from probes.readings.arrays import find_array
 
 _PALETTE = sns.color_palette("colorblind")
 PLACES: dict[str, tuple[str, Any]] = {

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.training_time.formation import Formation
 from probes.training_time.series import Series
 

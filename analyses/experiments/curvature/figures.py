@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.style import grid, legend, look_of
-from probes.arrays import find_array
+from probes.readings.arrays import find_array
 
 
 def gammas(evidence: Evidence, runs: Mapping[int, str], published: Mapping[int, float]) -> Plot:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
-from probes.reading import Reading
+from probes.readings.reading import Reading
 
 # The learned gamma of the paper's models of two tied layers, by context length ([VO] appendix A.10).
 PUBLISHED = {10: 0.179, 25: 0.099, 50: 0.056, 100: 0.029}

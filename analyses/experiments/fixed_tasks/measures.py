@@ -5,7 +5,7 @@ import pandas as pd
 from analyses.claims.analysis import Evidence
 from analyses.claims.measures.regression import loss_ratio
 from analyses.claims.tables import Number, single_value
-from probes.reading import Reading
+from probes.readings.reading import Reading
 
 FRESH = "fresh_teachers"
 ENDLESS = "endless"

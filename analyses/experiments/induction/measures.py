@@ -7,8 +7,8 @@ import pandas as pd
 from analyses.claims.analysis import Evidence
 from analyses.claims.measures.language import head_score
 from analyses.claims.tables import Number, single_value
-from probes.reading import Reading
-from probes.schema import COLUMNS
+from probes.readings.reading import Reading
+from probes.readings.schema import COLUMNS
 from probes.training_time.formation import Formation
 from probes.training_time.series import Series
 

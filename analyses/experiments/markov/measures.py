@@ -7,7 +7,7 @@ import pandas as pd
 from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
 from probes.language.token_alignment import PHASES
-from probes.reading import Reading
+from probes.readings.reading import Reading
 
 
 def phase_rows(evidence: Evidence) -> pd.DataFrame:

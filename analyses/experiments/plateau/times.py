@@ -8,7 +8,7 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
-from probes.reading import Reading
+from probes.readings.reading import Reading
 
 # The share of the way from predict-zero's loss to tuned gradient descent's that the held-out loss has gone by then.
 SHARES = {"plateau_end": 0.1, "drop": 0.5, "fall_end": 0.9}

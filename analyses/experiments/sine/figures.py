@@ -12,7 +12,7 @@ from analyses.claims.tables import losses
 from analyses.experiments.sine.claims import RIVAL
 from analyses.plots.seed_lines import mean_line, reference_line, seed_lines
 from analyses.plots.style import HALF, grid, legend, look_of
-from probes.arrays import find_array
+from probes.readings.arrays import find_array
 
 
 def training(evidence: Evidence, model: str, learner: str) -> Plot:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.style import grid, legend, look_of
 from analyses.plots.weights import heatmap
-from probes.arrays import find_array
+from probes.readings.arrays import find_array
 
 
 def sums(evidence: Evidence, runs: Sequence[str]) -> Plot:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
-from probes.reading import Reading
+from probes.readings.reading import Reading
 
 
 def rise_and_fall_rows(evidence: Evidence, metric: str, learner: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from analyses.claims.tables import losses
 from analyses.experiments.curvature.analysis import CurvatureByContext
 from analyses.experiments.curvature.measures import PUBLISHED, RUNS
 from analyses.experiments.two_step.rise_and_fall import rise_and_fall_rows, rise_or_fall
-from probes.reading import Reading
+from probes.readings.reading import Reading
 
 
 def table(*rows: dict) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from analyses.progress import Progress
 from analyses.registry import ANALYSES
 from analyses.reproduce import Result, gather, reproduce
 from mesa.storage.run import Run
+from probes.readings.schema import SCHEMA
 from probes.runner import probe_runs
-from probes.schema import SCHEMA
 
 SMALL = Size(seeds=1, quick=True)
 # Each analysis with the claims for which no weights can be written that meet the rule: they are about training, or say

@@ -11,7 +11,7 @@ from analyses.claims.analysis import Evidence
 from analyses.claims.measures.language import best_head, head_score, token_gap
 from analyses.experiments.induction.measures import order_rows
 from analyses.experiments.markov.measures import phase_rows
-from probes.reading import Reading
+from probes.readings.reading import Reading
 
 STEPS = [0, 10, 20, 40, 80, 160, 320, 640, 1280]
 

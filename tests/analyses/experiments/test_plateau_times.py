@@ -10,7 +10,7 @@ from analyses.claims.analysis import Evidence, judged
 from analyses.claims.claim import Circumstances, judge
 from analyses.experiments.plateau.analysis import HASTE, LARGE_RUNS, ONE, TWO, WIDE, Plateau
 from analyses.experiments.plateau.times import drop_rows, plateau_times
-from probes.reading import Reading
+from probes.readings.reading import Reading
 
 GD, ZERO = 0.2, 0.4
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from analyses.cli import app
 from mesa import InContextConfig, Run, RunConfig, TrainingConfig, UserError, train
 from probes import HeadAttribution, Plan, probe_runs
-from probes.stored import stored_readings
+from probes.readings.stored import stored_readings
 
 SMALL = TrainingConfig(steps=300, batch=256, held_out=64, learning_rate=1e-2, gradient_clip=None)
 

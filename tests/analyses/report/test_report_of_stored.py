@@ -12,8 +12,8 @@ from analyses.report.summary import summary
 from mesa import Run, UserError, train
 from mesa.config.yaml import parse
 from probes import GDAlignment, OrderSensitivity, Plan, WeightProducts, probe_runs
+from probes.readings.stored import stored_readings
 from probes.registry import PROBES
-from probes.stored import stored_readings
 from tasks.registry import Row
 
 SMALL = {

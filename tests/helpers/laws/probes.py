@@ -15,7 +15,7 @@ from mesa.registry import LEARNERS
 from mesa.rng import generator
 from probes.controls.registry import ControlRow
 from probes.probe import ProbeOf
-from probes.reading import Reading
+from probes.readings.reading import Reading
 from probes.registry import ProbeRow
 from probes.subject import Subject
 from tasks.registry import Row

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.optimize import rosen, rosen_der
 
-from mesa.learners.optimise import minimise
+from mesa.learners.descent.minimise import minimise
 
 
 def valley(v: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from torch import nn
 from mesa import LanguageConfig
 from mesa.construction import gradient_step_model
 from mesa.learners import GradientDescent, Ridge
-from mesa.learners.descent import typical_norm
+from mesa.learners.descent.steps import typical_norm
 from mesa.models.language import TokenTransformer
 from mesa.registry import CandidateSpace
 from probes import probe_subjects

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from mesa.errors import UserError
 from mesa.storage.files import write_atomic
 from mesa.storage.versions import versions
-from probes.arrays import ArrayKey, find_array, unstamped
-from probes.schema import COLUMNS, SCHEMA
+from probes.readings.arrays import ArrayKey, find_array, unstamped
+from probes.readings.schema import COLUMNS, SCHEMA
 
 # The parquet metadata in which a reading's own facts stand, as JSON.
 _FACTS = b"mesa-probes"

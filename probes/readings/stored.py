@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mesa.errors import UserError
 from mesa.storage.run import Run
-from probes.reading import Reading, joined
+from probes.readings.reading import Reading, joined
 from probes.registry import PROBES
 
 # The folder of a run in which `mesa probe` and `mesa reproduce` keep readings.

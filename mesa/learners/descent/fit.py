@@ -9,8 +9,8 @@ from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from mesa.learners.descent import descend, descend_clipped, moments, reach, typical_norm
-from mesa.learners.optimise import minimise
+from mesa.learners.descent.minimise import minimise
+from mesa.learners.descent.steps import descend, descend_clipped, moments, reach, typical_norm
 from tasks.prompt import RegressionPrompt
 from tasks.readers.reader import half_squared_error
 

@@ -1,0 +1,1 @@
+"""The steps of gradient descent and GD++, and the search for their free numbers."""
