@@ -160,6 +160,6 @@ def _digest(module: ModuleType, source: str) -> str:
     file = Path(module.__file__)
     files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
     digest = hashlib.sha256()
-    for each in files:
-        digest.update(each.read_bytes())
+    for source_file in files:
+        digest.update(source_file.read_bytes())
     return digest.hexdigest()

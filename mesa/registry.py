@@ -43,16 +43,16 @@ def _without_steps(space: CandidateSpace) -> Sequence[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class LearnerRow(Row):
-    """A learner: what its name fixes, and what tests and probes need to know to try it.
+    """A learner: the settings that its name fixes, and what tests and probes need to know to use it.
 
     settings: fields of the class that the name fixes.
-    candidate_settings: fields that are set besides when it is fitted to a model's predictions.
+    candidate_settings: further fields that are set when it is fitted to a model's predictions.
     takes_steps: whether the class has a field `steps`.
-    free_parameters: how many numbers `fit` chooses, by (steps, d_in); `identify` calls fewer simpler.
-    equivariant: whether permuting the coordinates of x and of the teacher alike, and flipping their signs, leaves its
-        predictions as they are.
-    candidate_steps: the numbers of steps at which `identify` tries it; 0 for a learner without steps, none at all for a
-        learner that is no candidate.
+    free_parameters: how many numbers `fit` chooses, by (steps, d_in). For `identify`, fewer are simpler.
+    equivariant: whether its predictions stay the same when the coordinates of x and of the teacher are permuted alike,
+        or change their signs alike.
+    candidate_steps: the numbers of steps at which `identify` tries it: 0 for a learner without steps, an empty
+        sequence for a learner that is no candidate.
     example: stable settings, by (steps, d_in), on which the laws are tested.
     plants: models that `mesa bench identify` plants, by number of steps: a value for each step of every setting, in
         units of 1 / |S|; without settings the learner is fitted.
@@ -69,13 +69,13 @@ class LearnerRow(Row):
 
     def learner(self, steps: int = 1, **settings: object) -> "Learner":
         """The learner with its defaults, what its name fixes, and further settings; ValueError for a wrong one."""
-        return cast("Learner", self._made(steps, settings))
+        return cast("Learner", self._instance(steps, settings))
 
     def predictor(self, steps: int = 1, **settings: object) -> "RegressionPredictor":
         """The same object as a predictor: these settings are taken as they are, and nothing is fitted."""
-        return cast("RegressionPredictor", self._made(steps, settings))
+        return cast("RegressionPredictor", self._instance(steps, settings))
 
-    def _made(self, steps: int, settings: Mapping[str, object]) -> object:
+    def _instance(self, steps: int, settings: Mapping[str, object]) -> object:
         make = cast("Callable[..., object]", self.load())
         return make(**{**({"steps": steps} if self.takes_steps else {}), **self.settings, **settings})
 

@@ -1,4 +1,4 @@
-"""Randomness as a function of (seed, stream, step): nothing to save, nothing to share, nothing to disturb."""
+"""Random generators as functions of (seed, stream, step): no random state is saved or shared."""
 
 import hashlib
 
@@ -16,5 +16,5 @@ def generator(seed: int, stream: str, step: int = 0, device: torch.device | str 
     """
     digest = hashlib.blake2b(f"{seed}/{stream}/{step}".encode(), digest_size=8).digest()
     # manual_seed takes 64 bits, signed; the top bit is dropped. On the CPU torch uses the lower 32 of them, so among
-    # 50,000 steps one pair, if any, may share its batch: one prompt batch seen twice, and nothing else.
+    # 50,000 steps one pair of steps may have the same batch. That batch is then trained on twice.
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)

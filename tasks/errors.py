@@ -1,4 +1,4 @@
-"""What a user can do something about; the command line prints it in one line and exits with 2."""
+"""Errors that a user can mend; the command line prints one line and exits with 2."""
 
 import difflib
 from collections.abc import Iterable

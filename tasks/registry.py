@@ -1,7 +1,8 @@
 """The tasks and readers that a configuration can name, and what every registry of the package is made of.
 
-A registry holds rows: an address, a sentence, and what others must know. Importing one loads nothing that a row names.
-Rows of a plugin are added while the program runs; they stand behind the built-in ones and never replace them.
+A registry holds rows. A row has an address, one sentence, and the facts that other modules need. Importing a registry
+imports none of the modules that its rows name.
+A plugin's rows are added while the program runs. They are listed after the built-in rows and never replace one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ Settings: TypeAlias = Mapping[str, Setting]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One thing that can be named: where it is defined, as `module:attribute`, and one sentence about it."""
+    """Something that has a name: where it is defined, as `module:attribute`, and one sentence about it."""
 
     target: str
     about: str
@@ -41,7 +42,7 @@ _PLUGGED: dict[str, dict[str, Row]] = {}
 
 @dataclass(frozen=True)
 class Plugin:
-    """A module outside the package whose rows were added, as a file or as a module, and which state of it."""
+    """A module outside the package whose rows were added: how it was named, its module, version and sha256 digest."""
 
     source: str
     module: str
@@ -53,7 +54,7 @@ _PLUGINS: list[Plugin] = []
 
 
 class Registry(Mapping[str, RowT], Generic[RowT]):
-    """Rows by name, the built-in ones first. `kind` is the word for one of them, as errors say it.
+    """Rows by name, the built-in ones first. `kind` is the word that errors use for one of them.
 
     >>> list(READERS), READERS["paired"].prompts
     (['paired', 'interleaved', 'next_token'], 'regression')
@@ -79,9 +80,9 @@ class Registry(Mapping[str, RowT], Generic[RowT]):
 
     def _all(self) -> dict[str, RowT]:
         plugged = {name: row for name, row in _PLUGGED.get(self.kind, {}).items() if isinstance(row, self.row)}
-        taken = sorted(self._rows.keys() & plugged.keys())
-        if taken:
-            raise UserError(f"{self.kind}: {taken[0]!r} is built in; a plugin must choose another name")
+        built_in = sorted(self._rows.keys() & plugged.keys())
+        if built_in:
+            raise UserError(f"{self.kind}: {built_in[0]!r} is built in; a plugin must choose another name")
         return {**self._rows, **plugged}
 
 
@@ -102,7 +103,7 @@ def note(plugin: Plugin) -> None:
 
 @contextmanager
 def unplugged_after() -> Iterator[None]:
-    """Within this context plugins may be added; after it they are gone again."""
+    """Remove, on leaving this context, all plugins that were added within it."""
     rows, plugins_before = {kind: dict(added) for kind, added in _PLUGGED.items()}, plugins()
     try:
         yield

@@ -19,7 +19,7 @@ from tasks.readers.reader import Inputs, Reader
 class FastPath:
     """The predictions of a model of attention layers, differentiable in its weights.
 
-    A model that holds a hook makes its own forward pass instead: a hook may change what it sees.
+    A model that holds a hook runs its own forward pass instead, because a hook may change activations.
     """
 
     model: InContextTransformer
@@ -83,18 +83,18 @@ class FastPath:
 
 
 def path(model: nn.Module, reader: Reader) -> FastPath | None:
-    """The fast path that is exact for this model and reader, or None where there is none yet.
+    """The fast path that is exact for this model and reader, or None where there is none.
 
     A model that holds a hook has none.
     """
     if not isinstance(model, InContextTransformer) or has_hooks(model):
         return None
     config = model.config
-    bare = config.normalization is None and config.d_mlp is None
+    attention_only = config.normalization is None and config.d_mlp is None
     plain = not config.bias and not config.causal
     unbiased = not any(bool(getattr(block.attn, name).any()) for block in model.blocks for name in _BIASES)
     # Both read minus the last channels of the queries; a subclass may not.
-    exact = bare and plain and unbiased and type(reader) in (PairedReader, InterleavedReader)
+    exact = attention_only and plain and unbiased and type(reader) in (PairedReader, InterleavedReader)
     return FastPath(model, reader) if exact and isinstance(reader, PairedReader | InterleavedReader) else None
 
 
@@ -114,10 +114,11 @@ def _form(
 ) -> Literal["vectors", "gram", "two_layers", "tokens"]:
     """The fastest form, as measured for 10 to 40 channels on one thread.
 
-    Vectors cost d^2 a product, 4 products for one head and 12 for two, and beat matrices of d^3 up to two rows. A layer
-    of the Gram form costs five products of d x d matrices, one of the token form two of those and three with N x d:
-    the Gram form wins from N = 1.5 d on. Behind a softmax layer the last one asks its keys for as many numbers as there
-    are rows and read channels, for each head: where these are few, the tokens in the middle are not formed.
+    A product of G with a vector costs d^2; one head needs 4, two heads 12. Up to two rows this is faster than products
+    of matrices, which cost d^3. A layer of the Gram form costs five products of d x d matrices. A layer of the token
+    form costs two of these and three products of N x d: the Gram form is faster from N = 1.5 d on. After a softmax
+    layer, the last layer needs, for each head, as many numbers of a key as there are rows and read channels. Where
+    these are few, the tokens between the layers are not computed.
     """
     if any(layer.kernel != "linear" for layer in (*inner, last)):
         vectors = len(last.A) * (rows.shape[1] + last.V.shape[-1])

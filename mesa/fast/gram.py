@@ -14,7 +14,7 @@ from torch.nn import functional
 from mesa.fast.layer import Layer, padding
 from mesa.fast.tokens import clipped, heads_values
 
-# Prompts come last here: what is done to one prompt's few numbers is then done to thousands in a row.
+# The batch is the last axis, so that each operation runs over contiguous prompts.
 Rows = Float[Tensor, "width row batch"]
 Gram = Float[Tensor, "d_model d_model batch"]
 
@@ -28,7 +28,7 @@ def layers(
 ) -> Float[Tensor, "batch row d_out"] | None:
     """What rows hold in the read channels after linear layers; None where a token of the context would be clipped.
 
-    Rows are clipped as they are, but for the last layer.
+    Rows are clipped after every layer but the last.
     """
     count = rows.shape[1]
     # Products with 4 rows, 3 of them zero, take less time than with 1: see layer.py.
@@ -48,8 +48,8 @@ def layers(
 
 def _within(bound: float, gram: Tensor, context: Tensor, matrices: list[Tensor]) -> bool:
     """Is every entry of every token of the context within +-bound? NaN is not."""
-    # G's diagonal bounds the square of every entry, for nothing; it is rounded, hence a tenth less. Where that is not
-    # enough, the tokens themselves are moved, without gradient.
+    # G's diagonal, which is there already, bounds the square of every entry; 0.9 allows for its rounding. Where this
+    # bound is too weak, the tokens themselves are computed, without gradient.
     if bool(gram.diagonal(dim1=1, dim2=2).max() < 0.9 * bound**2):
         return True
     with torch.no_grad():
@@ -69,8 +69,8 @@ def written(
     layer: Layer, rows: Float[Tensor, "batch row d_model"], gram: Float[Tensor, "batch d_model d_model"]
 ) -> Float[Tensor, "batch row d_out"]:
     """What a linear layer writes to rows, given G."""
-    parts = [(rows.flatten(0, 1) @ A).view(rows.shape) @ gram @ V for A, V in zip(layer.A, layer.V, strict=True)]
-    return sum(parts[1:], parts[0])
+    by_head = [(rows.flatten(0, 1) @ A).view(rows.shape) @ gram @ V for A, V in zip(layer.A, layer.V, strict=True)]
+    return sum(by_head[1:], by_head[0])
 
 
 def two_layers(
@@ -79,7 +79,7 @@ def two_layers(
     rows: Float[Tensor, "batch row d_model"],
     context: Float[Tensor, "batch count d_model"],
 ) -> Float[Tensor, "batch row d_out"]:
-    """What rows hold in the read channels after two linear layers, by products of G with vectors alone.
+    """What rows hold in the read channels after two linear layers, computed with products of G and vectors only.
 
     The last layer's G is M^T G M, and neither M nor M^T G M is ever formed.
     """
@@ -88,15 +88,15 @@ def two_layers(
     moved = start + _written(first, start, gram)
     read = moved[-last.V.shape[-1] :]
     for A, V in zip(last.A, last.V, strict=True):
-        sought = _times(moved, A)
-        sought = _seen(sought + _written(_transposed(first), sought, gram), gram)
-        read = read + _times(sought + _written(first, sought, gram), V)
+        key_directions = _times(moved, A)
+        mixed = _times_gram(key_directions + _written(_transposed(first), key_directions, gram), gram)
+        read = read + _times(mixed + _written(first, mixed, gram), V)
     return read.permute(2, 1, 0)
 
 
 def _written(layer: Layer, rows: Rows, gram: Gram) -> Float[Tensor, "written row batch"]:
-    parts = [_times(_seen(_times(rows, A), gram), V) for A, V in zip(layer.A, layer.V, strict=True)]
-    return sum(parts[1:], parts[0])
+    by_head = [_times(_times_gram(_times(rows, A), gram), V) for A, V in zip(layer.A, layer.V, strict=True)]
+    return sum(by_head[1:], by_head[0])
 
 
 def _transposed(layer: Layer) -> Layer:
@@ -108,6 +108,6 @@ def _times(rows: Rows, weight: Tensor) -> Float[Tensor, "written row batch"]:
     return (weight.T @ rows.flatten(1)).view(-1, *rows.shape[1:])
 
 
-def _seen(rows: Rows, gram: Gram) -> Rows:
-    # G is symmetric, so it does not matter which of its axes is summed; the first adds whole rows of prompts.
+def _times_gram(rows: Rows, gram: Gram) -> Rows:
+    # G is symmetric, so either of its axes can be summed; summing the first adds contiguous prompts.
     return (gram[:, :, None] * rows[:, None]).sum(0)

@@ -26,7 +26,7 @@ class Layer:
         return replace(self, V=self.V[..., -d_out:])
 
     def padded(self) -> "Layer":
-        """The same layer behind channels that are zero."""
+        """The same layer on tokens with channels of zeros in front."""
         missing = padding(self.A.shape[-1])
         sides = (missing, 0, missing, 0)
         return replace(self, A=functional.pad(self.A, sides), V=functional.pad(self.V, sides)) if missing else self
@@ -47,6 +47,6 @@ def padding(width: int) -> int:
 
 
 def padded(tokens: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_padded"]:
-    """Tokens with channels of zeros in front: what is read stays last."""
+    """Tokens with channels of zeros in front, so that the channels that are read stay last."""
     missing = padding(tokens.shape[-1])
     return functional.pad(tokens, (missing, 0)) if missing else tokens

@@ -14,8 +14,8 @@ def written(
     batch, row, width = rows.shape
     heads, _, d_out = layer.V.shape
     # (batch, row x head, d_model): every head is one more row, so that one batched product serves them all.
-    sought = (rows.reshape(-1, width) @ layer.A.transpose(0, 1).flatten(1)).view(batch, row * heads, width)
-    scores = torch.bmm(sought, tokens[:, :count].mT)
+    key_directions = (rows.reshape(-1, width) @ layer.A.transpose(0, 1).flatten(1)).view(batch, row * heads, width)
+    scores = torch.bmm(key_directions, tokens[:, :count].mT)
     pattern = scores.softmax(-1) if layer.kernel == "softmax" else scores
     # Values are computed for the queries too, and dropped: one matrix product on contiguous rows is faster.
     values = tokens.reshape(-1, width) @ layer.V.transpose(0, 1).flatten(1)

@@ -34,7 +34,7 @@ class KernelAttention(Attention):
         attention_mask: Tensor | None = None,
         position_bias: Tensor | None = None,
     ) -> Tensor:
-        """Write (batch pos d_model) what the heads, together, add to the residual stream."""
+        """The sum (batch pos d_model) of what the heads write to the residual stream."""
         if self.kernel == "softmax":
             causal = self.cfg.attention_dir == "causal"
             if attention_mask is not None and not causal:

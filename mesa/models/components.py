@@ -51,7 +51,7 @@ class InputMLP(nn.Module):
 
 
 class IdentityUnembed(nn.Module):
-    """The residual stream is the output: the reader knows where in it the prediction stands."""
+    """The residual stream is the output; the reader knows which of its channels hold the prediction."""
 
     def __init__(self, d_model: int, dtype: torch.dtype) -> None:
         super().__init__()
@@ -61,12 +61,12 @@ class IdentityUnembed(nn.Module):
         self.hook_out = HookPoint()
 
     def forward(self, resid: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch pos d_model"]:
-        """Do nothing: only the hook point matters."""
+        """Return the residual stream as it is, through the hook points."""
         return self.hook_out(self.hook_in(resid))
 
 
 class ClippedResidual(HookPoint):
-    """A `hook_resid_post` that clamps tokens before anyone sees them; its `hook_clip` holds what clamping added."""
+    """A `hook_resid_post` that clamps tokens before other hooks run; its `hook_clip` holds what clamping added."""
 
     def __init__(self, bound: float) -> None:
         super().__init__()

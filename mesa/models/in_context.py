@@ -102,18 +102,20 @@ class ClippedCache(ActivationCache):
         return_labels: bool = False,
     ) -> Any:
         """As TransformerLens's, with a component `{l}_clip` for every clipped layer when mode is "all"."""
-        where = pos_slice if isinstance(pos_slice, Slice) else Slice(pos_slice)
-        parts: Any
+        positions = pos_slice if isinstance(pos_slice, Slice) else Slice(pos_slice)
+        components: Any
         labels: Any
-        parts, labels = super().decompose_resid(layer, mlp_input, mode, False, where, incl_embeds, True)
+        components, labels = super().decompose_resid(layer, mlp_input, mode, False, positions, incl_embeds, True)
         layer = self.model.cfg.n_layers if layer in (None, -1) else layer
         if mode == "all":
             names = [f"blocks.{index}.hook_resid_post.hook_clip" for index in range(layer)]
-            parts = torch.cat([parts, *(where.apply(self.cache_dict[name], dim=-2)[None] for name in names)])
+            components = torch.cat(
+                [components, *(positions.apply(self.cache_dict[name], dim=-2)[None] for name in names)]
+            )
             labels = labels + [f"{index}_clip" for index in range(layer)]
         if apply_ln:
-            parts = self.apply_ln_to_stack(parts, layer, mlp_input=mlp_input, pos_slice=where)
-        return (parts, labels) if return_labels else parts
+            components = self.apply_ln_to_stack(components, layer, mlp_input=mlp_input, pos_slice=positions)
+        return (components, labels) if return_labels else components
 
 
 _STEP = ("W_Q", "W_K", "W_V", "W_O")

@@ -92,7 +92,7 @@ def tie(model: HookedTransformer) -> None:
 def draw_weights(model: HookedTransformer, variance: float, seed: int, fixed: Mapping[str, Tensor]) -> None:
     """Weights from a truncated normal of this variance / (K fan_in), norms one, the rest zero; `fixed` ones as given.
 
-    An embedding's fan_in is the width that it writes to: what stands there is then of the scale `variance`.
+    An embedding's fan_in is d_model, the width that it writes to, so that its output has the scale `variance`.
     """
     with torch.no_grad():
         for name, weight in model.named_parameters():

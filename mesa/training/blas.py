@@ -4,8 +4,9 @@ import os
 
 
 def one_blas_thread() -> None:
-    """Have this process's numpy and scipy, where they are not loaded yet, keep to one thread.
+    """Limit this process's numpy and scipy to one thread, where they are not loaded yet.
 
-    Their threads wait by spinning, which costs half of the work on matrices this small, and more beside other seeds.
+    Their threads wait by spinning. On matrices this small that takes half of the processor time, and more when other
+    seeds run at the same time.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,4 +1,4 @@
-"""Where independent work is done: a thread here, local processes, or an executor that is passed in."""
+"""Run independent jobs: in one thread, in local processes, or in an executor that is passed in."""
 
 import multiprocessing
 import os
@@ -59,32 +59,32 @@ def watch(jobs: Collection[Future[T]], tick: Callable[[set[Future[T]]], None]) -
 
 
 def results(
-    jobs: Sequence[Future[T]], report: Callable[[int, int], None] | None = None, place: str = "the work"
+    jobs: Sequence[Future[T]], report: Callable[[int, int], None] | None = None, label: str = "the work"
 ) -> list[T]:
-    """What the jobs returned, in their order, reporting (done, in all).
+    """What the jobs returned, in their order. `report` gets the number of finished jobs and of all jobs.
 
-    Raises the error of the first job that failed, and UserError, with `place`, where a process died.
+    Raises the error of the first job that failed. UserError, which begins with `label`, where a process died.
     """
     if report is not None:
         watch(jobs, lambda pending: report(len(jobs) - len(pending), len(jobs)))
     try:
         return [job.result() for job in jobs]
     except BrokenProcessPool:
-        # Which of the processes died is not known: the pool then ends the others, and they save.
+        # It is not known which process died. The pool then ends the others, and they save.
         reason = "a worker process died (out of memory, or killed); what was saved is kept"
-        raise UserError(f"{place}: {reason}") from None
+        raise UserError(f"{label}: {reason}") from None
 
 
 def _serve(plugins: Sequence[str]) -> None:
     one_blas_thread()
     load_all(plugins)
-    # Ctrl-C reaches every process of the terminal; the parent alone answers it, and tells the others.
+    # Ctrl-C reaches every process of the terminal. Only the parent handles it, and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    # A process whose parent was killed would take the next job, or wait for one for ever.
+    # Without its parent, a process would take the next job or wait for one for ever.
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -43,8 +43,8 @@ def train_all(
             if report is not None:
                 report(*_counts(runs))
             if stopped():
-                # Workers that are told to end break their pool, which then drops what waits; to cancel a job as well
-                # would kill the pool's own thread (CPython before 3.12) and leave everyone waiting for it.
+                # Workers that end break their pool, which then drops the waiting jobs. Cancelling a job as well would
+                # kill the pool's own thread (CPython before 3.12), and the program would wait for it for ever.
                 for job in () if isinstance(active, ProcessPoolExecutor) else pending:
                     job.cancel()
                 end_children(before)
@@ -53,11 +53,11 @@ def train_all(
         interrupted = stopped()
     if interrupted:
         raise KeyboardInterrupt
-    results(jobs, place=str(runs[0].path) if len(runs) == 1 else f"{len(runs)} runs")
+    results(jobs, label=str(runs[0].path) if len(runs) == 1 else f"{len(runs)} runs")
 
 
 def default_workers() -> int:
-    """As many as this process may use cores."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -68,13 +68,13 @@ def _job(path: Path, seed: int, stopped: Callable[[], bool], local: bool) -> Cal
 
 
 def _counts(runs: Sequence[Run]) -> tuple[int, int, int, int]:
-    done = seeds = 0
+    steps = seeds = 0
     for run in runs:
         for seed in run.seeds:
-            done += _last_step(run.seed_path(seed) / "metrics.jsonl")
+            steps += _last_step(run.seed_path(seed) / "metrics.jsonl")
             seeds += run.outcome(seed)["status"] in ("finished", "diverged")
     return (
-        done,
+        steps,
         sum(run.config.training.steps * run.config.seeds for run in runs),
         seeds,
         sum(len(r.seeds) for r in runs),

@@ -25,7 +25,7 @@ Stop = Callable[[], bool]
 
 
 def train_seed(path: Path, seed: int, stop: Stop = lambda: False) -> dict[str, Any]:
-    """Train one seed of a run to its end, and say how it ended (the content of outcome.json).
+    """Train one seed of a run to its end, and return how it ended (the content of outcome.json).
 
     Continues from the last checkpoint; the weights are bitwise those of an uninterrupted run on the same machine and
     versions. When `stop` turns true it saves, and the outcome is `interrupted`. A non-finite loss or gradient is the
@@ -41,7 +41,7 @@ def train_seed(path: Path, seed: int, stop: Stop = lambda: False) -> dict[str, A
             item.unlink()
         outcome = _loop(run, seed, stop)
         if outcome["status"] == "finished":
-            # Before the outcome: a finished seed is not looked at again.
+            # Before the outcome is written: a finished seed is not opened again.
             _drop_rolling(run, seed, but=None)
         write_atomic(home / "outcome.json", json.dumps(outcome) + "\n")
         return outcome
@@ -51,7 +51,7 @@ def _loop(run: Run, seed: int, stop: Stop) -> dict[str, Any]:
     settings = run.config.training
     trainer = Trainer(run.config, seed)
     start = _restore(run, seed, trainer)
-    kept_steps = set(schedule(settings.steps, settings.checkpoints_per_decade))
+    checkpoint_steps = set(schedule(settings.steps, settings.checkpoints_per_decade))
     due = Ticker(settings.rolling_seconds)
     with _metrics(run, seed, start) as log:
         if start < 0:
@@ -63,10 +63,10 @@ def _loop(run: Run, seed: int, stop: Stop) -> dict[str, Any]:
                 if step % settings.evaluate_every == 0 or step == settings.steps:
                     _log(log, trainer, progress)
                 stopped = stop()
-                if step in kept_steps or stopped or due():
+                if step in checkpoint_steps or stopped or due():
                     # Evaluations before a checkpoint must be on the disk before the checkpoint is.
                     os.fsync(log.fileno())
-                    _save(run, seed, trainer, step, rolling=step not in kept_steps)
+                    _save(run, seed, trainer, step, rolling=step not in checkpoint_steps)
             except Diverged as error:
                 last = max(run.checkpoints(seed, rolling=True).items())[1].name
                 return {"status": "diverged", "step": step, "reason": str(error), "last_good_checkpoint": last}
@@ -95,7 +95,7 @@ def _save(run: Run, seed: int, trainer: Trainer, step: int, rolling: bool = Fals
     config = run.config.model_dump()
     model, state = trainer.model_state(), trainer.trainer_state()
     for name, tensor in {**model, **state}.items():
-        # Loss and gradient can be finite and the step that they lead to not; such weights would be refused on reading.
+        # The step can give weights that are not finite from a finite loss and gradient. Reading would refuse them.
         if not checkpoint.finite(tensor):
             raise Diverged(step, f"new {name}")
     checkpoint.save(path, config=config, seed=seed, step=step, model=model, trainer=state)
@@ -110,7 +110,7 @@ def _drop_rolling(run: Run, seed: int, but: Path | None) -> None:
 
 @contextmanager
 def _metrics(run: Run, seed: int, start: int) -> Iterator[IO[str]]:
-    """metrics.jsonl, cut back to the step of the checkpoint, and open for more."""
+    """metrics.jsonl, cut back to the step of the checkpoint, and open for appending."""
     file = run.seed_path(seed) / "metrics.jsonl"
     lines = [json.dumps(row) + "\n" for row in run.metrics(seed) if row["step"] <= start]
     write_atomic(file, "".join(lines))
@@ -144,7 +144,7 @@ def _writes_to(home: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(file: Path, patience: float = 10.0) -> Iterator[None]:
-    # A killed parent's workers need a moment to notice and let go; the lock ends with its process, however it ends.
+    # Workers of a killed parent need a moment to notice and stop. The lock ends with its process, however that ends.
     with open(file, "w") as handle:
         deadline = time.monotonic() + patience
         while True:
@@ -160,7 +160,7 @@ def _locked(file: Path, patience: float = 10.0) -> Iterator[None]:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """A flag that SIGINT and SIGTERM raise instead of ending the process; previous handlers come back after."""
+    """A flag that SIGINT and SIGTERM set in place of ending the process; then the previous handlers are restored."""
     raised = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield raised.is_set
@@ -176,8 +176,8 @@ def stop_on_signals() -> Iterator[Stop]:
 def work(path: Path, seed: int, plugins: Sequence[str] = ()) -> dict[str, Any]:
     """`train_seed` as a pool's worker runs it: on a signal, or when its parent is gone, it saves and stops.
 
-    After a signal the process ends. It must not go back to the pool for the next seed, or wait for ever on a queue
-    whose lock another process took to its grave.
+    After a signal the process ends. It must not take the next seed from the pool, or wait for ever on a queue that a
+    process locked before it died.
     """
     load_all(plugins)
     parent = os.getppid()

@@ -1,4 +1,4 @@
-"""One step, as a function of the weights, the optimiser's state, the seed and the step's number; one visible loop."""
+"""One training step: a function of the weights, the optimiser's state, the seed and the step's number."""
 
 import math
 import time
@@ -28,7 +28,7 @@ class Diverged(UserError):
 
 @dataclass(frozen=True)
 class Progress:
-    """What one step saw, before it moved the weights."""
+    """The loss and the gradient's norm of one step, before it changed the weights."""
 
     step: int
     train_loss: float
@@ -38,8 +38,8 @@ class Progress:
 class Trainer:
     """A model in training: fresh prompts each step, Adam, and the gradient's global norm clipped ([VO] A.2).
 
-    `loss` may replace how the loss is computed; it must be that of the model's own forward pass, which is the default
-    where no fast path is exact.
+    `loss` replaces how the loss is computed. It must have the value of the model's own forward pass, which is used by
+    default where no fast path is exact.
     """
 
     def __init__(self, config: RunConfig, seed: int, loss: Callable[[Any], Tensor] | None = None) -> None:
@@ -83,7 +83,7 @@ class Trainer:
         return Progress(number, value, norm)
 
     def learning_rate(self, number: int) -> float:
-        """The rate of step `number`: a function of the step, so that a run that is resumed, or made longer, agrees."""
+        """The rate of step `number`, a function of it alone: a resumed or longer run has the same rates."""
         settings = self.config.training
         halvings = 0 if settings.halve_every is None else (number - 1) // settings.halve_every
         return settings.learning_rate * 0.5**halvings
@@ -123,7 +123,7 @@ _KINDS = ("step", "exp_avg", "exp_avg_sq")
 
 def _fresh(weight: Tensor) -> Tensors:
     zeros = torch.zeros_like(weight, memory_format=torch.preserve_format)
-    # The fused optimiser keeps its step count, a float32, beside the weight.
+    # The fused optimiser keeps its step count as a float32 on the device of the weight.
     step = torch.zeros((), dtype=torch.float32, device=weight.device)
     return {"step": step, "exp_avg": zeros, "exp_avg_sq": zeros.clone()}
 

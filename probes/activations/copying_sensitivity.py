@@ -13,17 +13,17 @@ from tasks.prompt import RegressionPrompt
 from tasks.readers.interleaved import InterleavedReader
 from tasks.readers.reader import Inputs
 
-# Where the input token stands, from the token that it may be copied to.
-_PLACES = {"own": 0, "next": 1, "previous": -1}
+# The offset of the input token from the token that it may be copied to.
+_OFFSETS = {"own": 0, "next": 1, "previous": -1}
 
 
 @dataclass(frozen=True)
 class CopyingSensitivity:
-    """How much the first layer's output at a context token reacts to the content of itself, its successor and others.
+    """How much the first layer's output at a context token depends on the content of each input token.
 
-    The entry (k, m) of the array `sensitivity` is the gradient of the first layer's output (blocks.0.hook_resid_post)
-    at token k, summed over channels, with respect to the content channels of input token m, averaged over prompts, then
-    its L2 norm. Metrics are means over context tokens k:
+    The output is blocks.0.hook_resid_post at token k, summed over channels. Its gradient in the content channels of
+    input token m is averaged over prompts. The L2 norm of this mean is the entry (k, m) of the array `sensitivity`.
+    Metrics are means over context tokens k:
 
     - `own`: m = k. The residual connection alone gives sqrt(d).
     - `next`: m = k+1, where that is a context token.
@@ -33,9 +33,8 @@ class CopyingSensitivity:
       arbitrary, because the second layer can divide by it; the contrast does not depend on it.
     - `previous_contrast`: the same for the token before; below 0 where it is copied less than others.
 
-    `parity` is `even` for the tokens that hold
-    x, whose successor holds their y, and `odd` for those that hold y. ([VO] section 4 and figure 5; the contrast is
-    our addition.)
+    `parity` is `even` for the tokens that hold x, whose successor holds their y, and `odd` for those that hold y.
+    Source: [VO] section 4 and figure 5; the contrast is our addition.
 
     >>> from mesa.construction import interleaved_step_model
     >>> from tasks import LinearRegression, InterleavedReader
@@ -52,18 +51,18 @@ class CopyingSensitivity:
     name: str = "copying_sensitivity"
 
     def applies(self, subject: RegressionSubject) -> str | None:
-        """HookedTransformers of two layers or more on neighbouring tokens."""
+        """HookedTransformers of two layers or more on interleaved tokens."""
         if not isinstance(subject.reader, InterleavedReader):
-            return "only neighbouring tokens hold x and y apart, for one to be copied to the other"
+            return "only interleaved tokens hold x and y apart, so that one can be copied to the other"
         if subject.hooked is None:
             return "only a HookedTransformer's first layer can be read on its own"
-        return None if subject.n_layers > 1 else "with one layer nothing comes after what the first one copies"
+        return None if subject.n_layers > 1 else "with one layer, no later layer can use what the first one copies"
 
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         prompt = subject.prompts(self.prompts, generator)
-        parts = [_gradients(subject, batch) * len(batch) for batch in chunks(prompt)]
-        sensitivity = (torch.stack(parts).sum(0) / len(prompt)).norm(dim=-1).double()
+        gradients = [_gradients(subject, batch) * len(batch) for batch in chunks(prompt)]
+        sensitivity = (torch.stack(gradients).sum(0) / len(prompt)).norm(dim=-1).double()
         rows = [
             {"metric": metric, "parity": parity, "value": float(value)}
             for parity, start in (("even", 0), ("odd", 1))
@@ -95,18 +94,18 @@ def _averages(sensitivity: Float[Tensor, "token input"], start: int) -> dict[str
     """Means over every second token from `start` on."""
     tokens = torch.arange(start, len(sensitivity), 2, device=sensitivity.device)
     values = {}
-    for metric, ahead in _PLACES.items():
+    for metric, ahead in _OFFSETS.items():
         positions = tokens[(tokens + ahead >= 0) & (tokens + ahead < len(sensitivity))]
         values[metric] = sensitivity[positions, positions + ahead].mean().item()
-    others = sensitivity.clone()
-    others[range(len(others)), range(len(others))] = torch.nan
-    others[range(len(others) - 1), range(1, len(others))] = torch.nan
-    values["other"] = others[tokens].nanmean().item()
+    other_tokens, count = sensitivity.clone(), len(sensitivity)
+    other_tokens[range(count), range(count)] = torch.nan
+    other_tokens[range(count - 1), range(1, count)] = torch.nan
+    values["other"] = other_tokens[tokens].nanmean().item()
     values["contrast"] = _contrast(values["next"], values["other"])
     values["previous_contrast"] = _contrast(values["previous"], values["other"])
     return values
 
 
 def _contrast(near: float, far: float) -> float:
-    # Where nothing at all is copied positions is nothing to contrast.
+    # Where nothing is copied at all, there is nothing to contrast.
     return (near - far) / (near + far) if near + far else 0.0

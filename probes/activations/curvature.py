@@ -1,4 +1,4 @@
-"""Does a layer also improve the curvature, as GD++ does: x_j <- (I - gamma S) x_j? ([VO] appendix A.10)"""
+"""Does a layer also transform the inputs, as GD++ does: x_j <- (I - gamma S) x_j? ([VO] appendix A.10)"""
 
 import math
 from collections.abc import Iterator
@@ -18,33 +18,44 @@ from probes.subject import RegressionSubject
 from probes.weights.normalised_products import why_not_attention_only
 from tasks.prompt import RegressionPrompt
 
-# A change this small beside what it changes, in units of the last place, is rounding and has no direction.
+# A change smaller than this, relative to the changed entries and in units of machine epsilon, is rounding.
 _ROUNDING = 100.0
 
 
 @dataclass(frozen=True)
 class Curvature:
-    """Read gamma and the step size c = eta/N of every layer off its residual stream, and off its weights.
+    """Estimate gamma and the step size c = eta/N of every layer from its residual stream, and from its weights.
 
-    With S = sum_i x_i x_i^T of the context tokens as they enter a layer, the change of their x entries is regressed on
-    -S x_j, through zero and over all prompts: `gamma`, `r_squared`, and `cosine`, its mean over prompts; `gamma_median`
-    is the median of each prompt's own gamma, where a few prompts with huge tokens count no more. The change of
-    the y entries, r, is regressed on -(sum_i r_i x_i^T) x_j likewise: `step_size`, `step_r_squared`, `step_cosine`; of
-    the last layer only queries are looked at there, as only they are read. `source` is `residual`, or `weights`:
-    gamma = -sum_h mean diag A_h * mean diag V_h over the x entries, the step size with V_h's y entries; the sum over
-    heads is exact where these blocks are multiples of I. The weights read-out needs linear attention without norm,
-    MLP or bias.
-    Nothing reads x after the last layer, so that its gamma has `identified` 0 and is missing (NaN), unless tied layers
-    share it with earlier ones. R^2 and cosine are missing where a layer leaves its entries as they are.
+    A layer receives context tokens with x entries x_j and y entries r_j; S = sum_i x_i x_i^T. The change of the x
+    entries is regressed on -S x_j, and the change of the y entries on -(sum_i r_i x_i^T) x_j, both through zero and
+    over all prompts. In the last layer the second regression is at the queries, because only they are read.
 
-    With v_k, l_k the eigenvectors and eigenvalues of S, arrays hold l_k, v_k^T S' v_k for the layer's output, and
-    l_k (1 - gamma l_k)^2: `eigenvalues_before`, `_after`, `_predicted` (layer prompt d_in) for the first prompts, and
-    `spectrum` (stage d_in), the mean sorted eigenvalues before the first layer and after each. Rows: the median
-    `condition_number_before`, `_after` and `_predicted`, within the span of a context shorter than d_in, and
-    `spectrum_distance`, |predicted - after| / |after|, their median too.
+    Metrics of every layer:
 
-    Where tokens are embedded, x and y are first decoded by one affine map of least norm, fitted to the first residual
-    stream of other prompts; `decoding_r_squared`, with `target` x or y, is its worth on those that are measured.
+    - `gamma`: the slope of the first regression; 0 for a layer that leaves x as it is.
+    - `gamma_median`: the median of the slope over prompts; a few prompts with huge tokens do not change it.
+    - `r_squared`: R^2 of the first regression; 1 where the change is exactly that of GD++.
+    - `cosine`: the cosine of the change of x and its regressor, mean over prompts.
+    - `step_size`, `step_r_squared`, `step_cosine`: slope, R^2 and cosine of the second regression.
+    - `identified`: 1 where a later layer reads x, or tied layers share gamma with an earlier one; else 0, and the
+      metrics of the first regression are missing (NaN).
+    - `condition_number_before`, `condition_number_after`, `condition_number_predicted`: the ratio of the largest to the
+      smallest eigenvalue of S, median over prompts. It is taken within the span of a context shorter than d_in.
+    - `spectrum_distance`: |predicted - after| / |after| of the eigenvalues, median over prompts; 0: they are equal.
+    - `decoding_r_squared`: see below, with `target` x or y.
+
+    R^2 and cosine are missing where a layer does not change its entries. `source` is `residual` for these metrics. With
+    `source` `weights`, gamma is -sum_h mean diag A_h * mean diag V_h over the x entries, and the step size is the same
+    with the y entries of V_h. This is exact where these blocks are multiples of I. The weights read-out needs linear
+    attention without norm, MLP or bias.
+
+    S has the eigenvectors v_k and the eigenvalues l_k, and S' is that of the layer's output. Arrays (layer prompt d_in)
+    for the first `shown` prompts: `eigenvalues_before` l_k, `eigenvalues_after` v_k^T S' v_k, and
+    `eigenvalues_predicted` l_k (1 - gamma l_k)^2. Array `spectrum` (stage d_in): the mean sorted eigenvalues before the
+    first layer and after each.
+
+    Where tokens are embedded, x and y are first decoded by the affine map of least norm that fits the first residual
+    stream of other prompts. `decoding_r_squared` is the map's R^2 on the measured prompts.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
@@ -63,7 +74,7 @@ class Curvature:
         """Any HookedTransformer on paired tokens in which every token sees the whole context."""
         reason = paired(subject)
         if reason is None and subject.with_hooks().cfg.attention_dir == "causal":
-            return "a causal model's tokens see only a part of S"
+            return "in a causal model a token attends to only a part of the context, so it sees only a part of S"
         return reason
 
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
@@ -82,82 +93,84 @@ class Curvature:
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """Two regressions of each layer, the eigenvalues of S (stage prompt d_in), and v_k^T S' v_k (layer prompt d_in)."""
+    """The fits of each layer, the eigenvalues of S (stage prompt d_in), and v_k^T S' v_k (layer prompt d_in)."""
 
-    curves: list["_Fit"]
-    steps: list["_Fit"]
-    values: np.ndarray
-    turned: np.ndarray
+    x_fits: list["_Fit"]
+    y_fits: list["_Fit"]
+    eigenvalues: np.ndarray
+    quotients: np.ndarray
     rank: int
 
     @classmethod
     def of(cls, subject: RegressionSubject, prompt: RegressionPrompt, decoder: TokenDecoder) -> "_Measured":
         count = prompt.x.shape[1]
         layers = subject.n_layers
-        curves, steps = ([_Fit(prompt) for _ in range(layers)] for _ in range(2))
-        spectra, quotients = [], []
-        for part in chunks(prompt):
-            stream = residual_stream(subject, part)
+        x_fits, y_fits = ([_Fit(prompt) for _ in range(layers)] for _ in range(2))
+        value_chunks, quotient_chunks = [], []
+        for chunk in chunks(prompt):
+            stream = residual_stream(subject, chunk)
             (x, r), (dx, dr) = decoder.resid(stream.resid), decoder.change(stream.written)
             context = x[:, :, :count]
             S = context.mT @ context
             moment = context[:-1].mT @ r[:-1, :, :count]
             for layer in range(layers):
-                curves[layer].add(dx[layer, :, :count], -context[layer] @ S[layer], context[layer])
+                x_fits[layer].add(dx[layer, :, :count], -context[layer] @ S[layer], context[layer])
                 read_positions = slice(None) if layer < layers - 1 else slice(count, None)
-                steps[layer].add(dr[layer, :, read_positions], -x[layer, :, read_positions] @ moment[layer], r[layer])
+                y_fits[layer].add(dr[layer, :, read_positions], -x[layer, :, read_positions] @ moment[layer], r[layer])
             values, vectors = torch.linalg.eigh(S)
-            turned = torch.einsum("lbik,lbij,lbjk->lbk", vectors[:-1], S[1:], vectors[:-1])
-            spectra.append(values.flip(-1))
-            quotients.append(turned.flip(-1))
-        values, turned = (torch.cat(parts, dim=1).cpu().numpy() for parts in (spectra, quotients))
-        return cls(curves, steps, values, turned, min(prompt.x.shape[1:]))
+            quotients = torch.einsum("lbik,lbij,lbjk->lbk", vectors[:-1], S[1:], vectors[:-1])
+            value_chunks.append(values.flip(-1))
+            quotient_chunks.append(quotients.flip(-1))
+        eigenvalues, quotients = (
+            torch.cat(tensors, dim=1).cpu().numpy() for tensors in (value_chunks, quotient_chunks)
+        )
+        return cls(x_fits, y_fits, eigenvalues, quotients, min(prompt.x.shape[1:]))
 
     @property
     def gamma(self) -> np.ndarray:
-        """Every layer's, read by a later layer or not."""
-        return np.array([fit.slope for fit in self.curves])
+        """Every layer's slope, whether a later layer reads x or not."""
+        return np.array([fit.slope for fit in self.x_fits])
 
     def rows(self, identified: list[bool]) -> Iterator[dict[str, object]]:
         """The regressions of every layer; those of x only where a later layer reads it."""
-        for layer, known in enumerate(identified):
-            where = {"source": "residual", "layer": layer}
-            yield {"metric": "identified", **where, "value": float(known)}
-            curve, step = self.curves[layer], self.steps[layer]
-            bent = {"gamma": curve.slope, "gamma_median": curve.median}
-            bent |= {"r_squared": curve.r_squared, "cosine": curve.cosine}
-            for metric, value in bent.items():
-                yield {"metric": metric, **where, "value": value if known else math.nan}
-            step_values = {"step_size": step.slope, "step_r_squared": step.r_squared, "step_cosine": step.cosine}
-            yield from ({"metric": metric, **where, "value": value} for metric, value in step_values.items())
+        for layer, x_is_read in enumerate(identified):
+            labels = {"source": "residual", "layer": layer}
+            yield {"metric": "identified", **labels, "value": float(x_is_read)}
+            x, y = self.x_fits[layer], self.y_fits[layer]
+            x_values = {"gamma": x.slope, "gamma_median": x.median, "r_squared": x.r_squared, "cosine": x.cosine}
+            for metric, value in x_values.items():
+                yield {"metric": metric, **labels, "value": value if x_is_read else math.nan}
+            y_values = {"step_size": y.slope, "step_r_squared": y.r_squared, "step_cosine": y.cosine}
+            yield from ({"metric": metric, **labels, "value": value} for metric, value in y_values.items())
 
     def spectra(self, gamma: np.ndarray) -> Iterator[dict[str, object]]:
         """Condition numbers, medians over prompts, and how far the spectrum is from the predicted one."""
         predicted = self.predicted(gamma)
         for layer in range(len(gamma)):
-            known = not math.isnan(gamma[layer])
-            kinds = {"before": self.values[layer], "after": self.values[layer + 1], "predicted": predicted[layer]}
-            for name, values in kinds.items():
-                number = _condition(values[:, : self.rank]) if known or name == "before" else math.nan
+            x_is_read = not math.isnan(gamma[layer])
+            before, after = self.eigenvalues[layer], self.eigenvalues[layer + 1]
+            spectra = {"before": before, "after": after, "predicted": predicted[layer]}
+            for name, values in spectra.items():
+                number = _condition(values[:, : self.rank]) if x_is_read or name == "before" else math.nan
                 yield {"metric": f"condition_number_{name}", "source": "residual", "layer": layer, "value": number}
-            gap = np.linalg.norm(predicted[layer] - self.turned[layer], axis=-1)
-            gap = float(np.median(gap / np.linalg.norm(self.turned[layer], axis=-1)))
-            yield {"metric": "spectrum_distance", "source": "residual", "layer": layer, "value": gap}
+            gap = np.linalg.norm(predicted[layer] - self.quotients[layer], axis=-1)
+            distance = float(np.median(gap / np.linalg.norm(self.quotients[layer], axis=-1)))
+            yield {"metric": "spectrum_distance", "source": "residual", "layer": layer, "value": distance}
 
     def predicted(self, gamma: np.ndarray) -> np.ndarray:
-        """l (1 - gamma l)^2, what GD++ with this gamma leaves of every eigenvalue."""
-        before = self.values[:-1]
+        """l (1 - gamma l)^2, which GD++ with this gamma makes of every eigenvalue l."""
+        before = self.eigenvalues[:-1]
         return before * (1.0 - gamma[:, None, None] * before) ** 2
 
     def arrays(self, gamma: np.ndarray, shown: int) -> dict[str, np.ndarray]:
-        """The spectra, as the class says."""
-        kinds = {"before": self.values[:-1], "after": self.turned, "predicted": self.predicted(gamma)}
-        some = {f"eigenvalues_{name}": values[:, :shown] for name, values in kinds.items()}
-        return {"spectrum": self.values.mean(axis=1), **some}
+        """The arrays that `Curvature` describes."""
+        spectra = {"before": self.eigenvalues[:-1], "after": self.quotients, "predicted": self.predicted(gamma)}
+        by_prompt = {f"eigenvalues_{name}": values[:, :shown] for name, values in spectra.items()}
+        return {"spectrum": self.eigenvalues.mean(axis=1), **by_prompt}
 
 
 class _Fit:
-    """A regression through zero of changes on what they should be proportional to, added up over parts of a batch."""
+    """A regression through zero, added up over chunks of a batch, of changes on what they should be proportional to."""
 
     def __init__(self, prompt: RegressionPrompt) -> None:
         self.rounding = _ROUNDING * torch.finfo(prompt.x.dtype).eps
@@ -165,17 +178,17 @@ class _Fit:
         self.cosines: list[Tensor] = []
         self.slopes: list[Tensor] = []
 
-    def add(self, change: Tensor, along: Tensor, of: Tensor) -> None:
-        """Take in (batch pos d) changes, the regressor, and what was changed."""
-        parts = (change * along, along.square(), change.square(), of.square())
-        self.products += torch.stack([part.sum() for part in parts]).cpu()
-        self.slopes.append(parts[0].sum(dim=(1, 2)) / parts[1].sum(dim=(1, 2)))
-        self.cosines.append(cosine_similarity(change.flatten(1), along.flatten(1), dim=1, eps=1e-300))
+    def add(self, change: Tensor, regressor: Tensor, changed: Tensor) -> None:
+        """Add (batch pos d) changes, their regressor, and the entries that were changed."""
+        products = (change * regressor, regressor.square(), change.square(), changed.square())
+        self.products += torch.stack([product.sum() for product in products]).cpu()
+        self.slopes.append(products[0].sum(dim=(1, 2)) / products[1].sum(dim=(1, 2)))
+        self.cosines.append(cosine_similarity(change.flatten(1), regressor.flatten(1), dim=1, eps=1e-300))
 
     @property
     def slope(self) -> float:
-        product, along, _, _ = self.products.tolist()
-        return product / along if along else math.nan
+        product, regressor, _, _ = self.products.tolist()
+        return product / regressor if regressor else math.nan
 
     @property
     def median(self) -> float:
@@ -192,9 +205,9 @@ class _Fit:
 
     @property
     def moved(self) -> bool:
-        """Whether there is a change, and something that it could be proportional to."""
-        _, along, change, of = self.products.tolist()
-        return along > 0 and math.sqrt(change) > self.rounding * math.sqrt(of)
+        """Whether the change is larger than rounding and its regressor is not zero."""
+        _, regressor, change, changed = self.products.tolist()
+        return regressor > 0 and math.sqrt(change) > self.rounding * math.sqrt(changed)
 
 
 def _condition(values: np.ndarray) -> float:
@@ -207,7 +220,7 @@ def _condition(values: np.ndarray) -> float:
 def _from_weights(
     subject: RegressionSubject, prompt: RegressionPrompt, identified: list[bool]
 ) -> Iterator[dict[str, object]]:
-    """gamma and step size off the products; nothing for a model that is more than linear attention."""
+    """gamma and step size from the weight products; no rows for a model that is more than linear attention."""
     if why_not_attention_only(subject) is not None:
         return
     model = subject.with_weights()
@@ -217,8 +230,8 @@ def _from_weights(
     A, V = (product.diagonal(dim1=-2, dim2=-1) for product in weight_products(model))
     beta = A[..., :d_in].mean(dim=-1)
     gamma, size = (-(beta * diagonal.mean(dim=-1)).sum(dim=1) for diagonal in (V[..., :d_in], V[..., -d_out:]))
-    for layer, known in enumerate(identified):
-        where = {"source": "weights", "layer": layer}
-        yield {"metric": "identified", **where, "value": float(known)}
-        yield {"metric": "gamma", **where, "value": float(gamma[layer]) if known else math.nan}
-        yield {"metric": "step_size", **where, "value": float(size[layer])}
+    for layer, x_is_read in enumerate(identified):
+        labels = {"source": "weights", "layer": layer}
+        yield {"metric": "identified", **labels, "value": float(x_is_read)}
+        yield {"metric": "gamma", **labels, "value": float(gamma[layer]) if x_is_read else math.nan}
+        yield {"metric": "step_size", **labels, "value": float(size[layer])}

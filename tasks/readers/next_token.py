@@ -20,7 +20,7 @@ class NextTokenReader:
     """
 
     def encode(self, prompt: TokenPrompt) -> Inputs:
-        """Ids (batch pos-1); no position is a query of the kind that is never a key."""
+        """Ids (batch pos-1); every position can be a key, so there are no queries in the sense of `Inputs`."""
         return Inputs(prompt.tokens[:, :-1], queries=0)
 
     def decode(self, resid: Tensor, inputs: Inputs) -> Tensor:

@@ -14,7 +14,7 @@ from tasks.readers.reader import Inputs, half_squared_error
 class PairedReader:
     """Tokens (x_i, y_i), queries (x_q, 0), prediction minus the last d_out channels of a query ([VO] section 2).
 
-    With a `start` W0 (d_in d_out) the query token is (x_q, -W0 x_q): the prediction then starts at W0 x_q.
+    With a `start` W0 (d_in d_out), queries are (x_q, -W0 x_q): the prediction before the first layer is then W0 x_q.
 
     >>> from tasks.regression.linear_regression import LinearRegression
     >>> prompt = LinearRegression(d_in=3, context=5).sample(2, torch.Generator().manual_seed(0))
@@ -36,11 +36,11 @@ class PairedReader:
         """Lay out tokens (batch context+query d_in+d_out); ValueError where the prompt's d_out is not the reader's."""
         if prompt.y.shape[-1] != self.d_out:
             raise ValueError(f"d_out: the reader reads {self.d_out} outputs, the prompt has {prompt.y.shape[-1]}")
-        guess = prompt.target.new_zeros(prompt.target.shape)
+        start = prompt.target.new_zeros(prompt.target.shape)
         if self.start is not None:
-            guess = -(prompt.query @ self.start.to(prompt.query))
+            start = -(prompt.query @ self.start.to(prompt.query))
         context = torch.cat([prompt.x, prompt.y], dim=-1)
-        query = torch.cat([prompt.query, guess], dim=-1)
+        query = torch.cat([prompt.query, start], dim=-1)
         return Inputs(torch.cat([context, query], dim=1), queries=prompt.query.shape[1])
 
     def decode(self, resid: Tensor, inputs: Inputs) -> Tensor:

@@ -13,7 +13,7 @@ PromptT = TypeVar("PromptT", RegressionPrompt, TokenPrompt, contravariant=True)
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What a model takes: tokens or ids, and how many of the last positions are queries, which are never keys."""
+    """What a model takes: token vectors or ids. The last `queries` positions are queries, which are never keys."""
 
     values: Float[Tensor, "batch pos d_token"] | Int[Tensor, "batch pos"]
     queries: int

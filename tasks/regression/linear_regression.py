@@ -15,7 +15,7 @@ from tasks.prompt import RegressionPrompt
 from tasks.regression.posterior import GaussianPosterior, SetPosterior
 
 Law = Literal["uniform", "normal"]
-# A fixed set of teachers is drawn in blocks of this many: draws of different sizes do not begin with the same numbers.
+# A fixed set of teachers is drawn in blocks of this size, because draws of different sizes start differently.
 _BLOCK = 64
 
 
@@ -24,7 +24,7 @@ class LinearRegression:
     """Each prompt has its own teacher w ~ teacher_scale * N(0, I); labels are w.x plus noise, targets have none.
 
     Inputs are `input_scale * scales[k] * u` in coordinate k, with u ~ U(-1, 1) or N(0, 1). The teacher's entry k is
-    divided by `scales[k]`, so every coordinate contributes alike to the label. The default is the paper's: d = N = 10
+    divided by `scales[k]`, so all coordinates contribute equally to the label. The default is the paper's: d = N = 10
     and x ~ U(-0.5, 0.5), where predicting zero costs d_in * input_scale**2 / 6 = 0.4167.
 
     With `teachers` K every prompt takes one of the K teachers of a fixed set instead, all equally likely. The set is a

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tasks.prompt import RegressionPrompt
 
-# So many numbers of float64 at once fit in a few tens of megabytes.
+# This many numbers of float64 take 32 megabytes.
 _AT_ONCE = 2**22
 
 
@@ -48,9 +48,10 @@ class GaussianPosterior:
 
 @dataclass(frozen=True, eq=False)
 class SetPosterior:
-    """For teachers that are one of a fixed set, each as likely: their mean in proportion to exp(-|y - x w|^2 / 2 s^2).
+    """For teachers drawn uniformly from a fixed set: their mean, weighted by exp(-|y - x w|^2 / 2 s^2).
 
-    s is the noise. Its limit s -> 0 is the mean of the teachers that fit, or of the nearest where none does.
+    s is the standard deviation of the noise. The limit s -> 0 is the mean of the teachers that fit all labels, or of
+    the nearest ones where none fits.
 
     >>> teachers = torch.tensor([[[1.0]], [[3.0]]])
     >>> x = torch.ones(1, 1, 1)
@@ -75,22 +76,22 @@ class SetPosterior:
         teachers = self.teachers.to(prompt.x.device).double()
         at_once = max(1, _AT_ONCE // len(teachers))
         wide = prompt.to(dtype=torch.float64)
-        parts = [wide.batch(start, start + at_once) for start in range(0, len(wide.x), at_once)]
-        return torch.cat([torch.einsum("bk,kio->bio", self._posterior(part, teachers), teachers) for part in parts])
+        batches = [wide.batch(start, start + at_once) for start in range(0, len(wide.x), at_once)]
+        return torch.cat([torch.einsum("bk,kio->bio", self._posterior(batch, teachers), teachers) for batch in batches])
 
     def _posterior(
         self, prompt: RegressionPrompt, teachers: Float[Tensor, "teacher d_in d_out"]
     ) -> Float[Tensor, "batch teacher"]:
         """How likely each teacher is, given each context."""
-        # |y - x w|^2 written out: a product of matrices, where residuals would be a number per example and teacher.
+        # |y - x w|^2 multiplied out is a product of matrices; residuals would need a number per example and teacher.
         S, moment = (prompt.x.mT @ prompt.x).flatten(1), (prompt.x.mT @ prompt.y).flatten(1)
         square = prompt.y.square().sum(dim=(1, 2))[:, None] - 2.0 * moment @ teachers.flatten(1).T
         error = (square + S @ (teachers @ teachers.mT).flatten(1).T).clamp(min=0.0)
         least = error.min(dim=-1, keepdim=True).values
         if self.noise > 0:
-            # Less the nearest teacher's error, so that the exponent is 0 for that one however little the noise.
+            # The nearest teacher's error is subtracted: its exponent is then 0, however small the noise is.
             return torch.softmax(-0.5 * (error - least) / self.noise / self.noise, dim=-1)
-        # Labels are float32 sums of d_in products, which is all that the error of the true teacher can tell.
+        # Labels are sums of d_in products in float32: the true teacher's error is no smaller than their rounding.
         size = prompt.x.flatten(1).norm(dim=-1) * teachers.flatten(1).norm(dim=-1).max()
         rounding = prompt.x.shape[-1] * torch.finfo(torch.float32).eps * size[:, None]
         fits = (error.sqrt() <= least.sqrt() + rounding).double()

@@ -88,7 +88,7 @@ class NoisyLabels:
             raise ValueError(f"count: {self.count} must lie in 0..{self.task.context}, the context length")
 
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
-        """Draw prompts of the base task and overwrite labels; as examples are exchangeable, any would do."""
+        """Draw prompts of the base task and overwrite labels; the first ones, because examples are exchangeable."""
         prompt = self.task.sample(batch, generator, queries)
         noise = torch.empty_like(prompt.y[:, : self.count]).normal_(generator=generator)
         return replace(prompt, y=torch.cat([noise, prompt.y[:, self.count :]], dim=1))
@@ -107,17 +107,17 @@ class _WithoutNoisyLabels:
     name: str = "bayes"
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
-        if self._nothing_left:
+        if self._no_examples:
             return torch.zeros_like(prompt.target)[None]
         return self.task.bayes_predictor().predict(self._without_noise(prompt))
 
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"] | None:
-        if self._nothing_left:
+        if self._no_examples:
             return prompt.x.new_zeros(1, len(prompt), prompt.x.shape[-1], prompt.y.shape[-1])
         return self.task.bayes_predictor().weights(self._without_noise(prompt))
 
     @property
-    def _nothing_left(self) -> bool:
+    def _no_examples(self) -> bool:
         # Without examples a fresh teacher's mean is zero; a fixed set's is that of the set.
         return self.count == self.task.context and self.task.teachers is None
 

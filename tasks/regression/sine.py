@@ -46,7 +46,7 @@ class SineRegression:
             if not (low <= high and math.isfinite(low) and math.isfinite(high)):
                 raise ValueError(f"{name}: {(low, high)} must be two finite numbers, the lesser first")
         if self.amplitudes[0] < 0:
-            raise ValueError(f"amplitudes: {self.amplitudes} must not be negative: a phase of pi turns a curve over")
+            raise ValueError(f"amplitudes: {self.amplitudes} must not be negative: a phase of pi flips the sign")
 
     def curves(
         self, batch: int, generator: torch.Generator

@@ -51,9 +51,9 @@ class AssociativeRecall:
         """Draw `batch` sequences (batch 2length+1)."""
         like = {"generator": generator, "device": generator.device}
         half = self.vocabulary // 2
-        answer = torch.randint(half, self.vocabulary, (batch, half), **like)
+        value_of_key = torch.randint(half, self.vocabulary, (batch, half), **like)
         keys = torch.randint(half, (batch, self.length), **like)
-        values = corrupted(answer.gather(1, keys), self.noise, half, self.vocabulary, generator)
+        values = corrupted(value_of_key.gather(1, keys), self.noise, half, self.vocabulary, generator)
         symbols = torch.stack([keys, values], dim=2).flatten(1)
         repeated = (keys[:, :, None] == keys[:, None]).tril(-1).any(dim=2)
         scored = torch.stack([torch.zeros_like(repeated), repeated], dim=2).flatten(1)
@@ -64,12 +64,12 @@ class AssociativeRecall:
         return ClosedForm(self._log_probabilities)
 
     def _log_probabilities(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
-        """Log-probabilities of each next token: all keys alike, and each value by how often it followed the key."""
+        """Log-probabilities of each next token: keys are uniform; a value is likely where it followed the key."""
         half = self.vocabulary // 2
         keys, values = prompt.tokens[:, 1::2], prompt.tokens[:, 2::2]
         paired = torch.nn.functional.one_hot(values - half, half).double()
-        same = (keys[:, : paired.shape[1], None] == keys[:, None, : paired.shape[1]]).tril(-1).double()
+        same_key = (keys[:, : paired.shape[1], None] == keys[:, None, : paired.shape[1]]).tril(-1).double()
         probabilities = torch.zeros(*keys.shape, 2, self.vocabulary, dtype=torch.float64, device=keys.device)
         probabilities[:, :, 0, :half] = 1 / half
-        probabilities[:, : paired.shape[1], 1, half:] = posterior_of_copy(same @ paired, self.noise)
+        probabilities[:, : paired.shape[1], 1, half:] = posterior_of_copy(same_key @ paired, self.noise)
         return log_with_bos(probabilities.flatten(1, 2)[:, : prompt.tokens.shape[1] - 1])

@@ -60,12 +60,12 @@ def posterior_of_copy(counts: Float[Tensor, "*position symbol"], noise: float) -
     tensor([0.8200, 0.1800])
     """
     size = counts.shape[-1]
-    hit, miss = 1 - noise + noise / size, torch.tensor(noise / size, dtype=counts.dtype, device=counts.device)
-    others = counts.sum(dim=-1, keepdim=True) - counts
-    posterior = (torch.xlogy(counts, hit) + torch.xlogy(others, miss)).softmax(dim=-1)
+    p_hit, p_miss = 1 - noise + noise / size, torch.tensor(noise / size, dtype=counts.dtype, device=counts.device)
+    misses = counts.sum(dim=-1, keepdim=True) - counts
+    posterior = (torch.xlogy(counts, p_hit) + torch.xlogy(misses, p_miss)).softmax(dim=-1)
     return (1 - noise) * posterior + noise / size
 
 
 def log_with_bos(probabilities: Float[Tensor, "batch pos symbol"]) -> Float[Tensor, "batch pos d_vocab"]:
-    """Logarithms, with a further id at the end: that of the first token, which never follows another."""
+    """Logarithms, with one more id at the end: the first token's, whose probability is always 0."""
     return torch.nn.functional.pad(probabilities, (0, 1)).log()

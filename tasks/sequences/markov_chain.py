@@ -17,7 +17,7 @@ from tasks.sequences.common import ClosedForm, check, log_with_bos, with_bos
 class MarkovChain:
     """Each prompt has its own transition matrix, its rows uniform on the simplex; the first symbol is uniform.
 
-    With probability `noise` a symbol is drawn uniformly instead of by the chain, which goes on from there. Symbols are
+    With probability `noise` a symbol is drawn uniformly instead, and the chain goes on from that symbol. Symbols are
     0 .. vocabulary-1; the first token has the next id. Every symbol but the first is scored. Raises
     ValueError, naming the field, for a value outside its range.
 
@@ -55,13 +55,13 @@ class MarkovChain:
         bounds = rows.cumsum(dim=-1)
         draws = torch.rand(batch, self.length, 1, **like)
         symbol = (draws[:, 0, 0] * self.vocabulary).long().clamp(max=self.vocabulary - 1)
-        drawn = [symbol]
+        drawn_symbols = [symbol]
         sequences = torch.arange(batch, device=generator.device)
         for position in range(1, self.length):
             # Rounding may leave the last bound below 1.
             symbol = (draws[:, position] > bounds[sequences, symbol]).sum(dim=-1).clamp(max=self.vocabulary - 1)
-            drawn.append(symbol)
-        symbols = torch.stack(drawn, dim=1)
+            drawn_symbols.append(symbol)
+        symbols = torch.stack(drawn_symbols, dim=1)
         scored = torch.ones(batch, self.length + 1, dtype=torch.bool, device=generator.device)
         scored[:, :2] = False
         return TokenPrompt(with_bos(symbols, self.vocabulary), scored)
@@ -83,18 +83,18 @@ class MarkovChain:
         probabilities = torch.full_like(hot, 1 / self.vocabulary)
         if symbols.shape[1] > 1:
             # The transitions out of the current state, among those before it.
-            same = (symbols[:, :-1, None] == symbols[:, None, :-1]).tril(-1).double()
-            probabilities[:, 1:] = self._next(same @ hot[:, 1:])
+            same_state = (symbols[:, :-1, None] == symbols[:, None, :-1]).tril(-1).double()
+            probabilities[:, 1:] = self._next(same_state @ hot[:, 1:])
         return log_with_bos(probabilities)
 
     def _next(self, counts: Float[Tensor, "batch pos symbol"]) -> Float[Tensor, "batch pos symbol"]:
         if self.noise == 0:
             return (counts + 1) / (counts.sum(dim=-1, keepdim=True) + self.vocabulary)
         once_more = counts[..., None, :] + torch.eye(self.vocabulary, dtype=counts.dtype, device=counts.device)
-        needed = torch.cat([counts[..., None, :], once_more], dim=-2)
+        counts_and_next = torch.cat([counts[..., None, :], once_more], dim=-2)
         # Many positions have the same counts: each set of counts is computed once.
-        distinct, index = torch.unique(needed.flatten(0, -2), dim=0, return_inverse=True)
-        means = _log_mean(distinct, self.noise)[index].view(needed.shape[:-1])
+        distinct, index = torch.unique(counts_and_next.flatten(0, -2), dim=0, return_inverse=True)
+        means = _log_mean(distinct, self.noise)[index].view(counts_and_next.shape[:-1])
         return (means[..., 1:] - means[..., :1]).exp()
 
 
@@ -103,10 +103,10 @@ def _log_mean(counts: Float[Tensor, "*position symbol"], noise: float) -> Float[
     size, largest = counts.shape[-1], int(counts.max())
     power = torch.arange(largest + 1, dtype=counts.dtype, device=counts.device)
     n = counts[..., None]
-    left = n - power
-    ways = torch.lgamma(n + 1) - torch.lgamma(left.clamp(min=0) + 1)  # C(n, m) m!, in logarithms
-    terms = ways + power * math.log1p(-noise) + left * math.log(noise / size)
-    terms = terms.masked_fill(left < 0, -torch.inf)
+    remaining = n - power
+    log_choices = torch.lgamma(n + 1) - torch.lgamma(remaining.clamp(min=0) + 1)  # C(n, m) m!, in logarithms
+    terms = log_choices + power * math.log1p(-noise) + remaining * math.log(noise / size)
+    terms = terms.masked_fill(remaining < 0, -torch.inf)
     product = terms[..., 0, :]
     for symbol in range(1, size):
         product = _log_product(product, terms[..., symbol, :])

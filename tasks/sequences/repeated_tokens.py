@@ -1,4 +1,4 @@
-"""Random tokens, repeated: what an induction head is for ([OL] Olsson et al. 2022, arXiv 2209.11895)."""
+"""Random tokens, repeated: what an induction head can predict ([OL] Olsson et al. 2022, arXiv 2209.11895)."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
