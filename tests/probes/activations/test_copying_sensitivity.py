@@ -136,9 +136,9 @@ def test_the_probe_leaves_everything_as_it_was(training: bool) -> None:
 
 def test_it_says_where_it_does_not_apply() -> None:
     assert PROBE.applies(built()) is None
-    assert "neighbouring tokens" in str(PROBE.applies(constructed()))
-    one = InContextTransformer(InContextConfig(), 14)
-    assert "one layer" in str(PROBE.applies(RegressionSubject(one, InterleavedReader(), TASK)))
+    assert "interleaved tokens" in str(PROBE.applies(constructed()))
+    one_layer = InContextTransformer(InContextConfig(), 14)
+    assert "one layer" in str(PROBE.applies(RegressionSubject(one_layer, InterleavedReader(), TASK)))
     assert "HookedTransformer" in str(PROBE.applies(RegressionSubject(torch.nn.Identity(), InterleavedReader(), TASK)))
 
 
