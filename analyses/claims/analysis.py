@@ -136,6 +136,15 @@ def undertrained(steps: Sequence[int], held_out_losses: Sequence[float], fall: f
     return not before or before[-1] - held_out_losses[-1] > fall * before[-1]
 
 
+def with_training(config: RunConfig, **training: object) -> RunConfig:
+    """The same run with these training settings in place of its own.
+
+    >>> with_training(RunConfig(), steps=3000).training.steps
+    3000
+    """
+    return config.model_copy(update={"training": config.training.model_copy(update=training)})
+
+
 def sized(config: RunConfig, size: Size, **full: int | float) -> RunConfig:
     """A run at this size; `full` gives the paper's training settings, used at size full.
 
@@ -146,5 +155,4 @@ def sized(config: RunConfig, size: Size, **full: int | float) -> RunConfig:
     50000
     """
     settings = _QUICK[config.model.prompts] if size.quick else full if size.full else {}
-    training = config.training.model_copy(update=settings)
-    return config.model_copy(update={"seeds": size.seeds, "training": training})
+    return with_training(config, **settings).model_copy(update={"seeds": size.seeds})

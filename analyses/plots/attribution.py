@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot
-from analyses.plots.style import grid, legend
+from analyses.plots.style import grid, legend, nothing_to_draw
 from probes.readings.selection import select
 
 # Panels of the first figure: what is drawn of each head, from which rows.
@@ -38,7 +38,7 @@ def effects(evidence: Evidence, runs: Sequence[str], ablation: str = "mean") -> 
                 axes = panels[row * len(EFFECTS) + column]
                 image = _labelled(data[(data["run"] == run) & (data["metric"] == metric)])
                 if image.empty:
-                    axes.set_axis_off()
+                    nothing_to_draw(axes, f"{run}: {label}\nno behaviour to attribute")
                     continue
                 _shares(axes, image, bar=column == len(EFFECTS) - 1)
                 axes.set(title=f"{run}: {label}", xlabel="head", ylabel="seed, layer" if column == 0 else "")
@@ -52,7 +52,7 @@ def effects(evidence: Evidence, runs: Sequence[str], ablation: str = "mean") -> 
         "the same with every attention pattern held as it was. Red heads carry the behaviour, blue ones counteract it. "
         "Last: how far single prompts move without the head; 1 is as far as corrupted ones. A mean over prompts would "
         "hide changes that cancel.",
-        "Colour spread over all heads alike, or a head that is red in one panel and blue in the next.",
+        "The same colour in all heads, or a head that is red in one panel and blue in the next.",
         draw,
         data,
     )
@@ -111,7 +111,7 @@ def paths(evidence: Evidence, runs: Sequence[str]) -> Plot:
             lost = data[data["run"] == run]
             lost = lost[lost["seed"] == lost["seed"].min()]
             if lost.empty:
-                axes.set_axis_off()
+                nothing_to_draw(axes, f"{run}: no behaviour to attribute, or one layer")
                 continue
             sender = lost["layer"].astype(str) + "." + lost["head"].astype(str)
             receiver = lost["to_layer"].astype(str) + "." + lost["to_head"].astype(str) + " " + lost["to_input"]

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analyses.claims.analysis import Evidence, Plot
 from analyses.plots.seed_lines import reference_line, seed_lines, step_axis
-from analyses.plots.style import NATS, grid, legend, look_of
+from analyses.plots.style import NATS, grid, legend, log_steps, look_of, nothing_to_draw
 from probes.readings.arrays import find_array
 from probes.readings.selection import select
 
@@ -31,7 +31,8 @@ def training(evidence: Evidence, runs: Mapping[str, Sequence[str]], look: str, a
             for learner in learners:
                 if (run, learner) in levels.index:
                     reference_line(axes, levels[(run, learner)], learner)
-            axes.set(xscale="log", xlabel="training step", title=run)
+            axes.set(title=run)
+            log_steps(axes)
         panels[0].set_ylabel(f"held-out loss ({NATS})")
         # The legend names the lines of the panel that has most.
         fullest = max(zip(runs.values(), panels, strict=True), key=lambda pair: len(pair[0]))[1]
@@ -89,7 +90,7 @@ def head_scores(evidence: Evidence, runs: Sequence[str], metrics: Mapping[str, s
                     [_image(select(scores, control="none"), ""), _image(select(scores, control="untrained"), "u")]
                 )
                 if image.empty:
-                    axes.set_axis_off()
+                    nothing_to_draw(axes, f"{run}: {label}\nnot measured")
                     continue
                 sns.heatmap(
                     image, vmin=0, vmax=1, cmap="rocket_r", annot=image.size <= 60, fmt=".2f", ax=axes, cbar=False,
@@ -135,7 +136,7 @@ def compositions(evidence: Evidence, runs: Sequence[str]) -> Plot:
                 axes = panels[row * len(inputs) + column]
                 image = _pairs_image(data[(data["run"] == run) & (data["through"] == through)])
                 if image.empty:
-                    axes.set_axis_off()
+                    nothing_to_draw(axes, f"{run}: {label}\nnot measured")
                     continue
                 trace = through == "trace"
                 sns.heatmap(

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import relative_curves, shares_of_zero
 from analyses.plots.seed_lines import reference_line, seed_lines
-from analyses.plots.style import grid, legend
+from analyses.plots.style import grid, legend, log_steps
 
 
 def losses_and_cosines(evidence: Evidence, runs: Sequence[str], built: str, look: str, against: str) -> Plot:
@@ -34,6 +34,7 @@ def losses_and_cosines(evidence: Evidence, runs: Sequence[str], built: str, look
             if len(of_built):
                 reference_line(top, float(of_built.mean()), built, linestyle="-.")
             top.set(xscale="log", xlim=(10, None), title=run, ylim=(0.45, 1.05))
+            top.tick_params(axis="x", which="minor", labelbottom=False)
             of_cosine = cosines[cosines["run"] == run]
             trained = of_cosine[(of_cosine["control"] == "none") & (of_cosine["step"] > 0)]
             # One checkpoint is a point, several are a line.
@@ -41,7 +42,8 @@ def losses_and_cosines(evidence: Evidence, runs: Sequence[str], built: str, look
             of_built = of_cosine[of_cosine["control"] == built]["value"]
             if len(of_built):
                 reference_line(bottom, float(of_built.mean()), built, linestyle="-.")
-            bottom.set(xscale="log", xlabel="training step", xlim=top.get_xlim(), ylim=(-0.2, 1.05))
+            bottom.set(xscale="log", xlim=top.get_xlim(), ylim=(-0.2, 1.05))
+            log_steps(bottom)
         panels[0].set_ylabel("held-out loss\n/ predict-zero's")
         panels[len(runs)].set_ylabel("sensitivity cosine to GD")
         legend(figure, panels[0], columns=4 if len(runs) > 2 else 2)

@@ -10,7 +10,7 @@ from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.claim import Verdict, interval
 from analyses.claims.tables import losses
 from analyses.plots.seed_lines import SOLID_DOTS, mean_line, reference_line, seed_lines, step_axis
-from analyses.plots.style import HALF, grid, inner_legend, legend, look_of
+from analyses.plots.style import HALF, grid, legend, log_steps, look_of
 from probes.readings.selection import select
 
 # Scores beyond these limits are drawn at them; the axis is logarithmic and has no zero.
@@ -121,9 +121,8 @@ def learning_curves(evidence: Evidence) -> Plot:
             seed_lines(axes, of_run, "model", y="held_out_loss", label="held out, each seed", alpha=0.8)
             for learner, loss in reference[run].items():
                 reference_line(axes, loss, learner)
-            axes.set(xscale="log", xlabel="training step", ylabel=f"loss ({HALF})", title=run, ylim=(0, None))
-            # Over less than two decades matplotlib would label minor ticks too, and their labels overlap.
-            axes.tick_params(axis="x", which="minor", labelbottom=False)
+            axes.set(ylabel=f"loss ({HALF})", title=run, ylim=(0, None))
+            log_steps(axes)
         legend(figure, panels[0], columns=3 if len(runs) > 1 else 2)
         return figure
 
@@ -185,22 +184,21 @@ def refutation(evidence: Evidence, run: str) -> Plot:
     data = data[["metric", "learner", "seed", "step", "value"]]
 
     def draw() -> Figure:
-        figure, (left, right) = grid(1, 2, 4.1, 3.1)
+        figure, (left, right) = grid(1, 2, 4.1, 3.6)
         for learner in ("gd", "preconditioned_gd"):
             name = f"cosine to {look_of(learner).label}"
             seed_lines(left, cosine[cosine["learner"] == learner], learner, label=name, **SOLID_DOTS)
         left.axhline(0.8, color="0.2", linewidth=0.8)
         left.text(0, 0.81, "bound of the rule: plain GD below", fontsize=7, va="bottom")
         left.set(ylabel="sensitivity cosine", ylim=(-0.2, 1.05))
-        inner_legend(left, "center left")
         seed_lines(right, of_model[of_model["metric"] == "loss"], "model", **SOLID_DOTS)
         for learner in ("gd", "preconditioned_gd", "zero"):
             value = of_model[(of_model["metric"] == "learner_loss") & (of_model["learner"] == learner)]["value"].mean()
             reference_line(right, value, learner)
         right.set(ylabel=f"loss ({HALF})", ylim=(0, None))
-        inner_legend(right, "lower left")
         for axes in (left, right):
             step_axis(axes)
+        legend(figure, left, right, columns=2)
         return figure
 
     return Plot(

@@ -66,4 +66,6 @@ def mean_line(
 def step_axis(axes: Axes) -> None:
     """A logarithmic axis of training steps, which also shows step 0."""
     axes.set_xscale("symlog", linthresh=10)
-    axes.set(xlabel="training step", xlim=(-1, None), xticks=[0, 10, 100, 1000])
+    high = max(float(axes.dataLim.x1), 10.0) if axes.has_data() else 1000.0
+    ticks = [0, *(10**power for power in range(1, 7) if 10**power <= high)]
+    axes.set(xlabel="training step", xlim=(-1, None), xticks=ticks)

@@ -144,6 +144,19 @@ def legend(figure: Figure, *panels: Axes, columns: int = 4) -> None:
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
 
 
+def log_steps(axes: Axes) -> None:
+    """A logarithmic axis of training steps with a label at each power of ten."""
+    axes.set(xscale="log", xlabel="training step")
+    # Over less than two decades matplotlib would label minor ticks too, and their labels overlap.
+    axes.tick_params(axis="x", which="minor", labelbottom=False)
+
+
+def nothing_to_draw(axes: Axes, reason: str) -> None:
+    """A panel without data: the reason in place of the axes."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, reason, ha="center", va="center", fontsize=8, transform=axes.transAxes)
+
+
 def inner_legend(axes: Axes, location: str = "best") -> None:
     """A small legend inside a panel, each label once."""
     handles = _labelled(axes)

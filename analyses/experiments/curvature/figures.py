@@ -1,4 +1,4 @@
-"""Curvature corrections by context length, and what they leave of the spectrum."""
+"""Curvature corrections by context length, and their effect on the spectrum."""
 
 from collections.abc import Mapping
 
@@ -41,8 +41,8 @@ def gammas(evidence: Evidence, runs: Mapping[int, str], published: Mapping[int, 
     return Plot(
         "gammas",
         "The learned correction by context length",
-        "Every point is a seed; gamma is read off the residual stream (left of its N) and off the weights (right). The "
-        "points should lie on the line of GD++ tuned for the loss, and on the paper's crosses.",
+        "Every point is a seed; gamma is measured from the residual stream (left of its N) and from the weights "
+        "(right). The points should lie on the line of GD++ tuned for the loss, and on the paper's crosses.",
         "Points off the line, or two points of a seed that differ: the layer would then not change x by one multiple "
         "of S.",
         draw,
@@ -71,8 +71,8 @@ def spectra(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
             label = "plain gradient descent: no change"
             axes.plot([0, top], [0, top], color=no_change.colour, linestyle="--", label=label)
             high = float(spectrum["after"].max()) if len(spectrum) else 1.0
-            axes.set(title=f"N = {count}", xlabel="eigenvalue l of S before", ylim=(0, 1.4 * high), xlim=(0, None))
-        panels[0].set_ylabel("after the first layer")
+            axes.set(title=f"N = {count}", xlabel="eigenvalue l before", ylim=(0, 1.4 * high), xlim=(0, None))
+        panels[0].set_ylabel("v^T S v after the first layer")
         legend(figure, panels[0], columns=3)
         return figure
 
@@ -92,9 +92,9 @@ def conditions(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
     rows = evidence.last
     rows = rows[(rows["probe"] == "curvature") & (rows["layer"] == 0) & (rows["control"] == "none")]
     names = {
-        "condition_number_before": ("before", look_of("gd").colour, "D"),
+        "condition_number_before": ("before the first layer", look_of("gd").colour, "D"),
         "condition_number_after": ("after the first layer", look_of("model").colour, "o"),
-        "condition_number_predicted": ("as GD++ with that gamma leaves it", look_of("gd_plus_plus").colour, "x"),
+        "condition_number_predicted": ("predicted: GD++ with the measured gamma", look_of("gd_plus_plus").colour, "x"),
     }
     contexts = {run: count for count, run in runs.items()}
     rows = rows[rows["metric"].isin(names)].assign(context=rows["run"].map(contexts))

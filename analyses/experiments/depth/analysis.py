@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, sized, with_training
 from analyses.claims.claim import Claim, Verdict
 from analyses.experiments.depth import figures as depth_figures
 from analyses.experiments.depth.claims import CLAIMS, FIVE, RIVALS, TEN, depth_rows
@@ -36,7 +35,7 @@ class Depth:
         """Smaller batches and fewer steps than the paper's; five layers need twice its rate to learn in these steps."""
         small = {FIVE: {"steps": 14_000, "batch": 512, "learning_rate": 1e-3}, TEN: {"steps": 10_000, "batch": 256}}
         paper = {FIVE: {"steps": 50_000, "batch": 2048, "learning_rate": 5e-4}, TEN: {"steps": 15_000, "batch": 2048}}
-        return {name: sized(_with(preset(name), **small[name]), size, **paper[name]) for name in (FIVE, TEN)}
+        return {name: sized(with_training(preset(name), **small[name]), size, **paper[name]) for name in (FIVE, TEN)}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Alignment, layer by layer, and curvature at the last checkpoint."""
@@ -75,7 +74,3 @@ class Depth:
         )
         yield depth_figures.by_layer(evidence, RIVALS)
         yield depth_figures.gammas(evidence, (FIVE, TEN))
-
-
-def _with(config: RunConfig, **training: Any) -> RunConfig:
-    return config.model_copy(update={"training": config.training.model_copy(update=training)})

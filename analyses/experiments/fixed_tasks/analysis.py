@@ -1,11 +1,10 @@
 """A finite set of training tasks: does the layer learn to learn, or the tasks? ([VO] appendix A.11)"""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, sized, with_training
 from analyses.claims.claim import Claim, Verdict
 from analyses.experiments.fixed_tasks import figures as task_figures
 from analyses.experiments.fixed_tasks.claims import CLAIMS
@@ -34,8 +33,8 @@ class FixedTasks:
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The layer with 8 to 8192 teachers and with fresh ones, the block with 128 and 8192."""
-        layer = _with(preset("one-layer"), steps=3000, batch=1024)
-        block = _with(preset("one-block"), steps=3000, batch=512)
+        layer = with_training(preset("one-layer"), steps=3000, batch=1024)
+        block = with_training(preset("one-block"), steps=3000, batch=512)
         configs = {ENDLESS: sized(layer, size, steps=5000, batch=2048)}
         configs |= {layer_of(count): sized(_of(layer, count), size, steps=5000, batch=2048) for count in TASKS}
         return configs | {block_of(n): sized(_of(block, n), size, steps=20_000, batch=2048) for n in (128, 8192)}
@@ -62,10 +61,6 @@ class FixedTasks:
         yield figures.scores(verdicts)
         yield task_figures.over_tasks(ratios(evidence), layers, blocks)
         yield task_figures.curves(evidence, [*layers, ENDLESS, *blocks])
-
-
-def _with(config: RunConfig, **training: Any) -> RunConfig:
-    return config.model_copy(update={"training": config.training.model_copy(update=training)})
 
 
 def _of(config: RunConfig, count: int) -> RunConfig:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, sized, with_training
 from analyses.claims.claim import Claim, Verdict
 from analyses.experiments.layer_norm import figures as scale_figures
 from analyses.experiments.layer_norm.claims import CLAIMS, LINEAR, NORM
@@ -35,8 +35,8 @@ class LayerNorm:
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """A quarter of the paper's batch and half of its steps: models with a norm train in the plain, slower loop."""
         small = {"steps": 8000, "batch": 512}
-        norm = sized(_with(preset("one-layer-norm"), **small), size, steps=15_000, batch=2048)
-        return {NORM: norm, LINEAR: sized(_with(preset("one-layer"), steps=3000, batch=1024), size, batch=2048)}
+        norm = sized(with_training(preset("one-layer-norm"), **small), size, steps=15_000, batch=2048)
+        return {NORM: norm, LINEAR: sized(with_training(preset("one-layer"), steps=3000, batch=1024), size, batch=2048)}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Alignment with one gradient step over training, and losses on larger inputs at the last checkpoint."""
@@ -77,7 +77,3 @@ class LayerNorm:
             "A loss behind the norm at the dashed line, or a cosine near that of an untrained model, which is 0.",
         )
         yield scale_figures.input_scales(evidence, (NORM, LINEAR), "constructed_normed")
-
-
-def _with(config: RunConfig, **training: object) -> RunConfig:
-    return config.model_copy(update={"training": config.training.model_copy(update=training)})

@@ -1,11 +1,10 @@
 """Which heads of the one-layer regression models take the gradient step, by attribution ([VO] appendix A.9)."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, sized, with_training
 from analyses.claims.claim import Claim, Verdict
 from analyses.experiments.regression_heads.claims import CLAIMS, LINEAR, ONE, SOFTMAX
 from analyses.plots import attribution as attribution_figures
@@ -31,9 +30,11 @@ class Attribution:
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The paper's one-layer settings, at half its batch."""
         return {
-            ONE: sized(_half(preset("one-layer"), steps=3000), size, steps=5000, batch=2048),
-            LINEAR: sized(_half(preset("one-layer-two-heads"), steps=3000), size, steps=5000, batch=2048),
-            SOFTMAX: sized(_half(preset("one-layer-softmax-two-heads")), size, batch=2048),
+            ONE: sized(with_training(preset("one-layer"), batch=1024, steps=3000), size, steps=5000, batch=2048),
+            LINEAR: sized(
+                with_training(preset("one-layer-two-heads"), batch=1024, steps=3000), size, steps=5000, batch=2048
+            ),
+            SOFTMAX: sized(with_training(preset("one-layer-softmax-two-heads"), batch=1024), size, batch=2048),
         }
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
@@ -65,8 +66,3 @@ class Attribution:
             "position 10 is the query, which is never a key. For linear attention the pattern is its scores, which "
             "have signs; two softmax heads attend to the examples in opposite order.",
         )
-
-
-def _half(config: RunConfig, **training: Any) -> RunConfig:
-    changed = config.training.model_copy(update={"batch": 1024, **training})
-    return config.model_copy(update={"training": changed})

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, sized, with_training
 from analyses.claims.claim import Claim, Verdict
 from analyses.experiments.sine import figures as sine_figures
 from analyses.experiments.sine.claims import CLAIMS, CONTROLS, LEARNER, MODEL, RIVAL
@@ -81,5 +81,5 @@ def _sized(name: str, size: Size) -> RunConfig:
     config = preset(PRESETS[name])
     paper = {field: getattr(config.training, field) for field in ("steps", "batch", "learning_rate", "evaluate_every")}
     small = {"steps": STEPS, "batch": BATCH, "learning_rate": RATES[name], "evaluate_every": 200}
-    reduced = config.model_copy(update={"training": config.training.model_copy(update=small)})
+    reduced = with_training(config, **small)
     return sized(reduced, size, **paper)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, sized, with_training
 from analyses.claims.claim import Claim, Verdict
 from analyses.experiments.softmax_heads import figures as softmax_figures
 from analyses.experiments.softmax_heads.claims import CLAIMS, LINEAR, ONE, TWO
@@ -38,9 +38,9 @@ class SoftmaxHeads:
         one, two, linear = (preset(name) for name in ("one-layer-softmax", "one-layer-softmax-two-heads", "one-layer"))
         one = one.model_copy(update={"model": one.model.model_copy(update={"init_variance": 1.0})})
         return {
-            ONE: sized(_half(one, steps=5000, learning_rate=1e-2), size, steps=10_000, batch=2048),
-            TWO: sized(_half(two), size, batch=2048),
-            LINEAR: sized(_half(linear, steps=3000), size, steps=5000, batch=2048),
+            ONE: sized(with_training(one, batch=1024, steps=5000, learning_rate=1e-2), size, steps=10_000, batch=2048),
+            TWO: sized(with_training(two, batch=1024), size, batch=2048),
+            LINEAR: sized(with_training(linear, batch=1024, steps=3000), size, steps=5000, batch=2048),
         }
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
@@ -77,8 +77,3 @@ class SoftmaxHeads:
         )
         yield softmax_figures.sums(evidence, (ONE, TWO))
         yield softmax_figures.offsets(evidence, {ONE: "one head", TWO: "two heads"})
-
-
-def _half(config: RunConfig, **training: object) -> RunConfig:
-    changed = config.training.model_copy(update={"batch": 1024, **training})
-    return config.model_copy(update={"training": changed})
