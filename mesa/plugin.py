@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -48,7 +48,9 @@ def load(source: str) -> Plugin:
     rows = _rows(module, source)
     for registry, added in rows:
         plug(registry.kind, added)
-    plugin = Plugin(source, module.__name__, str(getattr(module, "__version__", "")), _digest(module, source))
+    version, digest = str(getattr(module, "__version__", "")), _digest(module, source)
+    names = tuple((registry.kind, name, row.target) for registry, added in rows for name, row in added.items())
+    plugin = Plugin(source, module.__name__, version, digest, names)
     note(plugin)
     return plugin
 
@@ -148,18 +150,32 @@ def _check(label: str, name: object, row: object, registry: Registry[Row], modul
         raise UserError(f"{label}: there is a {registry.kind} of this name; a plugin must choose another")
     if not all(isinstance(text, str) for text in (row.target, row.about)):
         raise UserError(f"{label}: its target and about must be text, are {row.target!r} and {row.about!r}")
-    home, _, attribute = row.target.partition(":")
-    if home == module.__name__ and not hasattr(module, attribute):
-        raise UserError(f"{label}: its target {row.target!r} is not there")
+    for field, target in row.targets():
+        if not _is_there(target, module):
+            raise UserError(f"{label}: its {field} {target!r} is not there")
+
+
+def _is_there(target: str, plugin: ModuleType) -> bool:
+    """Whether a target's module can be found and, where it is the plugin or is loaded already, holds the attribute."""
+    home, _, attribute = target.partition(":")
+    module = plugin if home == plugin.__name__ else sys.modules.get(home)
+    if module is not None:
+        return hasattr(module, attribute)
+    try:
+        # A module that is not loaded yet stays so: it may be heavy.
+        return bool(attribute) and find_spec(home) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _digest(module: ModuleType, source: str) -> str:
-    """The sha256 digest of the module's file; for a package, of all its Python files."""
+    """The sha256 digest of the module's file; for a package or a module of one, of all the package's Python files."""
     if module.__file__ is None:
         raise UserError(f"--plugin {source}: has no source file")
-    file = Path(module.__file__)
-    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
-    digest = hashlib.sha256()
-    for source_file in files:
-        digest.update(source_file.read_bytes())
+    top = sys.modules.get(module.__name__.partition(".")[0], module).__file__
+    if top is None or Path(top).name != "__init__.py":
+        return hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()
+    folder, digest = Path(top).parent, hashlib.sha256()
+    for name, source_file in sorted((file.relative_to(folder).as_posix(), file) for file in folder.rglob("*.py")):
+        digest.update(f"{name}\0{hashlib.sha256(source_file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -5,13 +5,14 @@ from typing import cast
 
 import torch
 
+from mesa.plugin_failure import naming_plugins
 from mesa.rng import generator
 from probes.controls.registry import CONTROLS, why_not_of_kind
 from probes.hooks import DeadHook
 from probes.probe import Probe, ProbeOf, Skipped
 from probes.readings.reading import Reading, joined
 from probes.registry import OF_PREDICTIONS, PROBES
-from probes.subject import LanguageSubject, Subject
+from probes.subject import LanguageSubject, RegressionSubject, Subject
 from tasks.prompt import RegressionPrompt, TokenPrompt
 from tasks.readers.reader import Reader
 from tasks.registry import READERS
@@ -34,14 +35,17 @@ def measure(probe: Probe, subject: Subject) -> Reading | Skipped:
     reason = _why_not_for_kind(probe, subject) or why_not_readable(subject)
     # From here on the probe is one of this kind of subjects, which its row says and its type cannot.
     fitting = cast("ProbeOf[Subject]", probe)
-    reason = reason or fitting.applies(subject)
-    if reason is not None:
-        return Skipped(probe.name, subject.control, reason)
-    try:
-        reading = fitting(subject, generator(subject.seed, f"probe/{probe.name}"))
-    except DeadHook as error:
-        # Nothing can be read there, and that is all that is wrong: other probes go on.
-        return Skipped(probe.name, subject.control, str(error))
+    with naming_plugins(_work(probe, subject, subject.control), "probe", probe.name):
+        reason = reason or fitting.applies(subject)
+        if reason is not None:
+            return Skipped(probe.name, subject.control, reason)
+        try:
+            reading = fitting(subject, generator(subject.seed, f"probe/{probe.name}"))
+        except DeadHook as error:
+            # Nothing can be read there, and that is all that is wrong: other probes go on.
+            return Skipped(probe.name, subject.control, str(error))
+        if not isinstance(reading, Reading):
+            raise TypeError(f"it must return a Reading, and returned {type(reading).__name__}")
     return reading.stamped(
         probe=probe.name, run=subject.run, seed=subject.seed, step=subject.step, control=subject.control
     )
@@ -61,7 +65,12 @@ def measure_with_controls(
             return
         controls = default_controls(probe, subject)
     for name in controls:
-        control = CONTROLS[name](subject)
+        with naming_plugins(_work(probe, subject, name), "control", name):
+            control = CONTROLS[name](subject)
+            if not isinstance(control, RegressionSubject | LanguageSubject | str):
+                raise TypeError(
+                    f"it must return a subject, or why there is none, and returned {type(control).__name__}"
+                )
         if isinstance(control, str):
             yield Skipped(probe.name, name, control)
         else:
@@ -115,6 +124,11 @@ def why_not_readable(subject: Subject) -> str | None:
 
 def _why_not_for_kind(probe: Probe, subject: Subject) -> str | None:
     return why_not_of_kind(PROBES[probe.name].subjects, subject) if probe.name in PROBES else None
+
+
+def _work(probe: Probe, subject: Subject, control: str) -> str:
+    run = f" of {subject.run}" if subject.run else ""
+    return f"{probe.name} on seed {subject.seed}{run}, control {control}"
 
 
 def _reader_name(reader: Reader) -> str:

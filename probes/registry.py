@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from typing_extensions import override
+
 from probes.controls.registry import BOTH, REGRESSION, TOKENS
 from tasks.registry import Prompts, Registry, Row, Settings
 
@@ -37,6 +39,12 @@ class ProbeRow(Row):
     example: Settings = field(default_factory=dict)
     example_subject: str
     draws: tuple[str, ...] = ()
+
+    @override
+    def targets(self) -> tuple[tuple[str, str], ...]:
+        """The probe, its small subject, and the functions that draw it."""
+        drawn = (("draws", target) for target in self.draws)
+        return (*super().targets(), ("example_subject", self.example_subject), *drawn)
 
 
 PROBES = Registry(

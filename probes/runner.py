@@ -5,15 +5,16 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from mesa.plugin import load_all, loaded
+from mesa.plugin_failure import naming_plugins
 from mesa.storage.files import prove_writable
-from mesa.storage.run import Run
+from mesa.storage.run import Run, checked
 from mesa.training.pool import pool, results
 from mesa.training.trainer import one_thread
 from probes.measure import measure_with_controls
 from probes.plan import Plan, subjects_of, with_learners
 from probes.probe import Skipped
 from probes.readings.reading import Reading, joined, saved_notes, saved_recipe
-from probes.readings.recipe import recipe_of
+from probes.readings.recipe import origin_of, recipe_of
 from probes.readings.stored import READINGS, folder_of, seed_stem
 
 # Bytes that must be free for readings; they are small.
@@ -71,7 +72,8 @@ def _probe_seed(
     """The readings of one seed, plan by plan, and what did not apply; a worker process loads the plugins first."""
     load_all(plugins)
     run, readings, skipped = Run.open(path), [], []
-    with one_thread():
+    # In a worker process nothing but the exception itself would be left of the frames that tell whose code failed.
+    with one_thread(), naming_plugins(f"{path}: seed {seed}"):
         for plan in plans:
             reading, reasons = _carried_out(plan, run, seed, folder)
             readings.append(reading)
@@ -84,6 +86,7 @@ def _carried_out(plan: Plan, run: Run, seed: int, parent: str) -> tuple[Reading,
     folder, stem = folder_of(run, plan.probe.name, parent), seed_stem(seed)
     recipe = recipe_of(plan, run, seed)
     if recipe and saved_recipe(folder, stem) == recipe:
+        _check_weights(plan, run, seed)
         # A run that was renamed is not known to its rows.
         reading = Reading.load(folder, stem).stamped(run=run.name)
         return reading, [Skipped(*note) for note in saved_notes(folder, stem)]
@@ -98,5 +101,15 @@ def _carried_out(plan: Plan, run: Run, seed: int, parent: str) -> tuple[Reading,
     reading = joined(item for item in items if isinstance(item, Reading))
     skipped = [item for item in items if isinstance(item, Skipped)]
     notes = [(item.probe, item.subject, item.reason) for item in skipped]
-    reading.save(folder, stem, recipe, notes)
+    reading.save(folder, stem, recipe, notes, origin_of(plan))
     return reading, skipped
+
+
+def _check_weights(plan: Plan, run: Run, seed: int) -> None:
+    """DamagedCheckpoint where a model that a plan measures is not as it was saved: a recipe knows the manifests alone.
+
+    Controls may be measured on the checkpoint of step 0.
+    """
+    selected = run.select(seed, plan.checkpoint)
+    for path in {**{step: path for step, path in run.checkpoints(seed).items() if step == 0}, **selected}.values():
+        checked(path, run, seed)

@@ -25,6 +25,10 @@ class Row:
     target: str
     about: str
 
+    def targets(self) -> tuple[tuple[str, str], ...]:
+        """Everything that the row names as `module:attribute`, each with the field that holds it."""
+        return (("target", self.target),)
+
     def load(self) -> object:
         """Import the module and return what the row names.
 
@@ -42,12 +46,16 @@ _PLUGGED: dict[str, dict[str, Row]] = {}
 
 @dataclass(frozen=True)
 class Plugin:
-    """A module outside the package whose rows were added: how it was named, its module, version and sha256 digest."""
+    """A module outside the package whose rows were added: how it was named, its module, version and sha256 digest.
+
+    `rows` has the kind, the name and the target of every row.
+    """
 
     source: str
     module: str
     version: str
     digest: str
+    rows: tuple[tuple[str, str, str], ...] = ()
 
 
 _PLUGINS: list[Plugin] = []
@@ -94,6 +102,11 @@ def plug(kind: str, rows: Mapping[str, Row]) -> None:
 def plugins() -> tuple[Plugin, ...]:
     """The plugins whose rows were added, in that order."""
     return tuple(_PLUGINS)
+
+
+def plugin_of(kind: str, name: str) -> Plugin | None:
+    """The plugin that added the row of this kind and name; None for a built-in row."""
+    return next((plugin for plugin in _PLUGINS if (kind, name) in {row[:2] for row in plugin.rows}), None)
 
 
 def note(plugin: Plugin) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from analyses.cli import benching, listing, probing, reproducing, training
+from analyses.cli.common import interruptible
 
 app = typer.Typer(
     name="mesa",
@@ -31,12 +32,14 @@ def with_plugins(
     if plugin:
         from mesa.plugin import load_all
 
-        load_all(plugin)
+        with interruptible():
+            load_all(plugin)
 
 
 def main() -> None:
     """Run a command line: user errors are one line on stderr and exit code 2."""
     from mesa.errors import UserError
+    from mesa.plugin_failure import naming_plugins
     from mesa.training.blas import one_blas_thread
 
     def terminate(*_: object) -> None:
@@ -45,7 +48,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, terminate)
     one_blas_thread()
     try:
-        app()
+        with naming_plugins("mesa"):
+            app()
     except UserError as error:
         _fail(str(error))
     except BrokenPipeError:

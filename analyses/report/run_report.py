@@ -11,8 +11,9 @@ from analyses.progress import Report, silent
 from analyses.report.page import Page, write_page
 from analyses.report.summary import summary
 from analyses.reproduce import gather
+from mesa.plugin_failure import naming_plugins
 from mesa.storage.run import Run
-from probes.readings.stored import stored_readings
+from probes.readings.stored import left_out, stored_readings
 from probes.registry import PROBES
 from tasks.registry import Row
 
@@ -25,10 +26,11 @@ _FIGURES_ONLY = ("out_of_distribution", "rollout")
 def write_run(run: Run, report: Report = silent, warn: Callable[[str], None] = lambda sentence: None) -> Path:
     """Write index.html and its data below the run's `report`; UserError where nothing was probed.
 
-    `warn` gets a sentence for all readings that are of an earlier step than the last checkpoint; the page says it too.
+    `warn` gets a sentence for all readings that are of an earlier step than the last checkpoint, and for those whose
+    probe is not known; the page says it too.
     """
     evidence = gather({run.name: run}, stored_readings(run))
-    warnings = behind_training(run, evidence)
+    warnings = [*behind_training(run, evidence), *left_out(run)]
     for sentence in warnings:
         warn(sentence)
     # A probe that did not apply has left an empty table.
@@ -64,6 +66,7 @@ def _plots(evidence: Evidence, run: str, names: Sequence[str]) -> Iterator[Plot]
     for name in names:
         row = PROBES[name]
         for target in row.draws:
-            yield from cast(Draw, Row(target=target, about=row.about).load())(evidence, run)
+            with naming_plugins(f"{run}: figures of {name}", "probe", name):
+                yield from cast(Draw, Row(target=target, about=row.about).load())(evidence, run)
         if not row.draws:
             yield by_control(evidence, run, name)

@@ -61,7 +61,7 @@ class TransformerConfig(Strict):
     def _consistent(self) -> "TransformerConfig":
         if isinstance(self.kernel, list) and len(self.kernel) != self.n_layers:
             raise ValueError(f"kernel: {len(self.kernel)} entries, but n_layers is {self.n_layers}: one each is needed")
-        if self.tied and len(set(self.kernels)) > 1:
+        if self.tied and isinstance(self.kernel, list) and len(set(self.kernel)) > 1:
             raise ValueError(f"kernel: tied layers share one kernel, got {self.kernels}")
         if self.final_norm and self.normalization is None:
             raise ValueError("final_norm: true needs a normalization, which is null")
@@ -104,8 +104,8 @@ class InContextConfig(TransformerConfig):
         """Refuse what a frozen gradient step cannot be: it has one linear head, and something else must train."""
         if self.attention != "gradient_step":
             return self
-        if set(self.kernels) != {"linear"}:
-            raise ValueError(f"attention: a gradient step has a linear kernel, got {self.kernels}")
+        if set(self.kernel if isinstance(self.kernel, list) else [self.kernel]) != {"linear"}:
+            raise ValueError(f"attention: a gradient step has a linear kernel, got {self.kernel!r}")
         for name, default in (("n_heads", 1), ("d_head", None), ("bias", False)):
             if getattr(self, name) != default:
                 rule = "must stay at its default: a gradient step has one head, as wide as the model, and no bias"

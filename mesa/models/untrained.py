@@ -12,12 +12,17 @@ from mesa.models.language import TokenTransformer
 from tasks.task import Task, TokenTask
 
 
-def untrained_model(config: RunConfig, seed: int) -> InContextTransformer | TokenTransformer:
-    """The untrained model of one seed, in the run's dtype and on its device."""
-    device = config.training.device
-    gpus = torch.cuda.device_count()
+def check_device(config: RunConfig) -> None:
+    """UserError where a run's device is not there."""
+    device, gpus = config.training.device, torch.cuda.device_count()
     if device.startswith("cuda") and int(device.partition(":")[2] or 0) >= gpus:
         raise UserError(f"training.device: {device!r} is asked for, but torch sees {gpus or 'no'} GPUs here")
+
+
+def untrained_model(config: RunConfig, seed: int) -> InContextTransformer | TokenTransformer:
+    """The untrained model of one seed, in the run's dtype and on its device; UserError where that is not there."""
+    check_device(config)
+    device = config.training.device
     dtype: torch.dtype = getattr(torch, config.training.dtype)
     task = build.task(config.task)
     # A configuration whose task and model are of two kinds is refused when it is made.

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from mesa.errors import UserError
 from mesa.plugin import load_all
+from mesa.plugin_failure import naming_plugins
 from mesa.storage import checkpoint
 from mesa.storage.files import leftover, write_atomic
 from mesa.storage.run import Run, checked
@@ -34,7 +35,8 @@ def train_seed(path: Path, seed: int, stop: Stop = lambda: False) -> dict[str, A
     """
     run = Run.open(path)
     home = run.seed_path(seed)
-    with _writes_to(home), _locked(home / ".lock"), one_thread():
+    # An OSError in a plugin's code is about a file of its own, so plugins come first.
+    with _writes_to(home), _locked(home / ".lock"), one_thread(), naming_plugins(str(home)):
         if run.outcome(seed)["status"] in ("finished", "diverged"):
             return run.outcome(seed)
         for item in filter(leftover, home.iterdir()):

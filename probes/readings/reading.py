@@ -81,16 +81,25 @@ class Reading:
             raise ValueError("arrays: belong to several models; `array` finds the one that is meant")
         return {key.name: array for key, array in self.arrays.items()}
 
-    def save(self, folder: Path, stem: str, recipe: str = "", notes: Sequence[Sequence[str]] = ()) -> None:
+    def save(
+        self,
+        folder: Path,
+        stem: str,
+        recipe: str = "",
+        notes: Sequence[Sequence[str]] = (),
+        origin: Mapping[str, str] | None = None,
+    ) -> None:
         """Write `stem`.parquet and, where there are arrays, an npz file named after its content.
 
         Both are one commit: the parquet file is replaced in one step and names the npz file, which is written before.
         `recipe` is a digest of what the numbers depend on; `saved_recipe` returns it. `notes` say what could not be
-        measured, each as a few strings; `saved_notes` returns them.
+        measured, each as a few strings; `saved_notes` returns them. `origin` says in words how the numbers were made,
+        by the name of a setting; `saved_origin` returns it.
         """
         folder.mkdir(parents=True, exist_ok=True)
         facts: dict[str, object] = {"schema": SCHEMA, "version": versions()["mesa-probes"], "recipe": recipe}
         facts["notes"] = [list(note) for note in notes]
+        facts["origin"] = dict(origin or {})
         keep = ""
         if self.arrays:
             keys = sorted(self.arrays, key=_in_order)
@@ -115,6 +124,9 @@ class Reading:
         facts = _facts(path)
         try:
             table = pq.read_table(path, page_checksum_verification=True).to_pandas()
+            absent = [name for name in COLUMNS if name not in table]
+            if absent:
+                raise ValueError(f"it has no column {absent[0]!r}")
             table = table[list(COLUMNS)].astype(COLUMNS)
         except _DAMAGE as error:
             raise _unreadable(path, error) from error
@@ -138,6 +150,11 @@ def saved_recipe(folder: Path, stem: str) -> str | None:
 def saved_notes(folder: Path, stem: str) -> list[tuple[str, ...]]:
     """The notes that `save` wrote beside a reading; UserError, naming the file, where it cannot be read."""
     return [tuple(note) for note in _facts(folder / f"{stem}.parquet").get("notes", [])]
+
+
+def saved_origin(folder: Path, stem: str) -> dict[str, str]:
+    """The origin that `save` wrote beside a reading; empty where it wrote none. UserError as for `saved_notes`."""
+    return {str(name): str(value) for name, value in _facts(folder / f"{stem}.parquet").get("origin", {}).items()}
 
 
 def joined(readings: Iterable[Reading]) -> Reading:

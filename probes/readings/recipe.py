@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import FunctionType
 
+import torch
 from torch import Tensor
 
 from mesa import build, plugin
@@ -15,6 +16,7 @@ from mesa.storage.checkpoint import MANIFEST
 from mesa.storage.run import Run
 from mesa.storage.versions import FOLDERS, code_digest, versions
 from probes.plan import Plan, rival_run
+from tasks.registry import plugin_of
 
 
 def recipe_of(plan: Plan, run: Run, seed: int) -> str:
@@ -40,6 +42,19 @@ def recipe_of(plan: Plan, run: Run, seed: int) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
+def origin_of(plan: Plan) -> dict[str, str]:
+    """How a plan's numbers are made, in words by setting: the same for all seeds of one call.
+
+    `plugin` is the module that added the probe's row, where one did.
+    """
+    owner = plugin_of("probe", plan.probe.name)
+    settings = {field.name: getattr(plan, field.name) for field in fields(plan) if field.name != "probe"}
+    if is_dataclass(plan.probe):
+        settings |= {field.name: getattr(plan.probe, field.name) for field in fields(plan.probe)}
+    origin = {name: _words(value) for name, value in settings.items()}
+    return origin if owner is None else {**origin, "plugin": owner.module}
+
+
 class _Unknown(Exception):
     """A parameter whose value no digest can stand for."""
 
@@ -50,13 +65,21 @@ def _manifests(run: Run, seed: int) -> list[str]:
     return [hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest() for path in paths]
 
 
+def _words(value: object) -> str:
+    try:
+        return json.dumps(_described(value))
+    except _Unknown:
+        return type(value).__qualname__
+
+
 def _described(value: object) -> object:
     """A value as JSON, with its class and the source of a class that is not this package's."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Tensor):
-        array = value.detach().cpu().contiguous()
-        return ["tensor", str(array.dtype), list(array.shape), hashlib.sha256(array.numpy().tobytes()).hexdigest()]
+        # As bytes: numpy knows no bfloat16.
+        raw = value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        return ["tensor", str(value.dtype), list(value.shape), hashlib.sha256(raw).hexdigest()]
     if isinstance(value, list | tuple):
         return [_described(item) for item in value]
     if isinstance(value, Mapping):

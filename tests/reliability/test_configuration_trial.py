@@ -29,6 +29,23 @@ LANGUAGE = {"task": {"name": "markov_chain"}, "reader": "next_token", "model": {
             {**LANGUAGE, "model": {**LANGUAGE["model"], "init_variance": 1e300}},
             r"model\.init_variance: 1e\+300 is refused: the loss is not finite in float32",
         ),
+        *(
+            ({"model": {"d_model": 8, field: 10**9}}, rf"model\.{field}: 1000000000 is refused: a model with [0-9,]+ w")
+            for field in ("n_layers", "n_heads", "d_head", "d_mlp", "d_model", "input_mlp")
+        ),
+        ({"model": {"n_layers": 10**9, "tied": True}}, r"model\.n_layers: 1000000000 is refused: a model with"),
+        (
+            {**LANGUAGE, "model": {**LANGUAGE["model"], "d_model": 10**9}},
+            r"model\.d_model: 1000000000 is refused: a model with [0-9,]+ weights takes [0-9,]+ GiB where there are",
+        ),
+        (
+            {**LANGUAGE, "task": {"name": "markov_chain", "length": 10**6}, "training": {"batch": 1, "held_out": 1}},
+            r"task\.length: 1000000 is refused: a model with",
+        ),
+        (
+            {"task": {"name": "linear_regression", "context": 10**6}, "training": {"batch": 1, "held_out": 1}},
+            r"task\.context: 1000000 is refused: attention on 4 prompts takes [0-9,]+ GiB where there are",
+        ),
     ],
 )
 def test_numbers_that_overflow_are_refused_by_their_field(

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from analyses.report.run_report import write_run
 from analyses.report.summary import summary
 from mesa import Run, UserError, train
 from mesa.config.yaml import parse
+from mesa.errors import DamagedCheckpoint
 from probes import GDAlignment, OrderSensitivity, Plan, WeightProducts, probe_runs
 from probes.readings.stored import stored_readings
 from probes.registry import PROBES
@@ -110,3 +112,34 @@ def test_a_probe_without_figures_of_its_own_is_drawn_by_control(run: Path) -> No
 def test_what_a_row_draws_is_there(name: str) -> None:
     row = PROBES[name]
     assert all(callable(Row(target=target, about=row.about).load()) for target in row.draws)
+
+
+def test_seeds_that_were_measured_in_two_ways_have_no_mean(run: Path) -> None:
+    """As after a call that was interrupted between two seeds."""
+    opened, before = Run.open(run), run / "readings" / "gd_alignment" / "seed-1.parquet"
+    kept = before.read_bytes()
+    probe_runs([(opened, [Plan(GDAlignment(prompts=21), controls=())])])
+    before.write_bytes(kept)
+    with pytest.raises(UserError, match=r"gd_alignment: was measured in two ways: prompts is 21 for seed 0 and 20 for"):
+        write_run(opened)
+    probe_runs([(opened, [Plan(GDAlignment(prompts=21), controls=())])])
+    assert stored_readings(opened).table["seed"].nunique() == 2
+
+
+def test_a_reading_of_a_checkpoint_that_was_damaged_since_is_not_taken_for_good(run: Path) -> None:
+    opened, plan = Run.open(run), Plan(GDAlignment(prompts=20), controls=())
+    probe_runs([(opened, [plan])])
+    weights = opened.checkpoints(1)[20] / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(DamagedCheckpoint, match=r"seed-1.*model\.safetensors: its content does not match its digest"):
+        probe_runs([(opened, [plan])])
+
+
+def test_a_reading_without_a_column_names_it(run: Path) -> None:
+    file = run / "readings" / "gd_alignment" / "seed-1.parquet"
+    table = pq.read_table(file)
+    pq.write_table(table.drop_columns(["metric"]), file)
+    with pytest.raises(UserError, match=r"seed-1\.parquet: cannot be read \(it has no column 'metric'\)"):
+        write_run(Run.open(run))
