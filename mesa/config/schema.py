@@ -104,8 +104,9 @@ class InContextConfig(TransformerConfig):
         """Refuse what a frozen gradient step cannot be: it has one linear head, and something else must train."""
         if self.attention != "gradient_step":
             return self
-        if set(self.kernel if isinstance(self.kernel, list) else [self.kernel]) != {"linear"}:
-            raise ValueError(f"attention: a gradient step has a linear kernel, got {self.kernel!r}")
+        kernels = tuple(self.kernel) if isinstance(self.kernel, list) else (self.kernel,)
+        if set(kernels) != {"linear"}:
+            raise ValueError(f"attention: a gradient step has a linear kernel, got {kernels}")
         for name, default in (("n_heads", 1), ("d_head", None), ("bias", False)):
             if getattr(self, name) != default:
                 rule = "must stay at its default: a gradient step has one head, as wide as the model, and no bias"
