@@ -77,9 +77,8 @@ def hooked_run(
 
     hooks = [*(editing(*item) for item in (edits or {}).items()), *(keeping(name) for name in keep)]
     names = [name for name, _ in hooks]
-    known = model.hook_dict
     for name in names:
-        if name not in known:
+        if name not in model.hook_dict:
             raise DeadHook(f"{name}: the model has no such hook point")
     with nullcontext() if graph else torch.no_grad(), model.hooks(hooks):
         output = forward(model, inputs)

@@ -18,7 +18,7 @@ PromptT = TypeVar("PromptT", RegressionPrompt, TokenPrompt)
 
 
 def chunks(prompt: PromptT) -> Iterator[PromptT]:
-    """The same prompts, some at a time: their activations then stay in a processor's cache, which is faster."""
+    """The same prompts in chunks whose activations fit in a processor's cache, which is faster."""
     for start in range(0, len(prompt), CHUNK):
         yield prompt.batch(start, start + CHUNK)
 
@@ -27,7 +27,7 @@ def sensitivity(
     predict: Callable[[RegressionPrompt], Tensor], prompt: RegressionPrompt
 ) -> Float[Tensor, "batch query d_out d_in"]:
     """The Jacobian of `predict` in the query. A query is never a key, so the gradient of a sum separates queries."""
-    return sensitivities(lambda part: predict(part)[None], prompt)[0]
+    return sensitivities(lambda prompts: predict(prompts)[None], prompt)[0]
 
 
 def sensitivities(
@@ -51,7 +51,7 @@ def predictor_sensitivities(
     if weights is not None:
         # Linear in the query: the weights are the Jacobian, the same for every query of a prompt.
         return weights.mT[:, :, None].expand(-1, -1, prompt.query.shape[1], -1, -1)
-    return torch.cat([sensitivities(predictor.predict, part) for part in chunks(prompt)], dim=1)
+    return torch.cat([sensitivities(predictor.predict, chunk) for chunk in chunks(prompt)], dim=1)
 
 
 def label_sensitivities(
@@ -73,6 +73,6 @@ def label_sensitivities(
 def _gradient(total: Tensor, variable: Tensor) -> Tensor | None:
     """The gradient; None where the total does not depend on the variable: its sensitivity is zero."""
     if not total.requires_grad:
-        # A predictor without weights has no graph at all then.
+        # Then a predictor without weights has no graph at all.
         return None
     return torch.autograd.grad(total, variable, retain_graph=True, allow_unused=True)[0]

@@ -34,7 +34,7 @@ def _unchanged(prompt: PromptT) -> PromptT:
 
 @dataclass(frozen=True, eq=False)
 class View(Generic[PromptT]):
-    """What a control changes of what a model sees; learners beside it see the prompts as they are.
+    """How a control changes what a model sees; the learners that it is compared with see the prompts as they are.
 
     `prompt` acts on prompts before they are encoded, `inputs` on what the reader encodes. Both are pure.
     """
@@ -161,16 +161,16 @@ class RegressionSubject(_Subject["nn.Module | RegressionPredictor", Task, Regres
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out"]:
         """The model's predictions, without a graph."""
         with torch.no_grad():
-            return torch.cat([self._predict(part) for part in chunks(prompt)])
+            return torch.cat([self._predict(chunk) for chunk in chunks(prompt)])
 
     def sensitivity(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out d_in"]:
         """The gradient of each prediction with respect to its own query; no parameter's `.grad` is touched."""
-        return torch.cat([sensitivity(self._predict, part) for part in chunks(prompt)])
+        return torch.cat([sensitivity(self._predict, chunk) for chunk in chunks(prompt)])
 
     def label_sensitivity(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out context d_label"]:
         """The gradient of each prediction with respect to every label of its context."""
         return torch.cat(
-            [label_sensitivities(lambda part: self._predict(part)[None], part)[0] for part in chunks(prompt)]
+            [label_sensitivities(lambda prompts: self._predict(prompts)[None], chunk)[0] for chunk in chunks(prompt)]
         )
 
     def layers(self, prompt: RegressionPrompt) -> Float[Tensor, "stage batch query d_out"]:
@@ -179,11 +179,11 @@ class RegressionSubject(_Subject["nn.Module | RegressionPredictor", Task, Regres
         The last stage is the model's prediction. Raises ValueError for a model without TransformerLens's hook points.
         """
         with torch.no_grad():
-            return torch.cat([self._layers(part) for part in chunks(prompt)], dim=1)
+            return torch.cat([self._layers(chunk) for chunk in chunks(prompt)], dim=1)
 
     def layer_sensitivity(self, prompt: RegressionPrompt) -> Float[Tensor, "stage batch query d_out d_in"]:
         """The gradient of every stage of `layers` with respect to its own query."""
-        return torch.cat([sensitivities(self._layers, part) for part in chunks(prompt)], dim=1)
+        return torch.cat([sensitivities(self._layers, chunk) for chunk in chunks(prompt)], dim=1)
 
     def _predict(self, prompt: RegressionPrompt) -> Tensor:
         if not isinstance(self.model, nn.Module):
@@ -235,7 +235,7 @@ class LanguageSubject(_Subject["nn.Module | TokenPredictor", TokenTask, TokenPro
     def predict(self, prompt: TokenPrompt) -> Float[Tensor, "batch pos d_vocab"]:
         """The model's logits (batch pos-1 d_vocab) for every token but the first, without a graph."""
         with torch.no_grad():
-            return torch.cat([self._predict(part) for part in chunks(prompt)])
+            return torch.cat([self._predict(chunk) for chunk in chunks(prompt)])
 
     def _predict(self, prompt: TokenPrompt) -> Tensor:
         if not isinstance(self.model, nn.Module):

@@ -1,1 +1,1 @@
-"""Speed as a ratio, and who is named what."""
+"""Speed as a ratio, and how often planted models are identified rightly."""

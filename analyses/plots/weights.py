@@ -37,8 +37,9 @@ def weights(evidence: Evidence, runs: Sequence[str]) -> Plot:
                 heatmap(axes, image, identified, 1.2 * float(np.abs(constructed).max()))
                 label = "A / beta" if product == "A" else "V beta"
                 axes.set_title(f"{label}, {kind}", fontsize=8)
+                axes.set_xlabel("channel" if row == len(runs) - 1 else "")
                 if column == 0:
-                    axes.set_ylabel(f"{run}, seed {seed}")
+                    axes.set_ylabel(f"{run}, seed {seed}\nchannel")
         return figure
 
     return Plot(

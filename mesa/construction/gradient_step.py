@@ -8,8 +8,8 @@ After it r_i - x_i W0 = y_i - x_i (W0 + dW), so the same weights do the next ste
 and minus its y channels is x_q (W0 + sum dW). QED.
 
 GD++ ([VO] A.10) also corrects the curvature: V = [[-gamma I, 0], [0, -c I]] adds -gamma x_j P S to x_j, S = X^T X, so
-for P = I x_j <- x_j (I - gamma S). Its start is zero: W0 is met by moved inputs in later layers, so another start is
-put into the tokens instead, (x_i, y_i - x_i W0) and (x_q, -x_q W0).
+for P = I x_j <- x_j (I - gamma S). Its weights start at zero, because later layers would multiply W0 with changed
+inputs. Another start is put into the tokens: (x_i, y_i - x_i W0) and (x_q, -x_q W0).
 """
 
 from collections.abc import Sequence

@@ -1,14 +1,14 @@
-"""A two-layer induction head: find where this token stood before and write what came after it ([OL], [EL]).
+"""A two-layer induction head: it finds earlier occurrences of a token and writes what followed them ([OL], [EL]).
 
 Layer 0 writes the previous token into channels of its own (`previous_token`). In layer 1 the score of query i and key j
-is 2S where the token before j is the token at i, S for the first position, 0 elsewhere: K composition, as the key reads
-what layer 0 wrote. The value is the token at j, and nothing for the first position. So with m matches the head writes
-the mean of the m tokens that followed, with none it rests on the first position and writes zero: this is
-`mesa.learners.normalised_bigram` on every position.
+is 2S where the token before j is the token at i, S for the first position, and 0 elsewhere. This is K composition: the
+key reads what layer 0 wrote. The value is the token at j, and zero for the first position. With m matches the head
+writes the mean of the m tokens that followed. Without a match it attends to the first position and writes zero. This is
+the rule `normalised_bigram` at every position.
 
-What is not exact: the matches' share of the softmax row lacks at most n e^-S, with S = 50 + log n (`previous_token`).
-The pair (x_0, x_1) counts as well: the key at position 1 has the first token before it, and matches where that comes
-again. At position 0 itself the key's own match is taken off, see `Channels.begun`.
+It is exact up to n e^-S of a softmax row, with S = 50 + log n (`previous_token`). The pair (x_0, x_1) counts too: the
+key at position 1 matches where the first token occurs again. At position 0 the key would match itself;
+`Channels.without_bos` removes this.
 """
 
 import torch
@@ -26,9 +26,9 @@ def induction_model(
     strength: float = 10.0,
     dtype: torch.dtype = torch.float64,
 ) -> TokenTransformer:
-    """Logits `strength` times the share of each symbol among those that followed the current token, 0 where it is new.
+    """Its logits are `strength` times the share of each symbol among those that followed the current token, else 0.
 
-    `bos` is the id that every sequence begins with. Head 0 of each layer works, other heads are zero: decoys. Raises
+    `bos` is the id that every sequence begins with. Head 0 of each layer works, other heads are zero. Raises
     ValueError for an empty size and for a `bos` that is no id.
 
     >>> model = induction_model(d_vocab=5, n_ctx=8, bos=4)
@@ -39,13 +39,13 @@ def induction_model(
         raise ValueError(f"bos: {bos} must be an id, 0 to {d_vocab - 1}")
     model = blank(d_vocab, n_ctx, ("softmax", "softmax"), n_heads, max(d_vocab + 1, n_ctx), dtype)
     write_previous_token(model)
-    channels, rest = Channels(d_vocab, n_ctx), saturated(n_ctx)
+    channels, score = Channels(d_vocab, n_ctx), saturated(n_ctx)
     attn = model.blocks[1].attn
     with torch.no_grad():
-        attn.W_Q[0, channels.token, :d_vocab] = 2 * rest * torch.eye(d_vocab, dtype=dtype)
+        attn.W_Q[0, channels.token, :d_vocab] = 2 * score * torch.eye(d_vocab, dtype=dtype)
         attn.W_K[0, :, :d_vocab] = channels.without_bos(bos, channels.previous).to(dtype)
-        # Every query has one position, so their sum is the constant 1, and asks for the first one.
-        attn.W_Q[0, channels.position, d_vocab] = rest
+        # The sum of the position channels is 1 at every query: each gives this score to the first position.
+        attn.W_Q[0, channels.position, d_vocab] = score
         attn.W_K[0, channels.position.start, d_vocab] = 1.0
         write_copy(model, bos, strength)
     return model

@@ -1,19 +1,20 @@
-"""Weights that perform one gradient step on x and y in neighbouring tokens: copy first, then descend.
+"""Weights that perform one gradient step on interleaved x and y: layer 1 copies labels, layer 2 takes the step.
 
-Tokens are those of InterleavedReader(one_hot=True) with one output: content of d_in channels, which holds x_j at
-position 2j and y_j, in its last channel, at 2j + 1; one-hot positions; T and R, empty. All vectors are rows.
+Tokens are those of InterleavedReader(one_hot=True) with one output. Their d_in content channels hold x_j at position
+2j, and y_j in the last of them at position 2j + 1. Then come one-hot positions, and two channels T and R that are zero.
+All vectors are rows.
 
-Layer 1 is softmax over positions alone: the score is s where the key stands right after an even token, or is the odd
-token itself, and 0 elsewhere; with s = 50 all other keys together have a weight of 2N exp(-50), nothing in float64.
-Its value writes the last content channel to T, so both tokens of a pair now hold T = y_j.
+Layer 1 has softmax attention on positions alone. The score is s where the key follows an even token, or is the odd
+token itself, and 0 elsewhere. With s = 50 all other keys together have a weight of 2N exp(-50), which is lost in
+float64. The value writes the last content channel to T, so both tokens of a pair now hold T = y_j.
 
-Layer 2 is linear. Head 0 takes (content of the query) . (content of the key) and writes -c T to R. Even tokens add
--c (q . x_j) y_j, which is the step; odd ones add -c (q_last y_j) y_j, for their content is y_j in the last channel.
-Head 1 removes these: its key is T, met by the query's last content channel, and its value is (c/2) T; each pair has two
-tokens with T = y_j, so together they add 2 (c/2) q_last y_j y_j. What is left in R is -c sum_j (q . x_j) y_j, and minus
-that is the prediction of one step of gradient descent from W0 = 0 with eta = c N. QED.
+Layer 2 is linear. Head 0 has the score (content of the query) . (content of the key) and writes -c T to R. Even tokens
+add -c (q . x_j) y_j, which is the step. Odd tokens add -c (q_last y_j) y_j, because their content is y_j in the last
+channel. Head 1 removes the latter: its score is q_last T, and its value is (c/2) T. Each pair has two tokens with
+T = y_j, so head 1 adds 2 (c/2) q_last y_j y_j. The sum in R is -c sum_j (q . x_j) y_j. Minus this is the prediction of
+one step of gradient descent from W0 = 0 with eta = c N. QED.
 
-One next-token head and one linear head alone cannot do it: the second head is what tells x tokens from y tokens.
+One copying head and one linear head are not enough: without head 1, y tokens would be taken for x tokens.
 """
 
 import torch

@@ -6,8 +6,8 @@ carry v_j = u_j / 2^k instead: v_j <- v_j - 2^(k-1) sum_i (v_j x_i^T) v_i. The f
 x_i^T) x_i = x_j M_0, M_0 = a S; the last one y_j <- y_j - 2^K sum_i (v_j x_i^T) y_i, and minus that of the query, whose
 y entries began empty, is x_q M_K X^T Y. QED.
 
-The scale a is one for all prompts: 1 / |S|_F^2 of each prompt, as the learner takes it by default, is no polynomial of
-the tokens, and linear attention computes nothing else.
+All prompts share the scale a. The learner's default, 1 / |S|_F^2 of each prompt, is not a polynomial of the tokens, and
+linear attention computes only polynomials.
 """
 
 import torch

@@ -4,8 +4,8 @@ Tokens are one-hot rows. On the pairs up to position p, t + 1 <= p, the loss L(W
 has at W = 0 the gradient -(1/N) sum_t x_t^T x_(t+1). One step of size eta makes W = c sum_t x_t^T x_(t+1), c = eta/N,
 and predicts x_p W = c sum_t (x_p . x_t) x_(t+1): c times how often each symbol followed x_p. QED: this is a linear
 head whose query is the current token, whose key is the token before the key's, and whose value is c times the key's
-token. The key has to know the token before it. Either tokens hold it, (x_(j-1), x_j): then one causal layer is enough;
-or a previous-token head has written it: then the linear layer is the second one. c is one for all positions.
+token. The key needs the token before it. Where tokens are pairs (x_(j-1), x_j), one causal layer is enough. Otherwise a
+previous-token head writes it, and the linear layer is the second one. All positions have the same c.
 """
 
 import torch

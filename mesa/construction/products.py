@@ -1,4 +1,4 @@
-"""The products A = W_Q W_K^T and V = W_V W_O: all that linear attention depends on, free of the heads' bases."""
+"""The products A = W_Q W_K^T and V = W_V W_O: linear attention depends on its weights only through these."""
 
 import copy
 

@@ -1,10 +1,10 @@
-"""Two softmax heads that come as near to one gradient step as small scores allow ([VO] appendix A.9).
+"""Two softmax heads that approximate one gradient step by small scores ([VO] appendix A.9).
 
 With scores s_i = e (x_q . x_i) a head's pattern is (1/N) (1 + s_i - mean s + O(s^2)): a constant, which adds the
 labels' mean, and the linear term, in which every input has lost the context's mean. Two heads with A = e I and -e I and
 values of opposite signs cancel the constant and the terms of second order: with values -+ c N / (2 e) their sum writes
--c (x_q . sum_i (x_i - x_mean) y_i), up to a relative error of order s^2. It is one step of gradient descent on centred
-inputs: that the mean is lost, softmax cannot undo, so the step itself is not reached, however small e is. QED.
+-c (x_q . sum_i (x_i - x_mean) y_i), up to a relative error of order s^2. This is one step of gradient descent on
+centred inputs. Softmax always subtracts the mean, so no e gives the step on the inputs themselves. QED.
 """
 
 import torch

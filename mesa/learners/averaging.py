@@ -10,7 +10,7 @@ from tasks.prompt import RegressionPrompt
 
 @dataclass(frozen=True, eq=False)
 class Averaging:
-    """W = X^T Y / N: one step of gradient descent of size 1/N, which no tuning fits to the inputs.
+    """W = X^T Y / N: one step of gradient descent whose size is fixed at 1/N.
 
     >>> import torch
     >>> x = torch.eye(2)[None]
@@ -27,13 +27,13 @@ class Averaging:
         return 1
 
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
-        """The weights, as the one step there is."""
+        """The weights, as a single step."""
         return (prompt.x.mT @ prompt.y / prompt.x.shape[1])[None]
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
-        """The prediction, as the one step there is."""
+        """The prediction, as a single step."""
         return prompt.query @ self.weights(prompt)
 
     def fit(self, prompt: RegressionPrompt) -> "Averaging":
-        """The same: nothing is free."""
+        """A copy: it has no free parameter."""
         return replace(self)

@@ -1,4 +1,4 @@
-"""Conjugate gradients: the best weights within reach of so many products with S."""
+"""Conjugate gradients: after k steps, the best weights in the span of k products of S with X^T y."""
 
 from dataclasses import dataclass, replace
 
@@ -15,10 +15,10 @@ _CONVERGED = 1e-15
 
 @dataclass(frozen=True, eq=False)
 class ConjugateGradients:
-    """`steps` steps from zero on the normal equations S w = X^T y, each output by itself (Hestenes and Stiefel 1952).
+    """`steps` steps from zero on the normal equations S w = X^T y, each output separately (Hestenes and Stiefel 1952).
 
-    As many steps as S has distinct eigenvalues give the least-squares solution of least norm; further ones stay there.
-    The steps are taken in the eigenbasis of S, where its null space cannot fill with rounding. Raises ValueError for
+    As many steps as S has distinct eigenvalues give the least-squares solution of least norm; further steps stay there.
+    The steps are taken in the eigenbasis of S, where rounding cannot enter the null space. Raises ValueError for
     less than one step.
 
     >>> x = torch.eye(2)[None]
@@ -54,7 +54,7 @@ class ConjugateGradients:
         return prompt.query @ self.weights(prompt)
 
     def fit(self, prompt: RegressionPrompt) -> "ConjugateGradients":
-        """The same: nothing is free."""
+        """A copy: it has no free parameter."""
         return replace(self)
 
 

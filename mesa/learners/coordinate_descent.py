@@ -50,5 +50,5 @@ class CoordinateDescent:
         return prompt.query @ self.weights(prompt)
 
     def fit(self, prompt: RegressionPrompt) -> "CoordinateDescent":
-        """The same: nothing is fitted."""
+        """A copy: it has no free parameter."""
         return replace(self)

@@ -1,4 +1,4 @@
-"""What an explicit algorithm offers: it is fitted to prompts, and becomes a predictor."""
+"""The protocol of explicit algorithms: a learner is fitted to prompts and becomes a predictor."""
 
 from typing import Protocol, runtime_checkable
 

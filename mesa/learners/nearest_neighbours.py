@@ -39,9 +39,9 @@ class NearestNeighbours:
         return
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
-        """The prediction, as the one step there is."""
+        """The prediction, as a single step."""
         mean = _means(prompt, min(self.neighbours, prompt.x.shape[1]))[:, :, -1]
-        # Adds nothing but the zero gradient, which autograd would refuse for a constant.
+        # The added zero gives a gradient of zero; autograd would refuse a constant.
         return (mean.to(prompt.y.dtype) + 0.0 * prompt.query.sum(dim=-1, keepdim=True))[None]
 
     def fit(self, prompt: RegressionPrompt) -> "NearestNeighbours":
@@ -53,7 +53,7 @@ class NearestNeighbours:
 def _means(prompt: RegressionPrompt, largest: int) -> Float[Tensor, "batch query neighbour d_out"]:
     """The mean labels of the nearest 1, 2, ... `largest` examples, in float64."""
     query, x = prompt.query.detach().double(), prompt.x.double()
-    # Not by |q|^2 - 2 q.x + |x|^2, which loses the digits that tell near ones apart.
+    # The form |q|^2 - 2 q.x + |x|^2 would lose the digits in which near examples differ.
     distance = torch.cdist(query, x, compute_mode="donot_use_mm_for_euclid_dist")
     nearest = distance.sort(dim=-1, stable=True).indices[..., :largest]
     batch = torch.arange(len(x), device=x.device)[:, None, None]

@@ -1,4 +1,4 @@
-"""Newton-Schulz: the inverse of S by iteration, whose number of right digits doubles with each step ([FU])."""
+"""Newton-Schulz iteration for the inverse of S; the number of correct digits doubles with each step ([FU])."""
 
 from dataclasses import dataclass, replace
 
@@ -16,8 +16,8 @@ class Newton:
 
     `scale` is a, one for all prompts; None, the default, is 1 / |S|_F^2 of each.
 
-    Every M_k is a polynomial in S, so the iteration runs on the eigenvalues of S, one by one: what is null stays null
-    for any number of steps, and what has converged stays. Its end is the least-squares solution of least norm. The
+    Every M_k is a polynomial in S, so the iteration acts on each eigenvalue of S separately. Zero eigenvalues stay zero
+    for any number of steps. The limit is the least-squares solution of least norm. The
     first step is M_1. Raises ValueError for less than one step.
 
     >>> x = torch.eye(2)[None]
@@ -53,5 +53,5 @@ class Newton:
         return prompt.query @ self.weights(prompt)
 
     def fit(self, prompt: RegressionPrompt) -> "Newton":
-        """The same: nothing is fitted."""
+        """A copy: it has no free parameter."""
         return replace(self)

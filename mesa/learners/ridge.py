@@ -73,12 +73,12 @@ class Ridge:
         return Ridge((task.label_noise / task.teacher_scale) ** 2, prior)
 
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
-        """The weights, as the one step there is."""
+        """The weights, as a single step."""
         context, prior = self._spectrum(prompt)
         return (prior[:, None] * context.weights(context.damped(self.penalty)))[None].to(prompt.x.dtype)
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
-        """The prediction, as the one step there is."""
+        """The prediction, as a single step."""
         return prompt.query @ self.weights(prompt)
 
     def fit(self, prompt: RegressionPrompt) -> "Ridge":

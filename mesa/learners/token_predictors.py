@@ -1,13 +1,13 @@
-"""What may come next in a sequence, by explicit rules from the pairs (x_t, x_(t+1)) before it, without parameters.
+"""Explicit rules without parameters for the next symbol of a sequence, from the pairs (x_t, x_(t+1)) before it.
 
-Every rule takes prompts and the `symbols` that may come (ids, in the order of the last axis) and answers at every
-position p that a model reads, from the tokens up to p alone: pairs with t + 1 <= p and, for most, x_t = x_p. Answers
-are (batch pos-1 symbol), in float64, on the prompts' device.
+Every rule takes prompts and the possible `symbols` (ids, in the order of the last axis). It gives a score to every
+symbol at every position p that a model reads. It uses only the tokens up to p: pairs with t + 1 <= p and, for most
+rules, x_t = x_p. Scores are (batch pos-1 symbol), in float64, on the prompts' device.
 
-One gradient step from zero on the pairs is `gradient_step`, raw counts (`mesa.construction.pair_step`); a softmax head
-divides them by their number, `normalised_bigram`; the best guess at a Markov chain with uniform rows is
-`smoothed_log_bigram`, in log-probabilities. Where no token comes twice, all of these give every
-symbol the same score.
+`gradient_step` is one gradient step from zero on the pairs, the raw counts (`mesa.construction.pair_step`).
+`normalised_bigram` divides these by their sum, as a softmax head does. `smoothed_log_bigram` are the log-probabilities
+of the best predictor of a Markov chain with uniform rows. Where no token occurs twice, these three give every symbol
+the same score.
 """
 
 from collections.abc import Callable
@@ -46,8 +46,8 @@ def normalised_bigram(prompt: TokenPrompt, symbols: Symbols) -> Guess:
     >>> normalised_bigram(prompt, torch.arange(2))[0, -1].tolist()
     [0.0, 1.0]
     """
-    same = matches(prompt)
-    return (same @ _hot(prompt.tokens[:, 1:], symbols)) / same.sum(dim=-1, keepdim=True).clamp(min=1)
+    matched = matches(prompt)
+    return (matched @ _hot(prompt.tokens[:, 1:], symbols)) / matched.sum(dim=-1, keepdim=True).clamp(min=1)
 
 
 def smoothed_log_bigram(prompt: TokenPrompt, symbols: Symbols) -> Guess:
@@ -89,9 +89,9 @@ def most_recent(prompt: TokenPrompt, symbols: Symbols) -> Guess:
     >>> most_recent(prompt, torch.arange(2))[0].tolist()
     [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
     """
-    same = matches(prompt)
-    last = same * (torch.arange(same.shape[-1], device=same.device) + 1.0)
-    latest, position = last.max(dim=-1)
+    matched = matches(prompt)
+    numbered = matched * (torch.arange(matched.shape[-1], device=matched.device) + 1.0)
+    latest, position = numbered.max(dim=-1)
     hot = _hot(prompt.tokens[:, 1:], symbols)
     return hot.gather(1, position[..., None].expand_as(hot)) * (latest > 0)[..., None]
 

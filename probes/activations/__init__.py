@@ -1,1 +1,1 @@
-"""Questions to the residual stream."""
+"""Questions about the residual stream."""

@@ -21,26 +21,32 @@ from tasks.regression.sine import SineRegression
 SOURCES = ("query_stream", "prediction", "context_mean")
 # In units of the mean eigenvalue of the features' covariance.
 PENALTIES = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
-# A target whose variance is this little of its mean square is a constant, but for rounding.
+# A target whose variance is at most this share of its mean square counts as constant.
 CONSTANT = 1e-3
 
 
 @dataclass(frozen=True)
 class LinearDecoding:
-    """Ridge regression from each layer's residual stream to the weights that learners make of the context.
+    """Ridge regression from each layer's residual stream to the weights that learners compute from the context.
 
-    What a query token can hold of weights w is x_q w alone, so every prompt is asked the same `queries` queries, drawn
-    once (None: twice d_in). Features are all that these tokens hold, `query_stream`, or the predictions decoded from
-    them, `prediction`: an untrained linear layer too spreads X^T y all over its stream, as it writes e_q A G V, but
-    mixes it with S where it is read. `context_mean` is the mean of the context's tokens, whose order means nothing.
+    A query token can hold only x_q w of weights w. Every prompt therefore gets the same `queries` queries, drawn once
+    (None: twice d_in). The features, by `source`:
 
-    Metrics per `source`, layer, learner and step, on other prompts than the map is fitted to: `r_squared`, over all
-    entries of the weights; `random_r_squared`, of a map fitted to the weights of unrelated prompts; `selectivity`,
-    their difference. Layer -1 is before the first. Arrays `<source>_<learner>` (stage step) hold `r_squared`.
-    X^T y are the weights of `averaging`, but for a factor. Weights that do not vary, as with one fixed teacher, have no
-    R^2 (NaN): probe such a model with fresh teachers. `learners` None means averaging, least squares and
-    tuned gradient descent, a step per layer. The map is fitted to `prompts` prompts and measured on as many others; a
-    fifth of that many choose its penalty.
+    - `query_stream`: all channels of the query tokens. An untrained linear layer too writes X^T y into these.
+    - `prediction`: only the predictions decoded from them, where an untrained layer mixes X^T y with S.
+    - `context_mean`: the mean of the context's tokens, because their order has no meaning.
+
+    Metrics for each source, layer, learner and step, on other prompts than the map is fitted to:
+
+    - `r_squared`: R^2 over all entries of the weights; 1 where they can be decoded exactly, about 0 or less where not.
+    - `random_r_squared`: the same for a map fitted to the weights of unrelated prompts.
+    - `selectivity`: their difference.
+
+    R^2 is missing (NaN) for weights that do not vary, as with one fixed teacher: probe such a model with fresh
+    teachers. Layer -1 is before the first. Arrays `<source>_<learner>` (stage step) hold `r_squared`. X^T y are the
+    weights of `averaging` up to a factor. `learners` None means averaging, least squares and tuned gradient descent
+    with a step per layer. The map is fitted to `prompts` prompts and measured on as many others; a fifth as many choose
+    its penalty.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
@@ -67,16 +73,19 @@ class LinearDecoding:
         """Measure."""
         counts = (self.prompts, max(self.prompts // 5, 2), self.prompts)
         prompts = [subject.prompts(count, generator) for count in counts]
-        others = [subject.prompts(count, generator) for count in counts]
+        unrelated_prompts = [subject.prompts(count, generator) for count in counts]
         queries = self.queries or 2 * prompts[0].x.shape[-1]
         (query,) = subject.prompts(1, generator, queries=queries).query
         default = Averaging(), Ridge.least_squares(), GradientDescent(steps=subject.n_layers)
         learners = predictors(default if self.learners is None else self.learners, self.rivals, subject, prompts[0])
-        wanted, unrelated = ([_weights(learners, prompt) for prompt in batch] for batch in (prompts, others))
-        streams = [_features(subject, prompt, query) for prompt in prompts]
+        targets, unrelated_targets = (
+            [_weights(learners, prompt) for prompt in batch] for batch in (prompts, unrelated_prompts)
+        )
+        features = [_features(subject, prompt, query) for prompt in prompts]
         rows, arrays = [], {}
         for source in SOURCES:
-            scores, random = (_scores([each[source] for each in streams], goal) for goal in (wanted, unrelated))
+            of_source = [by_source[source] for by_source in features]
+            scores, random = (_scores(of_source, weights) for weights in (targets, unrelated_targets))
             for name, values in scores.items():
                 arrays[f"{source}_{name}"] = values
                 kinds = {"r_squared": values, "random_r_squared": random[name], "selectivity": values - random[name]}
@@ -94,30 +103,30 @@ def _features(
     subject: RegressionSubject, prompt: RegressionPrompt, query: Float[Tensor, "query d_in"]
 ) -> dict[str, Tensor]:
     """What each source holds of the prompts before the first layer and after each, (stage batch feature)."""
-    parts: list[dict[str, Tensor]] = []
-    for part in chunks(prompt):
-        count, size = len(part.x), len(query)
+    by_chunk: list[dict[str, Tensor]] = []
+    for chunk in chunks(prompt):
+        count, size = len(chunk.x), len(query)
         with_queries = replace(
-            part, query=query.expand(count, -1, -1), target=part.target.new_zeros(count, size, part.y.shape[2])
+            chunk, query=query.expand(count, -1, -1), target=chunk.target.new_zeros(count, size, chunk.y.shape[2])
         )
         stream = residual_stream(subject, with_queries)
         first = stream.resid.shape[2] - size
         predictions = torch.stack([subject.decode(resid, stream.inputs) for resid in stream.resid])
         features = stream.resid[:, :, first:].flatten(2), predictions.flatten(2), stream.resid[:, :, :first].mean(dim=2)
-        # A model's own precision is all there is to keep: layers times prompts times queries are many.
-        parts.append({name: each.to(prompt.x.dtype).cpu() for name, each in zip(SOURCES, features, strict=True)})
-    return {name: torch.cat([part[name] for part in parts], dim=1) for name in SOURCES}
+        # Kept in the model's own precision, because layers times prompts times queries need much memory.
+        by_chunk.append({name: tensor.to(prompt.x.dtype).cpu() for name, tensor in zip(SOURCES, features, strict=True)})
+    return {name: torch.cat([tensors[name] for tensors in by_chunk], dim=1) for name in SOURCES}
 
 
-def _scores(features: list[Tensor], wanted: list[dict[str, Tensor]]) -> dict[str, np.ndarray]:
+def _scores(features: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, np.ndarray]:
     """Held-out R^2 by learner, (stage step), from features (stage batch feature) to fit, to choose and to measure."""
-    r_squared = {name: np.full((len(features[0]), len(weights)), np.nan) for name, weights in wanted[0].items()}
-    for stage, parts in enumerate(zip(*features, strict=True)):
-        fit = _Ridge.of(parts[0].double())
+    r_squared = {name: np.full((len(features[0]), len(weights)), np.nan) for name, weights in targets[0].items()}
+    for stage, (to_fit, *to_score) in enumerate(zip(*features, strict=True)):
+        fit = _Ridge.of(to_fit.double())
         for name, scores in r_squared.items():
             for step in range(scores.shape[1]):
-                goals = [weights[name][step] for weights in wanted]
-                scores[stage, step] = fit.held_out(goals, [part.double() for part in parts[1:]])
+                goals = [weights[name][step] for weights in targets]
+                scores[stage, step] = fit.held_out(goals, [batch.double() for batch in to_score])
     return r_squared
 
 
@@ -126,7 +135,7 @@ class _Ridge:
     """Features of the prompts that maps are fitted to, in the basis of their covariance's eigenvectors."""
 
     mean: Float[Tensor, " feature"]
-    turned: Float[Tensor, "batch rank"]
+    rotated: Float[Tensor, "batch rank"]
     values: Float[Tensor, " rank"]
     basis: Float[Tensor, "feature rank"]
 
@@ -137,28 +146,28 @@ class _Ridge:
         # A feature that varies by no more than the rounding of its own mean does not vary.
         centred = torch.where(centred.abs().amax(dim=0) > 1e-12 * mean.abs(), centred, 0.0)
         values, basis = centred.new_zeros(len(mean)), centred.new_zeros(len(mean), len(mean))
-        # Only those that vary: with hundreds of zero rows beside them the solver may not converge.
+        # Only features that vary: with hundreds of zero rows the solver may not converge.
         (live,) = centred.any(dim=0).nonzero(as_tuple=True)
         values[: len(live)], basis[live, : len(live)] = torch.linalg.eigh(centred[:, live].T @ centred[:, live])
         return cls(mean, centred @ basis, values.clamp(min=0.0), basis)
 
-    def held_out(self, goals: list[Tensor], others: list[Tensor]) -> float:
-        """R^2 on the last batch, with the penalty that is best on the one before; NaN for a constant goal."""
+    def held_out(self, goals: list[Tensor], features: list[Tensor]) -> float:
+        """R^2 on the last batch of features, with the penalty that is best on the first; NaN for a constant goal."""
         mean = goals[0].mean(dim=0)
         if (goals[-1] - mean).square().sum() <= CONSTANT * goals[-1].square().sum():
             return float("nan")
-        moment = self.turned.T @ (goals[0] - mean)
+        moment = self.rotated.T @ (goals[0] - mean)
         unit = float(self.values.mean())
         if unit == 0.0:
             return _r_squared(mean.expand_as(goals[-1]), goals[-1], mean)
-        turned = [(part - self.mean) @ self.basis for part in others]
+        rotated = [(batch - self.mean) @ self.basis for batch in features]
         maps = [moment / (self.values + penalty * unit)[:, None] for penalty in PENALTIES]
-        best = max(maps, key=lambda each: _r_squared(turned[0] @ each + mean, goals[1], mean))
-        return _r_squared(turned[1] @ best + mean, goals[2], mean)
+        best = max(maps, key=lambda linear_map: _r_squared(rotated[0] @ linear_map + mean, goals[1], mean))
+        return _r_squared(rotated[1] @ best + mean, goals[2], mean)
 
 
 def _r_squared(guess: Tensor, goal: Tensor, mean: Tensor) -> float:
-    """Beside always guessing the mean of the prompts that were fitted to."""
+    """R^2, compared with always guessing the mean of the prompts that the map is fitted to."""
     return 1.0 - float((guess - goal).square().sum() / (goal - mean).square().sum())
 
 

@@ -17,7 +17,7 @@ from tasks.readers.reader import Inputs
 class ResidualStream:
     """Tokens before the first layer and after each (stage = layer + 1), and what each layer added to them.
 
-    `written` is the change before any clipping, so that a layer is seen for itself; `inputs` are the model's tokens.
+    `written` is the change before any clipping. `inputs` are the model's tokens.
     """
 
     resid: Float[Tensor, "stage batch pos d_model"]
@@ -38,7 +38,7 @@ def paired(subject: RegressionSubject) -> str | None:
     reader = subject.reader
     if not isinstance(reader, PairedReader):
         return "only paired tokens keep an example's x and y together"
-    return None if reader.start is None else "with a start the tokens' labels are no residuals"
+    return None if reader.start is None else "with a start, the y entries of tokens are not residuals"
 
 
 def residual_stream(subject: RegressionSubject, prompt: RegressionPrompt) -> ResidualStream:

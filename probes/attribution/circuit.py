@@ -1,4 +1,4 @@
-"""The smallest set of heads that keeps a share of a behaviour: by size where all sets can be tried, else backwards."""
+"""The smallest set of heads that keeps a share of a behaviour: all sets of a size are tried, or heads are removed."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -15,13 +15,14 @@ Remaining = Callable[[Bool[Tensor, "set head"]], Float[Tensor, " set"]]
 
 
 def smallest_circuit(remaining: Remaining, heads: int, share: float) -> Bool[Tensor, " head"]:
-    """The set with the fewest heads that keeps the behaviour up to 1 - `share`; among equals the one nearest to it.
+    """The set with the fewest heads with which the behaviour remains; of several sets the one nearest to all of it.
 
-    What remains must lie within 1 - share of 1, on either side: a set that leaves out what works against the behaviour
-    has more of it, but it is another behaviour, as a head is that writes ten times too much where a second one takes
-    nine tenths away. Up to ten heads it is found by trying all sets of each size. Beyond, one head after another is
-    taken away, always the one whose loss changes least, until without any one of the others too much would change: each
-    head of the set is then needed in it, but a smaller set may exist.
+    What remains must lie within 1 - `share` of 1, on either side. A set without the heads that work against a behaviour
+    shows more than all of it, and that is another behaviour.
+
+    Up to ten heads, all sets of each size are tried. With more, heads are removed one by one, always the one whose
+    removal changes the behaviour least. This stops where each further removal would change it too much. Every head of
+    that set is needed in it, but a smaller set may exist.
 
     >>> worth = torch.tensor([0.0, 1.5, -0.5, 0.02])
     >>> smallest_circuit(lambda sets: (sets * worth).sum(dim=1), heads=4, share=0.9).tolist()
@@ -55,7 +56,7 @@ def _by_size(remaining: Remaining, heads: int, allowed: float) -> Bool[Tensor, "
 
 
 def _nearest(values: Float[Tensor, " set"]) -> tuple[int, float]:
-    """Which set is nearest to the whole behaviour, and how far from it; NaN is as far as can be."""
+    """Which set is nearest to the whole behaviour, and how far it is from it; NaN counts as infinitely far."""
     changes = (values - 1).abs().nan_to_num(nan=torch.inf)
     best = int(changes.argmin())
     return best, float(changes[best])

@@ -11,7 +11,7 @@ from tasks.prompt import Prompt, RegressionPrompt, TokenPrompt
 
 
 def corrupted(prompt: Prompt) -> Prompt:
-    """Prompts with what is to be answered kept and the answer's evidence taken from another prompt of the batch.
+    """The same questions, each with the evidence for its answer taken from another prompt of the batch.
 
     Regression: the labels y come from the next prompt; x, query and target are kept. Symbols: everything before the
     last token that a model reads comes from the next prompt; that token and the target are kept. Raises ValueError for
@@ -31,26 +31,27 @@ def corrupted(prompt: Prompt) -> Prompt:
 
 def select(prompt: Prompt, rows: Int[Tensor, " row"]) -> Prompt:
     """Only these prompts, in this order."""
-    parts = {field.name: getattr(prompt, field.name) for field in fields(prompt)}
-    return replace(prompt, **{name: values[rows] for name, values in parts.items() if values is not None})
+    tensors = {field.name: getattr(prompt, field.name) for field in fields(prompt)}
+    return replace(prompt, **{name: tensor[rows] for name, tensor in tensors.items() if tensor is not None})
 
 
 def canonical_order(prompt: Prompt) -> Prompt:
-    """The prompts whose last token is to be predicted, in an order that depends on what they hold and nothing else.
+    """The prompts whose last token is to be predicted, in an order that depends on their content alone.
 
-    In that order a batch given in another order is the same batch. The key is a sum with fixed random weights, so that
-    neighbours are no more alike than any two prompts. Raises ValueError where less than two are left.
+    Two batches of the same prompts in different orders thus become the same batch. Prompts are sorted by a sum of their
+    entries with fixed random weights, so that neighbours are no more alike than any two prompts. Raises ValueError
+    where less than two are left.
     """
     rows = torch.arange(len(prompt))
     if isinstance(prompt, TokenPrompt):
         rows = rows.to(prompt.scored.device)[prompt.scored[:, -1]]
         if len(rows) < 2:
             raise ValueError(f"prompts: the last token of {len(rows)} is to be predicted; at least 2 are needed")
-    held = select(prompt, rows)
-    content = [held.tokens] if isinstance(held, TokenPrompt) else [held.x, held.y, held.query]
+    scored = select(prompt, rows)
+    content = [scored.tokens] if isinstance(scored, TokenPrompt) else [scored.x, scored.y, scored.query]
     flat = torch.cat([values.flatten(1).double().cpu() for values in content], dim=1)
     weights = torch.randn(flat.shape[1], generator=generator(0, "probes/order"), dtype=torch.float64)
-    return select(held, (flat * weights).sum(dim=1).argsort().to(_device(held)))
+    return select(scored, (flat * weights).sum(dim=1).argsort().to(_device(scored)))
 
 
 def _device(prompt: Prompt) -> torch.device:

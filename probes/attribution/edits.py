@@ -1,4 +1,4 @@
-"""Edits of many heads at once: variants of a clean run stacked on the batch axis, read as they come out."""
+"""Edits of many heads at once: the edited variants of a clean run are stacked on the batch axis."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 from probes.subject import Subject
 from tasks.readers.reader import Inputs
 
-# What the inputs of a receiving head are called.
+# The names of the inputs of a receiving head.
 QKV = ("q", "k", "v")
 # Tokens (variant batch pos) that one pass takes: enough to keep a processor busy, few enough for its cache.
 TOKENS = 4096
@@ -43,19 +43,19 @@ class HeadEdits(Protocol):
         ...
 
     def direct(self) -> Float[Tensor, "variant batch"]:
-        """Each head's direct write to the output as in the corrupted run, later layers as in the clean one."""
+        """Read-outs where one head's direct write to the output is the corrupted run's and later layers are clean."""
         ...
 
     def ablated(
-        self, heads: Bool[Tensor, "variant layer head"], z: Sequence[Tensor], held: bool = False
+        self, heads: Bool[Tensor, "variant layer head"], z: Sequence[Tensor], hold_patterns: bool = False
     ) -> Float[Tensor, "variant batch"]:
-        """Some heads of each variant with the given z, and all that follows from it; `held`: patterns stay clean."""
+        """Read-outs where some heads of each variant have the given z; `hold_patterns` keeps all patterns clean."""
         ...
 
     def paths(self, to: int) -> dict[str, Float[Tensor, "sender head batch"]]:
-        """Each earlier head's corrupted write, as it reaches one input of one head of layer `to` and nothing else.
+        """Read-outs where one earlier head's corrupted write reaches only one input of one head of layer `to`.
 
-        What lies between is clean; what follows the receiver is recomputed.
+        Everything between the two heads is clean. Everything after the receiver is recomputed.
         """
         ...
 

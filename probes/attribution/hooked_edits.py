@@ -1,4 +1,4 @@
-"""Edits of heads through hooks alone, a stacked forward pass from the start: right for any model with hook points."""
+"""Edits of heads through hooks alone, as stacked forward passes; this is right for any model with hook points."""
 
 from collections.abc import Sequence
 
@@ -31,8 +31,8 @@ class HookedEdits:
             [self.activations[name] for name in z],
             [corrupted_activations[name] for name in z],
         )
-        self.patterns = {name: self._still(self.activations[name]) for name in patterns}
-        self.mlp_outs = {name: self._still(self.activations[name]) for name in outs}
+        self.patterns = {name: self._clean_edit(self.activations[name]) for name in patterns}
+        self.mlp_outs = {name: self._clean_edit(self.activations[name]) for name in outs}
         self.batch, self.pos = self.clean_z[0].shape[:2]
         self.heads = self.clean_z[0].shape[2]
 
@@ -49,14 +49,14 @@ class HookedEdits:
         return torch.cat(readouts)
 
     def ablated(
-        self, heads: Bool[Tensor, "variant layer head"], z: Sequence[Tensor], held: bool = False
+        self, heads: Bool[Tensor, "variant layer head"], z: Sequence[Tensor], hold_patterns: bool = False
     ) -> Float[Tensor, "variant batch"]:
         """A forward pass with hooks on every hook_z and, where patterns are held, on every hook_pattern."""
         readouts = []
         for portion in self._portions(len(heads)):
             edited_heads = heads[portion]
             edits = {hook_name(layer, "z"): self._replaced(edited_heads[:, layer], z[layer]) for layer in self.layers}
-            output, _ = self._run(edits | (self.patterns if held else {}), len(edited_heads))
+            output, _ = self._run(edits | (self.patterns if hold_patterns else {}), len(edited_heads))
             readouts.append(self._read(output, len(edited_heads)))
         return torch.cat(readouts)
 
@@ -68,7 +68,7 @@ class HookedEdits:
             names = {point: hook_name(to, point) for point in QKV}
             _, count, sender_inputs = self._senders(portion, list(names.values()))
             for point, name in names.items():
-                # Grouped queries share their keys and values: no one head could be given its own.
+                # Where groups of heads share keys and values, no single head can get its own.
                 if self.activations[name].shape[2] != self.heads:
                     continue
                 sent = sender_inputs[name].unflatten(0, (count, self.batch))
@@ -118,7 +118,7 @@ class HookedEdits:
 
         return edit
 
-    def _still(self, value: Tensor) -> Edit:
+    def _clean_edit(self, value: Tensor) -> Edit:
         """An edit that sets an activation of every variant to that of the clean run."""
 
         def edit(tensor: Tensor) -> Tensor:

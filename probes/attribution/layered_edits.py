@@ -1,4 +1,4 @@
-"""Edits of heads that start where the edit is: only what follows it is computed, and at the end only what is read."""
+"""Edits of heads that recompute only the layers after the edit, and the last layer only where it is read."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,7 +22,7 @@ class LayeredEdits:
     """`HeadEdits` for a HookedTransformer of plain layers, whose weights are used as they are.
 
     A head's edit changes the residual stream after its layer by (z' - z) W_O; from there on the layers are recomputed,
-    the last one at the positions that are read alone. `agree` says whether this is what the model does.
+    the last one only at the positions that are read. `agree` tells whether the model does the same.
     """
 
     def __init__(self, case: Case) -> None:
@@ -61,7 +61,7 @@ class LayeredEdits:
 
     @torch.no_grad()
     def ablated(
-        self, heads: Bool[Tensor, "variant layer head"], z: Sequence[Tensor], held: bool = False
+        self, heads: Bool[Tensor, "variant layer head"], z: Sequence[Tensor], hold_patterns: bool = False
     ) -> Float[Tensor, "variant batch"]:
         """Each variant starts after the first layer that it edits."""
         # Read-outs are taken in float64, whatever the model's type.
@@ -79,7 +79,7 @@ class LayeredEdits:
                 weights = edited_heads[:, start].to(writes)
                 moved = torch.einsum("vh,hbpm->vbpm", weights, writes)
                 inputs = None if shifts is None else torch.einsum("vh,hbpm->vbpm", weights, shifts)
-                readouts[rows[portion]] = self._after(start, moved, edited_heads, z, held, inputs)
+                readouts[rows[portion]] = self._after(start, moved, edited_heads, z, hold_patterns, inputs)
         return readouts
 
     @torch.no_grad()
@@ -156,7 +156,7 @@ class LayeredEdits:
         moved: Tensor,
         heads: Tensor | None = None,
         z: Sequence[Tensor] = (),
-        held: bool = False,
+        hold_patterns: bool = False,
         shift: Tensor | None = None,
     ) -> Float[Tensor, "variant batch"]:
         """Read-outs of variants whose residual stream is moved (variant batch pos d_model) by a layer's heads."""
@@ -166,7 +166,7 @@ class LayeredEdits:
         resid = self._moved(layer, moved, moved.shape[2]).flatten(0, 1)
         for later in range(layer + 1, len(self.layers)):
             step, tail = self.layers[later], self.tail if later == final else self.pos
-            pattern = self.patterns[later] if held else None
+            pattern = self.patterns[later] if hold_patterns else None
             if later == layer + 1 and shift is not None:
                 new = step.z_of(step.shifted(self.inputs[later], shift), tail, pattern)
             else:

@@ -18,7 +18,7 @@ QKV = tuple[
 
 
 def plain(model: HookedTransformer) -> bool:
-    """Whether `PlainLayer` knows all that the model's layers do: no rotary positions, shared keys, caps or clipping."""
+    """Whether `PlainLayer` computes what the model's layers do: no rotary positions, shared keys, caps or clipping."""
     cfg = model.cfg
     config = getattr(model, "config", None)
     return (
@@ -95,8 +95,8 @@ class PlainLayer:
 
     def shifted(self, clean: tuple[Tensor, ...], shift: Float[Tensor, "variant batch pos qkv"]) -> QKV:
         """The queries, keys and values of variants, (variant*batch head pos d_head), from how much they change."""
-        parts = (tensor.unflatten(-1, (self.heads, -1)).transpose(2, 3) for tensor in shift.chunk(3, dim=-1))
-        q, k, v = ((own + tensor).flatten(0, 1) for own, tensor in zip(clean, parts))
+        changes = (tensor.unflatten(-1, (self.heads, -1)).transpose(2, 3) for tensor in shift.chunk(3, dim=-1))
+        q, k, v = ((tensor + change).flatten(0, 1) for tensor, change in zip(clean, changes))
         return q, k, v
 
     def z_of(self, qkv: QKV, tail: int, pattern: Tensor | None = None) -> Float[Tensor, "stack tail head d_head"]:

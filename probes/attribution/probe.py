@@ -34,22 +34,31 @@ class HeadAttribution:
     of the corrupted run, or of an ablation, are put into the clean run, and what remains is
     (R - R_corrupted) / (R_clean - R_corrupted): 1 means no effect, 0 that the behaviour is gone, above 1 that the head
     worked against it. Where clean and corrupted differ by less than three standard errors there is nothing to
-    attribute: NaN. Metrics:
+    attribute: NaN. Metrics of the model:
 
-    - `clean`, `corrupted`: R itself; `behaviour_t`: their difference in standard errors over prompts.
-    - `ablated`, `ablated_patterns_held`: what remains without one head, its output zero, its mean over the prompts at
-      each position, or resampled (the corrupted run's); and the same with all attention patterns of the clean run.
-    - `agreement`: with the mean in one head's place, 1 - E (R - R_clean)^2 / E (R_corrupted - R_clean)^2 over prompts:
-      1 where no prompt has changed, 0 where they are as far off as corrupted ones; two heads that each write ten times
-      the behaviour and cancel leave the mean where it is, and no prompt.
+    - `clean`, `corrupted`: R on clean and on corrupted prompts, in the read-out's unit.
+    - `behaviour_t`: their difference in standard errors over prompts.
+
+    Metrics of every head:
+
+    - `ablated`: what remains without one head. Its output is replaced by zero, by its mean over prompts at each
+      position, or by that of the corrupted run (`ablation` zero, mean, resampled).
+    - `ablated_patterns_held`: the same while all attention patterns stay those of the clean run.
+    - `agreement`: 1 - E (R - R_clean)^2 / E (R_corrupted - R_clean)^2 over prompts, with the head at its mean. 1 where
+      no prompt changes, 0 where prompts change as much as corrupted ones. It shows changes that cancel in the mean of
+      R.
     - `direct`: the share lost when only the head's write to the output is the corrupted run's.
-    - `path`: the share lost when its write to one input (q, k, v) of one later head is; what follows the receiver is
-      recomputed. `to_input` resid is the output: `direct` again.
-    - `pair`: what remains without both of two heads, means in their place; for models of at most `pairs` heads.
-    - `circuit`: 1 for the heads of the smallest set with which, all others at their means, what remains is within
-      1 - `share` of the clean run and prompts agree at least by `share`, 0 for the rest, found on half of the prompts;
-      `faithfulness` and `circuit_agreement`: what remains, and how far prompts agree, with it alone; `completeness`:
-      what remains without it. All three on fresh prompts, with the means of the first.
+    - `path`: the share lost when only its write to one input (`to_input` q, k, v) of one later head is the corrupted
+      run's. Everything after the receiver is recomputed. `to_input` resid is the output, as in `direct`.
+    - `pair`: what remains with two heads at their means; for models of at most `pairs` heads.
+    - `circuit`: 1 for the heads of the smallest circuit, 0 for the others. With all others at their means, what remains
+      is within 1 - `share` of 1 and `agreement` is at least `share`. It is searched on half of the prompts.
+
+    Metrics of the circuit, on fresh prompts, with the means of the first prompts:
+
+    - `faithfulness`: what remains with the circuit alone.
+    - `circuit_agreement`: the agreement with the circuit alone.
+    - `completeness`: what remains without the circuit.
 
     Arrays: `attention` of the first prompt (layer head pos pos); by (layer head) `direct`, `ablated_<ablation>`,
     `held_<ablation>`, `circuit`; `path` (layer head layer head input). Paths are measured for models of at most `paths`
@@ -101,13 +110,15 @@ class HeadAttribution:
         rows.append({"metric": "behaviour_t", "value": runs.behaviour_t})
         arrays["direct"] = (1 - runs.direct()).numpy()
         rows += _by_head("direct", arrays["direct"])
-        for held, metric in ((False, "ablated"), (True, "ablated_patterns_held")):
+        for hold_patterns, metric in ((False, "ablated"), (True, "ablated_patterns_held")):
             for ablation in self.ablations:
                 z = self._z(runs, ablation)
-                remains = runs.ablated(_each(runs), z, held).unflatten(0, (runs.layers, runs.heads)).numpy()
-                arrays[f"{'held' if held else 'ablated'}_{ablation}"] = remains
+                remains = (
+                    runs.ablated(_single_heads(runs), z, hold_patterns).unflatten(0, (runs.layers, runs.heads)).numpy()
+                )
+                arrays[f"{'held' if hold_patterns else 'ablated'}_{ablation}"] = remains
                 rows += _by_head(metric, remains, ablation=ablation)
-        agreement = runs.compared(_each(runs), runs.means)[1].unflatten(0, (runs.layers, runs.heads))
+        agreement = runs.compared(_single_heads(runs), runs.means)[1].unflatten(0, (runs.layers, runs.heads))
         rows += _by_head("agreement", agreement.numpy(), ablation="mean")
         shape, count = (runs.layers, runs.heads), runs.layers * runs.heads
         if count <= self.paths:
@@ -161,7 +172,7 @@ def _understood(runs: HeadRuns) -> bool:
     return isinstance(edits, LayeredEdits) and edits.agree()
 
 
-def _each(runs: HeadRuns) -> Tensor:
+def _single_heads(runs: HeadRuns) -> Tensor:
     count = runs.layers * runs.heads
     return torch.eye(count, dtype=torch.bool, device=runs.means[0].device).unflatten(1, (runs.layers, runs.heads))
 
@@ -182,14 +193,14 @@ def _paths(lost: np.ndarray, direct: np.ndarray) -> Iterator[Row]:
 
 def _pairs(runs: HeadRuns) -> Iterator[Row]:
     heads = [divmod(index, runs.heads) for index in range(runs.layers * runs.heads)]
-    both = list(combinations(range(len(heads)), 2))
-    if not both:
+    pairs = list(combinations(range(len(heads)), 2))
+    if not pairs:
         return
-    single_heads = _each(runs)
+    single_heads = _single_heads(runs)
     remains = runs.ablated(
-        torch.stack([single_heads[first] | single_heads[second] for first, second in both]), runs.means
+        torch.stack([single_heads[first] | single_heads[second] for first, second in pairs]), runs.means
     )
-    for (first, second), value in zip(both, remains.tolist()):
+    for (first, second), value in zip(pairs, remains.tolist()):
         columns: Mapping[str, int] = dict(
             zip(("layer", "head", "to_layer", "to_head"), (*heads[first], *heads[second]))
         )

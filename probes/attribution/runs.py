@@ -1,4 +1,4 @@
-"""A behaviour of one subject on some prompts: clean, corrupted, and under edits of its heads, as shares of it."""
+"""A behaviour of one subject on some prompts: clean, corrupted, and what remains of it under edits of heads."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from probes.subject import Subject
 from tasks.prompt import Prompt
 from tasks.readers.reader import Inputs
 
-# Tokens of the prompts whose activations are held at a time.
-HELD = 8192
+# The activations of prompts with this many tokens are in memory at a time.
+TOKENS_AT_ONCE = 8192
 # Standard errors by which the clean and the corrupted read-out must differ for there to be a behaviour.
 LEAST_T = 3.0
 
@@ -49,7 +49,7 @@ class HeadRuns:
 
     def edits(self) -> Iterator[HeadEdits]:
         """The clean and corrupted runs of some prompts at a time."""
-        size = max(1, HELD // self._inputs[0].values.shape[1])
+        size = max(1, TOKENS_AT_ONCE // self._inputs[0].values.shape[1])
         unit = self.readout.unit(self.prompt)
         for start in range(0, len(self.prompt), size):
             batch = self.prompt.batch(start, start + size)
@@ -88,10 +88,10 @@ class HeadRuns:
         return self._remains(readouts).unflatten(0, (self.layers, self.heads))
 
     def ablated(
-        self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None, held: bool = False
+        self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None, hold_patterns: bool = False
     ) -> Float[Tensor, "set"]:
         """What remains with the heads of a set at z (batch|1 pos head d_head a layer); None: the corrupted run's."""
-        return self._remains(self._ablated(heads, z, held))
+        return self._remains(self._ablated(heads, z, hold_patterns))
 
     def compared(
         self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None
@@ -103,17 +103,17 @@ class HeadRuns:
         """
         readouts = self._ablated(heads, z, False)
         clean, corrupt = self._outputs
-        known = abs(self.behaviour_t) >= LEAST_T
-        scale = (corrupt - clean).square().mean() if known else torch.nan
+        has_behaviour = abs(self.behaviour_t) >= LEAST_T
+        scale = (corrupt - clean).square().mean() if has_behaviour else torch.nan
         return self._remains(readouts), (1 - (readouts - clean).square().mean(dim=-1) / scale).cpu()
 
     def _ablated(
-        self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None, held: bool
+        self, heads: Bool[Tensor, "set layer head"], z: Sequence[Tensor] | None, hold_patterns: bool
     ) -> Float[Tensor, "set batch"]:
         readouts = []
         for edits in self.edits():
             edited_heads = heads.to(edits.clean_z[0].device)
-            readouts.append(edits.ablated(edited_heads, edits.corrupted_z if z is None else z, held))
+            readouts.append(edits.ablated(edited_heads, edits.corrupted_z if z is None else z, hold_patterns))
         return torch.cat(readouts, dim=1)
 
     def paths(self) -> Float[Tensor, "layer head layer head input"]:
@@ -121,11 +121,11 @@ class HeadRuns:
         shape = (self.layers, self.heads, self.layers, self.heads, len(QKV))
         remains = torch.full(shape, torch.nan, dtype=torch.float64)
         for to in range(1, self.layers):
-            parts = [edits.paths(to) for edits in self.edits()]
+            by_batch = [edits.paths(to) for edits in self.edits()]
             for point, name in enumerate(QKV):
-                if name in parts[0]:
-                    left = self._remains(torch.cat([batch[name] for batch in parts], dim=2))
-                    remains[:to, :, to, :, point] = left.unflatten(0, (to, self.heads)).cpu()
+                if name in by_batch[0]:
+                    path_remains = self._remains(torch.cat([readouts[name] for readouts in by_batch], dim=2))
+                    remains[:to, :, to, :, point] = path_remains.unflatten(0, (to, self.heads)).cpu()
         return remains
 
     def _remains(self, readouts: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class HeadRuns:
 
     @cached_property
     def _outputs(self) -> tuple[Tensor, Tensor]:
-        clean, corrupt = (torch.cat(parts) for parts in zip(*(edits.outputs() for edits in self.edits())))
+        clean, corrupt = (torch.cat(batches) for batches in zip(*(edits.outputs() for edits in self.edits())))
         return clean, corrupt
 
     @cached_property

@@ -1,1 +1,1 @@
-"""Questions that only predictions answer."""
+"""Questions about predictions."""

@@ -63,8 +63,8 @@ class OutOfDistribution:
 
     def applies(self, subject: RegressionSubject) -> str | None:
         """Linear regression and sine curves only: the shifts are shifts of them."""
-        known = isinstance(subject.task, LinearRegression | SineRegression)
-        return None if known else "the shifts are those of linear regression and of sine curves"
+        has_shifts = isinstance(subject.task, LinearRegression | SineRegression)
+        return None if has_shifts else "the shifts are those of linear regression and of sine curves"
 
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure every condition on fresh prompts."""

@@ -1,1 +1,1 @@
-"""Subjects that a probe must tell from the model, and some that it must not."""
+"""Controls: subjects on which a probe must give another answer than on the model, or a known answer."""

@@ -1,4 +1,4 @@
-"""Weights that perform one gradient step in other attention: softmax, behind a norm, or on neighbouring tokens."""
+"""Weights that perform one gradient step in other attention: softmax, behind a norm, or on interleaved tokens."""
 
 import copy
 from dataclasses import replace
@@ -29,9 +29,9 @@ def constructed_softmax(subject: RegressionSubject) -> RegressionSubject | str:
 
 
 def constructed_interleaved(subject: RegressionSubject) -> RegressionSubject | str:
-    """Weights that copy and then perform one tuned gradient step, on neighbouring tokens with one-hot positions."""
+    """Weights that copy and then perform one tuned gradient step, on interleaved tokens with one-hot positions."""
     if not isinstance(subject.reader, InterleavedReader):
-        return "for neighbouring tokens"
+        return "for interleaved tokens"
     tuning = tuning_prompts(subject)
     if tuning.y.shape[-1] > 1:
         return "the construction copies one label, and there are several"

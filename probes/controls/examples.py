@@ -35,7 +35,7 @@ def line() -> RegressionSubject:
 
 
 def interleaved_step() -> RegressionSubject:
-    """Two layers on neighbouring tokens: the first copies labels, the second performs one step of gradient descent."""
+    """Two layers on interleaved tokens: the first copies labels, the second performs one step of gradient descent."""
     model, task = interleaved_step_model(0.6, d_in=4, context=3), LinearRegression(d_in=4, context=3)
     return RegressionSubject(model, InterleavedReader(one_hot=True), task)
 

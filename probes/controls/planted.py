@@ -14,20 +14,20 @@ from tasks.prompt import RegressionPrompt
 
 
 def noisy(model: InContextTransformer, noise: float, generator: torch.Generator) -> InContextTransformer:
-    """A copy whose every weight w is w (1 + `noise` n), n ~ N(0, 1), and then in a random basis of every head.
+    """A copy in which every weight w becomes w (1 + `noise` n), n ~ N(0, 1), and every head gets a random basis.
 
-    Noise comes before the basis, so it is relative to the algorithm's own weights, and zeros stay zero: noise of 1 % of
-    a matrix's norm on every entry already breaks two tuned steps of GD++, as A's entry between labels feeds back their
-    squares (E (f - g)^2 is then twice Var f). Tied layers stay tied: what they share is changed once.
+    Noise is added before the change of basis, so that it is relative to the algorithm's own weights, and zeros stay
+    zero. Noise of 1 % of a matrix's norm on every entry would already break two tuned steps of GD++: A's entry between
+    labels feeds back their squares, and E (f - g)^2 is twice Var f. Tied layers stay tied.
     """
     twin = copy.deepcopy(model)
-    moved: set[int] = set()
+    changed: set[int] = set()
     with torch.no_grad():
         for block in twin.blocks:
             attn = block.attn
-            if id(attn.W_Q) in moved:
+            if id(attn.W_Q) in changed:
                 continue
-            moved.add(id(attn.W_Q))
+            changed.add(id(attn.W_Q))
             for name in ("W_Q", "W_K", "W_V", "W_O"):
                 weight = getattr(attn, name)
                 weight.mul_(1.0 + noise * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))

@@ -1,4 +1,4 @@
-"""Answers reached by other means in a model's place: a sine fitted to the context, a task's best predictor."""
+"""Predictors in a model's place: a sine fitted to the context, a task's best predictor."""
 
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ def sine_fit(subject: RegressionSubject) -> RegressionSubject | str:
     """The curve through the context, by least squares: the right answer without gradient descent (negative)."""
     if not isinstance(subject.task, SineRegression):
         return "only sine curves can be fitted by a sine"
-    return replace(subject, model=SineFit(), control="sine_fit", **_place(subject))
+    return replace(subject, model=SineFit(), control="sine_fit", **_dtype_and_device(subject))
 
 
 def best_predictor(subject: LanguageSubject) -> LanguageSubject | str:
@@ -24,11 +24,11 @@ def best_predictor(subject: LanguageSubject) -> LanguageSubject | str:
     predictor = subject.task.bayes_predictor()
     if predictor is None:
         return "for language models on a task whose best predictor is known"
-    return replace(subject, model=BestPredictor(predictor), control="best_predictor", **_place(subject))
+    return replace(subject, model=BestPredictor(predictor), control="best_predictor", **_dtype_and_device(subject))
 
 
-def _place(subject: RegressionSubject | LanguageSubject) -> dict[str, torch.dtype | torch.device]:
-    # A predictor has no weights to tell in which precision and where prompts are wanted.
+def _dtype_and_device(subject: RegressionSubject | LanguageSubject) -> dict[str, torch.dtype | torch.device]:
+    # A predictor has no weights from which the dtype and the device of prompts could be read.
     return {"prompt_dtype": subject.dtype, "prompt_device": subject.device}
 
 
@@ -49,7 +49,7 @@ class SineFit:
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
         """The fitted curve at the queries, as one step."""
-        x, query = (torch.cat([part.sin(), part.cos()], dim=-1) for part in (prompt.x, prompt.query))
+        x, query = (torch.cat([inputs.sin(), inputs.cos()], dim=-1) for inputs in (prompt.x, prompt.query))
         return (query @ torch.linalg.solve(x.mT @ x, x.mT @ prompt.y))[None]
 
     def weights(self, prompt: RegressionPrompt) -> None:

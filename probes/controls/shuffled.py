@@ -18,10 +18,10 @@ def shuffled_labels(subject: RegressionSubject) -> RegressionSubject | str:
 
 
 def shuffled_labels_both(subject: RegressionSubject) -> RegressionSubject | str:
-    """Model and learner see the same moved labels; it contradicts nothing.
+    """Model and learner see the same moved labels; this control can contradict no claim.
 
     A learner with its own parameters agrees with its construction. One that is fitted on these prompts does not: their
-    labels say nothing of the targets, so that its fitted step size is noise around 0, of either sign.
+    labels are unrelated to the targets, so that its fitted step size is noise around 0, of either sign.
     """
     return replace(subject, task=ShuffledTask(subject.task), control="shuffled_labels_both")
 
@@ -41,7 +41,7 @@ def reversed_positions(subject: RegressionSubject) -> RegressionSubject | str:
     An input token then has the position of a label.
     """
     if not isinstance(subject.reader, InterleavedReader):
-        return "for neighbouring tokens, which are told apart by their places"
+        return "for interleaved tokens, which have position channels"
     if subject.module is None:
         return "a predictor sees no positions"
     view = View(subject.view.prompt, _PositionsReversed(subject.reader))
@@ -49,7 +49,7 @@ def reversed_positions(subject: RegressionSubject) -> RegressionSubject | str:
 
 
 def shuffled(prompt: RegressionPrompt) -> RegressionPrompt:
-    """Every label moved to the next example: examples are exchangeable, so any derangement shuffles alike.
+    """Every label moved to the next example; examples are exchangeable, so any other derangement would do as well.
 
     >>> x = torch.zeros(1, 3, 2)
     >>> prompt = RegressionPrompt(x, torch.arange(3.0)[None, :, None], x[:, :1], torch.zeros(1, 1, 1))
@@ -61,7 +61,7 @@ def shuffled(prompt: RegressionPrompt) -> RegressionPrompt:
 
 @dataclass(frozen=True, eq=False)
 class ShuffledTask:
-    """A task whose prompts have shuffled labels for everyone; targets stay those of the teacher."""
+    """A task whose prompts have shuffled labels; targets stay those of the teacher."""
 
     base: Task
 
@@ -75,7 +75,7 @@ class ShuffledTask:
 
 
 def _with_inner_tokens_shuffled(prompt: TokenPrompt) -> TokenPrompt:
-    """The first token, and the last two, which are the last that is read and its successor, stay in place."""
+    """The first and the last two tokens stay in place: the last one that the model reads, and its successor."""
     inner = prompt.tokens[:, 1:-2]
     if inner.shape[1] < 2:
         return prompt
@@ -85,7 +85,7 @@ def _with_inner_tokens_shuffled(prompt: TokenPrompt) -> TokenPrompt:
 
 @dataclass(frozen=True)
 class _PositionsReversed:
-    """Turns the position channels of the context's tokens around."""
+    """Reverses the order of the position channels of the context's tokens."""
 
     reader: InterleavedReader
 

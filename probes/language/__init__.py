@@ -1,1 +1,1 @@
-"""Questions to language models and their heads."""
+"""Questions about language models and their heads."""

@@ -1,4 +1,4 @@
-"""Which head reads what which earlier head writes? Q, K and V composition, and the QK trace ([EL])."""
+"""Which later head reads what an earlier head writes? Q, K and V composition, and the QK trace ([EL])."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,22 +20,23 @@ Pairs = Float[Tensor, "layer head to_layer to_head"]
 
 @dataclass(frozen=True)
 class Composition:
-    """How much of what a head writes a head of a later layer reads, by weights alone, for all pairs.
+    """How much each later head reads of what each earlier head writes, computed from weights alone.
 
-    With W_OV = W_V W_O and W_QK = W_Q W_K^T (rows), an earlier head's W_OV and a later head's W_QK or W_OV:
-    `composition` to input q is |W_OV W_QK| / (|W_OV| |W_QK|) (Frobenius), to k the same with W_QK^T, to v with the
-    later W_OV. These are TransformerLens's `all_composition_scores` of weights into which the norms' gains are
-    multiplied. Random weights give about 1/sqrt(d_model), not 0: compare with the untrained model. The value is missing
-    where a head's product is zero.
+    W_OV = W_V W_O and W_QK = W_Q W_K^T act on row vectors. Metrics of every pair of heads:
 
-    `qk_trace`, K composition as a map between tokens: a query token a, and a key that follows a token b which the
-    earlier head has fetched, have the score W_E[a] W_QK (W_E[b] W_OV)^T, so T = W_E W_Q W_K^T W_OV^T W_E^T holds the
-    scores of all (a, b). A head that looks for what followed its own token raises the diagonal of T. Its trace over the
-    sum of the moduli of its eigenvalues is 1 where tokens match themselves alone, and about 0 where what the earlier
-    head writes is not read as a token. With T = L R, L = W_E W_Q (d_vocab d_head) and R the rest, the eigenvalues are
-    those of R L (d_head d_head): no matrix of d_vocab squared is made. Norms' gains are multiplied in; their scale and
-    all positions, rotary ones too, are left out. Read it for those earlier heads that `induction_scores` finds to be
-    previous-token heads.
+    - `composition`: |W_OV M| / (|W_OV| |M|) in Frobenius norms, with W_OV of the earlier head. M is the later head's
+      W_QK for `to_input` q, W_QK^T for k, and W_OV for v. From 0 to 1; random weights give about 1/sqrt(d_model), so
+      compare with the untrained model. Missing where a product is zero. These are TransformerLens's
+      `all_composition_scores`.
+    - `qk_trace`: the trace of T over the sum of the moduli of its eigenvalues, with T = W_E W_QK W_OV^T W_E^T. 1 where
+      each token matches only itself, about 0 where the later head does not read a token from the earlier head's write.
+
+    The entry (a, b) of T is the score of a query token a with a key at which the earlier head has written the token b.
+    A head that attends to what followed its own token raises the diagonal. T has the nonzero eigenvalues of a matrix of
+    d_head squared, and no matrix of d_vocab squared is made. The trace means this only for earlier heads that
+    `induction_scores` finds to be previous-token heads.
+
+    The gains of norms are multiplied into the weights. Their scale and all positions, rotary ones too, are left out.
 
     Arrays (layer head to_layer to_head): `q`, `k`, `v`, `qk_trace`; NaN where the later layer is not later.
 

@@ -159,16 +159,16 @@ def weights(model: HookedModel, name: str, layer: int) -> Float[Tensor, "head ro
     return weight.repeat_interleave(model.cfg.n_heads // weight.shape[0], dim=0)
 
 
-def share(part: Tensor, whole: Tensor, least: Tensor) -> Tensor:
-    """part / whole, and 0 where the whole is no more than `least`: a quotient of rounding errors says nothing."""
-    there = whole > least
-    return torch.where(there, part / whole.where(there, torch.ones_like(whole)), torch.zeros_like(part))
+def share(values: Tensor, total: Tensor, least: Tensor) -> Tensor:
+    """values / total, and 0 where the total is no more than `least`: a quotient of rounding errors means nothing."""
+    defined = total > least
+    return torch.where(defined, values / total.where(defined, torch.ones_like(total)), torch.zeros_like(values))
 
 
 def attention(pattern: Float[Tensor, "batch head pos key"]) -> Float[Tensor, "batch head pos key"]:
     """Shares of attention: a softmax pattern as it is, a linear one's moduli over their sum, 0 where all are 0."""
-    whole = pattern.abs().sum(dim=-1, keepdim=True)
-    return share(pattern.abs(), whole, ROUNDING * whole.amax(dim=(0, 2), keepdim=True))
+    total = pattern.abs().sum(dim=-1, keepdim=True)
+    return share(pattern.abs(), total, ROUNDING * total.amax(dim=(0, 2), keepdim=True))
 
 
 def positivity(left: Float[Tensor, "*place d m"], right: Float[Tensor, "*place m d"]) -> Float[Tensor, "*place"]:
@@ -183,7 +183,7 @@ def positivity(left: Float[Tensor, "*place d m"], right: Float[Tensor, "*place m
 
 
 def pieces(prompt: TokenPrompt, numbers: int) -> Iterable[TokenPrompt]:
-    """The prompts, so many at a time that this many `numbers` for every prompt fit in memory."""
+    """The prompts in batches that fit in memory, where each prompt needs this many `numbers`."""
     size = max(1, AT_ONCE // numbers)
     for start in range(0, len(prompt), size):
         yield prompt.batch(start, start + size)

@@ -16,7 +16,7 @@ from tasks.prompt import TokenPrompt
 
 # Explicit predictors tie by construction; sums of ones in float64 are exact, logarithms of equal numbers too.
 _TIE = 1e-9
-# Who writes the logits, () for the model and (layer, head) for a head, and the learner they are compared with.
+# The writer of the logits, () for the model and (layer, head) for a head, and the learner compared with it.
 _Pair: TypeAlias = tuple[tuple[int, ...], str]
 
 
@@ -24,19 +24,28 @@ _Pair: TypeAlias = tuple[tuple[int, ...], str]
 class InductionAsGradientStep:
     """Compare the logits that the model, and each head alone, writes with explicit predictors of the next symbol.
 
-    The learners are those of `mesa.registry.TOKEN_PREDICTORS`: `gradient_step`, one step from zero on the pairs, which
-    is the raw counts of successors, and its rivals. Logits f and answers g at scored positions are mean-centred over
-    the symbols (ids that are scored at all), since a mean does not change softmax; a final norm's scale is the model's.
-    Metrics per learner, with `scope` model or head: `scale`, the one factor a of least |f - a g|, fitted on prompts
-    that are not scored; `relative_distance`, |f - a g| / |f| over all positions, 1 where g says nothing of f; `cosine`
-    of f and g, which hides the scale; `top_agreement`, how often f's first symbol is the learner's, where the learner's
-    does not tie (ties of f count in parts). Once for each f: `norm`, its root mean square over positions and symbols.
-    Undefined numbers (a cosine with `uniform`, any of a head that writes nothing) are missing. With more than 4,096 ids
-    so few prompts are drawn that they hold about as many tokens.
+    The learners are those of `mesa.registry.TOKEN_PREDICTORS`. `gradient_step` is one step from zero on the pairs, and
+    equals the raw counts of successors. f are logits of the model or of one head, g the answers of a learner, both at
+    scored positions. Both are mean-centred over the symbols, the ids that are scored at all, because a mean does not
+    change softmax. A final norm keeps the scale that it has in the model.
 
-    On sequences in which few tokens occur twice before they are asked for, all predictors but `unigram` nearly
-    coincide: one match has one successor, whatever is done to counts. A Markov chain, where a state comes many times
-    with different successors, tells them apart best.
+    Metrics per learner, with `scope` model or head:
+
+    - `scale`: the factor a with the least |f - a g|, fitted on other prompts than those that are scored.
+    - `relative_distance`: |f - a g| / |f| over all positions; 0 where f is a g, 1 where g explains nothing of f.
+    - `cosine`: the cosine of f and g, from -1 to 1; it does not depend on the scale.
+    - `top_agreement`: how often f and g have the same largest symbol, from 0 to 1. Positions where g has several are
+      left out. Where f has several, each counts in part.
+
+    Metric of every f:
+
+    - `norm`: its root mean square over positions and symbols.
+
+    Undefined numbers are missing: the cosine with `uniform`, and all numbers of a head that writes nothing. With more
+    than 4,096 ids fewer prompts are drawn; they have about 4,096 tokens together.
+
+    Where few tokens have occurred twice, all learners but `unigram` nearly coincide: a token that occurred once has one
+    successor. In a Markov chain states recur with different successors, which tells the learners apart best.
 
     >>> from mesa.construction import pair_step_model
     >>> from tasks import MarkovChain, NextTokenReader
@@ -63,8 +72,8 @@ class InductionAsGradientStep:
 
     def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness fits the scales, the second scores."""
-        few = max(8, LARGE // subject.task.n_ctx) if subject.task.d_vocab > LARGE else self.prompts
-        tuning, prompt = (subject.prompts(min(self.prompts, few), generator) for _ in range(2))
+        most = max(8, LARGE // subject.task.n_ctx) if subject.task.d_vocab > LARGE else self.prompts
+        tuning, prompt = (subject.prompts(min(self.prompts, most), generator) for _ in range(2))
         symbols = torch.unique(torch.cat([batch.tokens[:, 1:][batch.scored[:, 1:]] for batch in (tuning, prompt)]))
         out = Unembedding.of(subject, symbols)
         totals = [self._totals(subject, batch, out, symbols) for batch in (tuning, prompt)]
@@ -72,8 +81,8 @@ class InductionAsGradientStep:
         distances = self._distances(subject, prompt, out, symbols, scales)
         rows: list[dict[str, object]] = []
         for key, sums in totals[1].items():
-            where, learner = dict(zip(("layer", "head"), key[0], strict=False)), key[1]
-            columns = {"scope": "head" if where else "model", **where}
+            head, learner = dict(zip(("layer", "head"), key[0], strict=False)), key[1]
+            columns = {"scope": "head" if head else "model", **head}
             values = {
                 "scale": scales[key] if sums.gg > 0 else torch.nan,
                 "relative_distance": (distances[key] / sums.ff).sqrt(),
@@ -103,7 +112,7 @@ class InductionAsGradientStep:
         symbols: Tensor,
         scales: dict[_Pair, Tensor],
     ) -> dict[_Pair, Tensor]:
-        """|f - a g|^2, from the differences themselves: sums of squares would leave 1e-8 of an exact agreement."""
+        """|f - a g|^2 from the differences; from sums of squares, an exact agreement would have a distance of 1e-8."""
         total: dict[_Pair, Tensor] = {}
         for writer, learner, f, g, _ in self._pairs(subject, prompt, out, symbols):
             gap = (f - scales[writer, learner] * g).square().sum()
@@ -113,7 +122,7 @@ class InductionAsGradientStep:
     def _pairs(
         self, subject: LanguageSubject, prompt: TokenPrompt, out: Unembedding, symbols: Int[Tensor, " symbol"]
     ) -> Iterator[tuple[tuple[int, ...], str, Tensor, Tensor, Tensor]]:
-        """Who writes, the learner, centred logits and answers (place symbol), and the answers before centring."""
+        """The writer, the learner, their centred logits and answers (place symbol), and the answers before centring."""
         for batch in pieces(prompt, part_size(prompt, len(symbols))):
             scored = batch.scored[:, 1:]
             guesses = {name: TOKEN_PREDICTORS[name].rule()(batch, symbols)[scored] for name in self.learners}
@@ -150,7 +159,7 @@ class _Totals:
 
 
 def part_size(prompt: TokenPrompt, symbols: int) -> int:
-    """How many numbers one prompt takes: its matches and, for all learners and one head, its answers."""
+    """How many numbers one prompt needs in memory: its matches, and the answers of all learners and of one head."""
     pos = prompt.tokens.shape[1]
     return pos * (pos + len(TOKEN_PREDICTORS) * symbols)
 

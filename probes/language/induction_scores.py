@@ -1,4 +1,4 @@
-"""Which heads look at the token before, which at what followed it earlier, and which copy? ([OL], [EL])"""
+"""Which heads attend to the previous token, which to what followed it earlier, and which copy? ([OL], [EL])"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,17 +89,17 @@ class InductionScores:
         reason = token_heads(subject)
         if reason is None and block_length(subject, self.repeats) < SHORTEST:
             model = subject.with_hooks()
-            room, known = model.cfg.n_ctx, subject.task.d_vocab - 1
+            positions, symbols = model.cfg.n_ctx, subject.task.d_vocab - 1
             needed = f"{self.repeats} repeats of {SHORTEST} distinct symbols"
-            return f"{needed} do not fit in {room} tokens of {known} symbols"
+            return f"{needed} do not fit in {positions} tokens of {symbols} symbols"
         return reason
 
     def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness draws the task's prompts, the rest the repeated tokens."""
-        own = subject.prompts(self.prompts, generator)
-        prompt = repeated(subject, own, self.repeats, generator)
+        task_prompt = subject.prompts(self.prompts, generator)
+        prompt = repeated(subject, task_prompt, self.repeats, generator)
         scores, arrays, losses = self._scores(subject, prompt)
-        scores["task_prefix_matching"], own_losses = _on_task(subject, own)
+        scores["task_prefix_matching"], task_losses = _on_task(subject, task_prompt)
         rows = [
             {"metric": metric, "layer": layer, "head": head, "value": float(score[layer, head])}
             for metric, score in scores.items()
@@ -109,10 +109,10 @@ class InductionScores:
         block = block_length(subject, self.repeats)
         early, late = slice(0, block), slice((self.repeats - 1) * block, self.repeats * block)
         rows += list(_loss_rows("repeated", losses, prompt.scored[:, 1:], early, late))
-        scored = own.scored[:, 1:]
+        scored = task_prompt.scored[:, 1:]
         positions = scored.any(dim=0).nonzero().flatten()
         quarter = max(1, len(positions) // 4)
-        rows += list(_loss_rows("task", own_losses, scored, positions[:quarter], positions[-quarter:]))
+        rows += list(_loss_rows("task", task_losses, scored, positions[:quarter], positions[-quarter:]))
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in {**arrays, **scores}.items()})
 
     def _scores(
@@ -143,10 +143,11 @@ class InductionScores:
                 values = per_head(activations[f"blocks.{layer}.attn.hook_v"], heads)
                 for head in range(heads):
                     raised = out(values[:, :, head] @ W_O[layer, head]).clamp(min=0)
-                    whole = raised.sum(dim=-1)
-                    own = share(raised.gather(-1, symbol_index[..., None])[..., 0], whole, ROUNDING * whole.max())
-                    went = (pattern[:, head, late] * own[:, None]).sum(dim=-1)
-                    sums["copying"][layer, head] += went.mean(dim=-1).sum()
+                    total = raised.sum(dim=-1)
+                    to_itself = raised.gather(-1, symbol_index[..., None])[..., 0]
+                    copied = share(to_itself, total, ROUNDING * total.max())
+                    attended = (pattern[:, head, late] * copied[:, None]).sum(dim=-1)
+                    sums["copying"][layer, head] += attended.mean(dim=-1).sum()
         scores = {name: total / len(prompt) for name, total in sums.items()}
         scores["copying_eigenvalues"] = _eigenvalues(model, Unembedding.of(subject, all_symbols))
         arrays = {"pattern": torch.stack([shown[layer] for layer in range(layers)]), "tokens": prompt.tokens[0, :-1]}

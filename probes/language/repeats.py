@@ -17,14 +17,14 @@ def block_length(subject: LanguageSubject, repeats: int) -> int:
     return min((model.cfg.n_ctx - 1) // repeats, subject.task.d_vocab - 1, LONGEST)
 
 
-def repeated(subject: LanguageSubject, own: TokenPrompt, repeats: int, generator: torch.Generator) -> TokenPrompt:
-    """As many sequences as the task's `own` prompts: their first token, the repeats, and one token more.
+def repeated(subject: LanguageSubject, like: TokenPrompt, repeats: int, generator: torch.Generator) -> TokenPrompt:
+    """As many sequences as `like`, prompts of the task, has: their first token, the repeats, and one token more.
 
     A reader shows a model all but the last token: it then reads the repeats to their end. Each block is drawn anew,
     from all ids of the task but the first token's. Every token but the first is scored.
     """
-    block, first = block_length(subject, repeats), own.tokens[:, :1]
-    order = torch.rand(len(own), subject.task.d_vocab - 1, generator=generator, device=generator.device).argsort(dim=1)
+    block, first = block_length(subject, repeats), like.tokens[:, :1]
+    order = torch.rand(len(like), subject.task.d_vocab - 1, generator=generator, device=generator.device).argsort(dim=1)
     symbols = order[:, :block].to(first.device)
     symbols = symbols + (symbols >= first)
     body = symbols.repeat(1, repeats + 1)[:, : repeats * block + 1]

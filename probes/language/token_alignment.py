@@ -80,14 +80,14 @@ def _guesses(subject: LanguageSubject, prompt: TokenPrompt) -> Iterator[tuple[st
 
 
 def _loss(log_probabilities: Float[Tensor, "batch pos d_vocab"], prompt: TokenPrompt) -> float:
-    given = log_probabilities.gather(-1, prompt.tokens[:, 1:, None])[..., 0]
-    return -given[prompt.scored[:, 1:]].mean().item()
+    of_token = log_probabilities.gather(-1, prompt.tokens[:, 1:, None])[..., 0]
+    return -of_token[prompt.scored[:, 1:]].mean().item()
 
 
 def _divergence(
     guess: Float[Tensor, "batch pos d_vocab"], model: Float[Tensor, "batch pos d_vocab"], prompt: TokenPrompt
 ) -> float:
     weight = guess.exp()
-    # What the learner rules out counts nothing, whatever the model thinks of it.
+    # A symbol to which the learner gives no probability adds nothing, whatever the model gives it.
     terms = torch.where(weight > 0, weight * (guess - model), torch.zeros_like(model))
     return terms.sum(dim=-1)[prompt.scored[:, 1:]].mean().item()

@@ -1,1 +1,1 @@
-"""What comes when in training."""
+"""What forms when in training."""

@@ -10,7 +10,7 @@ import numpy as np
 from probes.readings.reading import Reading
 from probes.training_time.series import SUBJECT, Series
 
-# A level is the median of this many checkpoints: one that is out of line does not move it.
+# A level is the median of this many checkpoints, so that one outlier does not move it.
 _WINDOW = 3
 # The standard deviation of white noise, from the median of |second differences|: sqrt(6) and the normal's quartile.
 _NOISE = math.sqrt(6) * 0.6744897501960817
@@ -18,19 +18,25 @@ _NOISE = math.sqrt(6) * 0.6744897501960817
 
 @dataclass(frozen=True)
 class Formation:
-    """For every run, seed and control the step at which a series has come a share of the way, and which comes first.
+    """When each series changes in training, for every run, seed and control, and which of two series changes first.
 
-    Metrics, with the name as `series` and the `share`: `change_point`, in training steps,
-    and for each of `orders` (two series' names) `order`, the logarithm of the second's change point divided by the
-    first's: above 0 where the first comes first, whatever the unit of time. Beside them `change`, from the first level
-    to the last, and `noise`, both in the series' own unit.
+    Metrics of every series, whose name stands in the column `series`:
 
-    The series is first smoothed by a running median of three checkpoints; its levels are the first and the last value
-    of that. The change point is the last crossing of the level in between: what comes and goes again, before or after,
-    is not yet formed; nor is what falls where a series is `rising`. Between two checkpoints it is interpolated in log
-    step, so an order finer than their distance rests on that. It is missing (NaN) where the change is less than `least`
-    times the noise, a checkpoint's standard deviation, estimated from second differences, which a trend does not enter;
-    and for fewer than seven checkpoints, whose two ends would share what is between them.
+    - `change_point`: the training step at which a `share` of the change is reached.
+    - `change`: the last level minus the first, in the series' own unit.
+    - `noise`: the standard deviation of a checkpoint about its neighbours, in the same unit.
+
+    Metric of every pair in `orders`:
+
+    - `order`: log(change point of the second series / that of the first); above 0 where the first changes first.
+
+    The series is smoothed by a running median of three checkpoints. Its levels are the first and the last smoothed
+    value. The change point is where the smoothed series last crosses the level in between, interpolated in log step
+    between two checkpoints. An order finer than the distance of checkpoints depends on this interpolation.
+
+    The change point is missing (NaN) where the change is less than `least` times the noise, where a `rising` series
+    falls, and where there are fewer than seven checkpoints. The noise is estimated from second differences, which a
+    trend does not change.
 
     Raises ValueError for a share outside 0 to 1, for two series of one name, and for an order of unknown ones.
 
@@ -51,7 +57,7 @@ class Formation:
         for share in self.shares:
             if not 0 < share < 1:
                 raise ValueError(f"shares: {share} must lie between 0 and 1")
-        names = [each.name for each in self.series]
+        names = [series.name for series in self.series]
         if len(set(names)) < len(names):
             raise ValueError(f"series: {names} must have different names")
         unknown = sorted({name for pair in self.orders for name in pair} - set(names))
@@ -59,7 +65,7 @@ class Formation:
             raise ValueError(f"orders: {unknown} are not among the series {names}")
 
     def __call__(self, readings: Reading) -> Reading:
-        """Measure; `step` is the last step that a series was seen at."""
+        """Measure; `step` is the last step at which a series was measured."""
         rows: list[dict[str, Any]] = []
         points: dict[tuple[Any, ...], dict[tuple[str, float], float]] = {}
         last: dict[tuple[Any, ...], int] = {}
@@ -96,8 +102,8 @@ class Formation:
         change = end - start if series.rising else abs(end - start)
         formed = change > max(self.least * noise, 1e-9 * np.abs(values).max())
         for share in self.shares:
-            way = (smooth - start) / (end - start) if formed else smooth
-            yield "change_point", share, crossing(steps, way, share) if formed else math.nan
+            progress = (smooth - start) / (end - start) if formed else smooth
+            yield "change_point", share, crossing(steps, progress, share) if formed else math.nan
 
 
 def smoothed(values: np.ndarray) -> np.ndarray:
@@ -111,21 +117,21 @@ def smoothed(values: np.ndarray) -> np.ndarray:
 
 
 def noise_of(values: np.ndarray) -> float:
-    """The standard deviation of a checkpoint about its neighbours; the few in a transition do not count."""
+    """The standard deviation of a checkpoint about its neighbours; the median ignores the few in a transition."""
     return float(np.median(np.abs(np.diff(values, n=2)))) / _NOISE
 
 
-def crossing(steps: np.ndarray, way: np.ndarray, share: float) -> float:
-    """The step from which a series that ends above a share stays above it; NaN where it never was below.
+def crossing(steps: np.ndarray, progress: np.ndarray, share: float) -> float:
+    """The step from which the progress of a series stays above a share; NaN where it never was below.
 
     >>> round(crossing(np.array([0, 10, 100, 1000]), np.array([0.0, 0.9, 0.0, 1.0]), 0.5), 1)
     316.2
     """
-    below = np.flatnonzero(way < share)
-    if not len(below) or below[-1] == len(way) - 1:
+    below = np.flatnonzero(progress < share)
+    if not len(below) or below[-1] == len(progress) - 1:
         return math.nan
     before = int(below[-1])
-    fraction = (share - way[before]) / (way[before + 1] - way[before])
+    fraction = (share - progress[before]) / (progress[before + 1] - progress[before])
     # Step 0 has no logarithm: it counts as step 1.
     low, high = (math.log(max(step, 1.0)) for step in steps[before : before + 2])
     return math.exp(low + fraction * (high - low))

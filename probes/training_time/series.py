@@ -15,12 +15,12 @@ SUBJECT = ["run", "seed", "control"]
 
 @dataclass(frozen=True)
 class Series:
-    """The rows whose columns hold what `where` says (None: empty), one a step for each run, seed and control.
+    """The rows whose columns have the values in `where` (None: empty); one row a step for each run, seed and control.
 
-    With `scale`, two further choices of rows, values become (value - first) / (second - first) with the rows of the
-    same step: the share of the way from one to the other; columns that they do not name are as in `where`, but for the
-    metric's learner. `first` is the level that its change is counted from; None: where it starts. A `rising` series
-    forms only by going up: a fall is then no formation. Raises ValueError for a column that no table has.
+    `scale` holds two further choices of rows, each a change of `where`. With the values a and b of their rows at the
+    same step, a value becomes (value - a) / (b - a), its share of the way from a to b. `first` is the level from which
+    a change is counted; None: the series' own first level. A `rising` series forms only by a rise. Raises ValueError
+    for a column that no table has.
 
     >>> gap = ({"metric": "learner_loss", "learner": "zero"}, {"metric": "learner_loss", "learner": "gd"})
     >>> loss = Series("loss", {"probe": "gd_alignment", "metric": "loss"}, scale=gap, first=0.0)
@@ -40,13 +40,13 @@ class Series:
 
     def of(self, table: pd.DataFrame) -> pd.DataFrame:
         """Columns run, seed, control, step and value, in the order of steps; ValueError where rows share a step."""
-        values = self._chosen(table, self.where)
+        values = self._values(table, self.where)
         if self.scale is not None:
-            start, end = (self._chosen(table, {**self.where, **choice}) for choice in self.scale)
+            start, end = (self._values(table, {**self.where, **choice}) for choice in self.scale)
             values = (values - start) / (end - start)
         return values.dropna().rename("value").reset_index().sort_values([*SUBJECT, "step"], ignore_index=True)
 
-    def _chosen(self, table: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
+    def _values(self, table: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
         rows = select(table, **where)
         values = rows[rows["step"].notna()].set_index([*SUBJECT, "step"])["value"]
         if values.index.has_duplicates:

@@ -1,1 +1,1 @@
-"""Questions to weights and their products."""
+"""Questions about weights and their products."""

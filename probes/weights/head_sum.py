@@ -1,4 +1,4 @@
-"""What do the heads' weights add up to? sum_h eta_h A_h, one gradient step's preconditioner ([VO] appendix A.9)."""
+"""The sum of the heads' weights, sum_h eta_h A_h: is it one gradient step's preconditioner? ([VO] appendix A.9)"""
 
 from dataclasses import dataclass
 
@@ -63,17 +63,17 @@ class HeadSum:
             }
             rows += [{"metric": metric, "layer": layer, "value": value} for metric, value in metrics.items()]
             for head in range(model.cfg.n_heads):
-                own = {"eta": float(eta[layer, head]), "sharpness": float(A[layer, head].diagonal().mean())}
-                rows += [{"metric": m, "layer": layer, "head": head, "value": value} for m, value in own.items()]
+                by_metric = {"eta": float(eta[layer, head]), "sharpness": float(A[layer, head].diagonal().mean())}
+                rows += [{"metric": m, "layer": layer, "head": head, "value": value} for m, value in by_metric.items()]
         arrays = {"head_sum": total, "head_A": A, "head_eta": eta}
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
 
 
 def _shape(M: Tensor) -> dict[str, float]:
     diagonal = M.diagonal()
-    rest = M - torch.diag(diagonal)
+    off_diagonal = M - torch.diag(diagonal)
     nearest = diagonal.mean() * torch.eye(len(M), dtype=M.dtype, device=M.device)
     return {
-        "off_diagonal_mass": float(rest.norm() / diagonal.norm()),
+        "off_diagonal_mass": float(off_diagonal.norm() / diagonal.norm()),
         "identity_distance": float((M - nearest).norm() / M.norm()),
     }

@@ -47,10 +47,12 @@ class Interpolation:
         learner, products = construction_products(subject, tuning)
         prompt = subject.prompts(self.prompts, generator)
         d_in = tuning.x.shape[-1]
-        ours, theirs = scaled(*weight_products(model), d_in), scaled(*products, d_in)
+        trained, constructed = scaled(*weight_products(model), d_in), scaled(*products, d_in)
         loss = float("nan")
-        if ours.defined:
-            average = from_products(model, (ours.A + theirs.A)[:, None] / 2, (ours.V + theirs.V)[:, None] / 2)
+        if trained.defined:
+            average = from_products(
+                model, (trained.A + constructed.A)[:, None] / 2, (trained.V + constructed.V)[:, None] / 2
+            )
             between = RegressionSubject(average, subject.reader, subject.task)
             loss = half_squared_error(between.predict(prompt), prompt.target).item()
         model_loss = half_squared_error(subject.predict(prompt), prompt.target).item()

@@ -48,7 +48,7 @@ def why_not_single_linear_head(subject: RegressionSubject) -> str | None:
 
 
 def why_not_attention_only(subject: RegressionSubject) -> str | None:
-    """None for attention of any kernel and heads on paired tokens and nothing besides, or why it is not that."""
+    """None for attention layers alone, of any kernel and number of heads, on paired tokens; else why not."""
     model = subject.transformer
     if model is None:
         return "its weights are not those of an InContextTransformer"
@@ -62,7 +62,7 @@ def why_not_attention_only(subject: RegressionSubject) -> str | None:
 
 
 def scaled(A: Products, V: Products, d_in: int) -> NormalisedProducts:
-    """One head's products rescaled by beta, the mean of the first d_in diagonal entries of A (science: [VO] A.4)."""
+    """One head's products rescaled by beta, the mean of the first d_in diagonal entries of A ([VO] appendix A.4)."""
     A, V = A[:, 0], V[:, 0]
     diagonal = A.diagonal(dim1=-2, dim2=-1)[:, :d_in]
     beta = diagonal.mean(dim=-1)
@@ -71,10 +71,10 @@ def scaled(A: Products, V: Products, d_in: int) -> NormalisedProducts:
 
 
 def identified(layers: int, d_in: int, d_out: int) -> tuple[Bool[Tensor, "layer d d"], Bool[Tensor, "layer d d"]]:
-    """Which entries of A and V the loss can see: in the last layer not V's x columns nor A's rows of the query's y.
+    """Which entries of A and V can change the loss.
 
-    The last layer is read at queries alone, whose y entries it receives empty only if no earlier layer wrote there; so
-    A's y rows are unidentified for a single layer, and V's x columns, which nothing reads any more, for any last one.
+    Nothing reads the x entries that the last layer writes, so the x columns of its V are unidentified. A single layer
+    is read at queries alone, whose y entries are zero, so the y rows of its A are unidentified too.
     """
     width = d_in + d_out
     A = torch.ones(layers, width, width, dtype=torch.bool)
@@ -96,9 +96,9 @@ def construction_learner(
     model = subject.with_weights()
     config, steps = model.config, model.cfg.n_layers
     plus_plus = GradientDescent(gamma=0.0, steps=steps, shared=config.tied, clip=config.clip)
-    chosen = learner or (GradientDescent() if steps == 1 else plus_plus)
+    unfitted = learner or (GradientDescent() if steps == 1 else plus_plus)
     # A search of several steps is given fewer prompts, as every learner's is.
-    return chosen.fit(tuning.batch(0, SEARCHED) if steps > 1 else tuning)
+    return unfitted.fit(tuning.batch(0, SEARCHED) if steps > 1 else tuning)
 
 
 def construction_products(

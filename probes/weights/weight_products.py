@@ -1,4 +1,4 @@
-"""Are the weights those of gradient descent? A = W_Q W_K^T and V = W_V W_O beside the construction ([VO] Prop. 1)."""
+"""Are the weights those of gradient descent? A = W_Q W_K^T and V = W_V W_O, compared with [VO] proposition 1."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +17,19 @@ from tasks.prompt import RegressionPrompt
 class WeightProducts:
     """Compare the rescaled products with the construction's, on the entries that the loss can see.
 
-    Metrics, per layer, with `product` A or V: `relative_distance` |M - M*| / |M*| (Frobenius), `off_diagonal_mass`, the
-    norm of what the construction has as zero relative to that of its non-zero entries, and, for A, `diagonal_spread`,
-    the standard deviation of the d_in diagonal entries relative to their mean; `beta` and `step_size` (-beta V's last
-    entry). Missing (NaN) while beta is near zero. Arrays: A, V, their constructions, and masks of identified entries;
-    `pattern` is the last layer's attention on one prompt, divided by beta.
+    Metrics of a layer's `product` M, A or V, where the construction's is M*:
+
+    - `relative_distance`: |M - M*| / |M*| (Frobenius); 0 where the two are equal.
+    - `off_diagonal_mass`: the norm of the entries where M* is zero, relative to that of the others; 0 in M*.
+    - `diagonal_spread`, of A only: the standard deviation of the d_in diagonal entries relative to their mean; 0 in A*.
+
+    Metrics of a layer:
+
+    - `beta`: the scale of A, by which A is divided and V multiplied.
+    - `step_size`: minus the last diagonal entry of the rescaled V.
+
+    All but `beta` are missing (NaN) while beta is near zero. Arrays: A, V, their constructions, and masks of identified
+    entries; `pattern` is the last layer's attention on one prompt, divided by beta.
 
     >>> from mesa.construction import gradient_step_model
     >>> from tasks import LinearRegression, PairedReader
@@ -44,22 +52,22 @@ class WeightProducts:
         tuning = subject.prompts(self.prompts, generator)
         d_in, d_out = tuning.x.shape[-1], tuning.y.shape[-1]
         _, products = construction_products(subject, tuning)
-        found, wanted = scaled(*weight_products(model), d_in), scaled(*products, d_in)
-        seen = dict(zip("AV", identified(model.cfg.n_layers, d_in, d_out), strict=True))
+        trained, constructed = scaled(*weight_products(model), d_in), scaled(*products, d_in)
+        masks = dict(zip("AV", identified(model.cfg.n_layers, d_in, d_out), strict=True))
         rows, arrays = [], {}
         for product in "AV":
-            M, target, mask = getattr(found, product), getattr(wanted, product), seen[product].to(found.A.device)
+            M, target = (trained.A, constructed.A) if product == "A" else (trained.V, constructed.V)
+            mask = masks[product].to(M.device)
             for layer in range(model.cfg.n_layers):
-                measured = _compare(M[layer], target[layer], mask[layer], d_in, product)
-                for metric, value in measured:
-                    known = value if bool(found.defined) else float("nan")
-                    rows.append({"metric": metric, "product": product, "layer": layer, "head": 0, "value": known})
+                for metric, number in _compare(M[layer], target[layer], mask[layer], d_in, product):
+                    value = number if trained.defined else float("nan")
+                    rows.append({"metric": metric, "product": product, "layer": layer, "head": 0, "value": value})
             arrays |= {product: M, f"{product}_construction": target, f"{product}_identified": mask}
         for layer in range(model.cfg.n_layers):
-            size = -float(found.V[layer, -1, -1]) if found.defined else float("nan")
-            rows += [{"metric": "beta", "layer": layer, "head": 0, "value": float(found.beta[layer])}]
+            size = -float(trained.V[layer, -1, -1]) if trained.defined else float("nan")
+            rows += [{"metric": "beta", "layer": layer, "head": 0, "value": float(trained.beta[layer])}]
             rows += [{"metric": "step_size", "layer": layer, "head": 0, "value": size}]
-        arrays["pattern"] = self._pattern(subject, tuning) / found.beta[-1]
+        arrays["pattern"] = self._pattern(subject, tuning) / trained.beta[-1]
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
 
     def _pattern(self, subject: RegressionSubject, prompt: RegressionPrompt) -> Tensor:

@@ -30,12 +30,12 @@ class GaussianPosterior:
     name: str = "bayes"
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
-        """The prediction, as the one step there is."""
+        """The prediction, as a single step."""
         prior = prompt.x.new_tensor(self.prior)
         return ((prompt.query * prior).double() @ self._scaled_weights(prompt, prior)).to(prompt.y.dtype)[None]
 
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
-        """The posterior mean of the teacher, as the one step there is."""
+        """The posterior mean of the teacher, as a single step."""
         prior = prompt.x.new_tensor(self.prior)
         return (prior.double()[:, None] * self._scaled_weights(prompt, prior)).to(prompt.y.dtype)[None]
 
@@ -65,11 +65,11 @@ class SetPosterior:
     name: str = "bayes"
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
-        """The prediction, as the one step there is."""
+        """The prediction, as a single step."""
         return (prompt.query.double() @ self._means(prompt)).to(prompt.y.dtype)[None]
 
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
-        """The posterior mean of the teacher, as the one step there is."""
+        """The posterior mean of the teacher, as a single step."""
         return self._means(prompt).to(prompt.y.dtype)[None]
 
     def _means(self, prompt: RegressionPrompt) -> Float[Tensor, "batch d_in d_out"]:

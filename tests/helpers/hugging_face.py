@@ -12,7 +12,7 @@ NAMES = ("gpt2", "llama", "gpt_neox")
 
 
 def made(name: str) -> Any:
-    """A model with random weights of a size that makes its heads do something."""
+    """A model with random weights, large enough for its heads to change the output."""
     from transformers import (
         BertConfig,
         BertLMHeadModel,
@@ -50,7 +50,7 @@ def made(name: str) -> Any:
             model = BertLMHeadModel(BertConfig(max_position_embeddings=CONTEXT, **wide, **ids))
         else:
             model = GPTNeoXForCausalLM(GPTNeoXConfig(max_position_embeddings=CONTEXT, **wide, **ids))
-        # Biases and norms are initialised to 0 and 1, where a mistake in reading them would not show.
+        # Biases and norms are initialised to 0 and 1; with these values a mistake in reading them would not show.
         for weight in model.parameters():
             if weight.ndim == 1:
                 weight.data += 0.1 * torch.randn_like(weight)
@@ -88,19 +88,19 @@ def hooked(bridge: Any) -> HookedTransformer:
         model = HookedTransformer(config)
     state = {"embed.W_E": bridge.W_E, "unembed.W_U": bridge.W_U, "unembed.b_U": torch.zeros(cfg.d_vocab)}
     state["pos_embed.W_pos"] = bridge.original_model.get_parameter("transformer.wpe._original_component.weight")
-    for part in ("w", "b"):
-        state[f"ln_final.{part}"] = getattr(bridge.ln_final, part)
+    for leaf in ("w", "b"):
+        state[f"ln_final.{leaf}"] = getattr(bridge.ln_final, leaf)
     for layer, block in enumerate(bridge.blocks):
         for name in ("Q", "K", "V", "O"):
             state |= {f"blocks.{layer}.attn.{kind}_{name}": getattr(bridge, f"{kind}_{name}")[layer] for kind in "Wb"}
         for name in ("in", "out"):
             state |= {f"blocks.{layer}.mlp.{kind}_{name}": getattr(bridge, f"{kind}_{name}")[layer] for kind in "Wb"}
         state |= {
-            f"blocks.{layer}.{norm}.{part}": getattr(getattr(block, norm), part)
+            f"blocks.{layer}.{norm}.{leaf}": getattr(getattr(block, norm), leaf)
             for norm in ("ln1", "ln2")
-            for part in "wb"
+            for leaf in "wb"
         }
-    left = model.load_state_dict({name: weight.detach().clone() for name, weight in state.items()}, strict=False)
-    assert all(name.rsplit(".", 1)[-1] in ("mask", "IGNORE") for name in left.missing_keys)
-    assert not left.unexpected_keys
+    unmatched = model.load_state_dict({name: weight.detach().clone() for name, weight in state.items()}, strict=False)
+    assert all(name.rsplit(".", 1)[-1] in ("mask", "IGNORE") for name in unmatched.missing_keys)
+    assert not unmatched.unexpected_keys
     return model

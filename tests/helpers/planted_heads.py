@@ -17,8 +17,8 @@ REPEATED = RepeatedTokens(vocabulary=16, length=10, shortest=3, longest=4)
 
 
 @dataclass(frozen=True)
-class FixedPlace:
-    """Random symbols whose last one is that of place 1: what a head that looks at a fixed position can copy."""
+class FixedPosition:
+    """Random symbols of which the last repeats the one at position 1, so that a head can copy from a fixed position."""
 
     vocabulary: int = 12
     n_ctx: int = 6
@@ -39,16 +39,16 @@ class FixedPlace:
 
 
 def regression(sizes: Mapping[int, float], heads: int = 4, decoys: float = 0.02, layers: int = 1) -> RegressionSubject:
-    """Linear layers whose heads `sizes` do gradient steps of these sizes, all in layer 0; the others are decoys.
+    """Linear layers whose heads in `sizes`, all in layer 0, take gradient steps of these sizes; others are decoys.
 
-    Decoys' A and V are random; `decoys` is the size of what they write to the labels, of 1 what they write elsewhere.
+    Decoys have random A and V; `decoys` is the size of their writes to the labels, relative to their other writes.
     """
     model = InContextTransformer(InContextConfig(n_layers=layers, n_heads=heads), 11, dtype=torch.float64)
     source = generator(0, "tests/decoys")
     A, V = 0.1 * torch.randn(2, layers, heads, 11, 11, generator=source, dtype=torch.float64)
     V[..., -1] *= decoys
     if layers > 1:
-        # Else what an early decoy writes to the inputs would be met by later ones.
+        # Otherwise later decoys would read what early ones write to the inputs.
         V[:-1, :, :, :-1] *= decoys
     for head, size in sizes.items():
         A[0, head], V[0, head] = 0.0, 0.0
@@ -58,8 +58,8 @@ def regression(sizes: Mapping[int, float], heads: int = 4, decoys: float = 0.02,
 
 
 def copying(strengths: Mapping[int, float], heads: int = 5) -> LanguageSubject:
-    """One softmax layer; heads `strengths` look at place 1 and write this times its symbol, the others are decoys."""
-    task = FixedPlace()
+    """One softmax layer: the heads in `strengths` write the symbol at position 1 times a factor; others are decoys."""
+    task = FixedPosition()
     model = _blank(task, layers=1, heads=heads, slots=2)
     V, width = task.d_vocab, model.cfg.d_head
     _decoys(model, source="tests/copying")
@@ -68,7 +68,7 @@ def copying(strengths: Mapping[int, float], heads: int = 5) -> LanguageSubject:
         for head, strength in strengths.items():
             for weight in (attn.W_Q, attn.W_K, attn.W_V, attn.W_O):
                 weight[head] = 0.0
-            # Every position asks for place 1; only what stands there is looked up at the last position.
+            # The query is the same at every position that predicts; its only matching key is position 1.
             attn.W_Q[head, -task.n_ctx :, 0] = 30.0 * width**0.5
             attn.W_K[head, 2 * V + 1, 0] = 1.0
             attn.W_V[head, :V, :V] = torch.eye(V)
@@ -77,7 +77,7 @@ def copying(strengths: Mapping[int, float], heads: int = 5) -> LanguageSubject:
 
 
 def induction(strengths: Mapping[int, float], previous: int = 1, heads: int = 3) -> LanguageSubject:
-    """A previous-token head in layer 0, and heads of layer 1 that look for its mark and copy; the others are decoys."""
+    """A previous-token head in layer 0, and induction heads with these strengths in layer 1; the others are decoys."""
     task = REPEATED
     model = _blank(task, layers=2, heads=heads, slots=3)
     V, P, sharp = task.d_vocab, task.n_ctx, 40.0 * model.cfg.d_head**0.5
@@ -88,7 +88,7 @@ def induction(strengths: Mapping[int, float], previous: int = 1, heads: int = 3)
             for weight in (attn.W_Q, attn.W_K, attn.W_V, attn.W_O):
                 weight[head] = 0.0
             attn.W_V[head, :V, :V] = torch.eye(V)
-        # Position p asks for p - 1, and what stands there is marked in the second slot.
+        # Position p attends to p - 1 and writes the token there to the second slot.
         first.W_Q[previous, 3 * V + 1 :, : P - 1] = sharp * torch.eye(P - 1)
         first.W_K[previous, 3 * V :, :P] = torch.eye(P)
         first.W_O[previous, :V, V : 2 * V] = torch.eye(V)
@@ -100,7 +100,7 @@ def induction(strengths: Mapping[int, float], previous: int = 1, heads: int = 3)
 
 
 def _blank(task: Any, layers: int, heads: int, slots: int) -> TokenTransformer:
-    """Slots of one-hot symbols, the first of them the token's and the last what is unembedded, then one-hot places."""
+    """Channels: slots of one-hot symbols, the first the token, the last what is unembedded; then one-hot positions."""
     V, P = task.d_vocab, task.n_ctx
     width = slots * V + P
     config = LanguageConfig(n_layers=layers, n_heads=heads, d_model=width, d_head=max(V, P), kernel="softmax")
@@ -121,7 +121,7 @@ def _decoys(model: TokenTransformer, source: str) -> None:
 
 
 def rotated_heads(subject: LanguageSubject) -> LanguageSubject:
-    """The same function with every head of a model of symbols in another basis."""
+    """The same function with every head of a language model in another basis."""
     import copy
 
     model = copy.deepcopy(subject.model)

@@ -20,8 +20,8 @@ REPEATED = RepeatedTokens(vocabulary=6, length=8, shortest=2, longest=4)
 
 def symbols(**config: Any) -> LanguageSubject:
     settings = {"n_layers": 3, "n_heads": 2, "d_model": 12, "d_head": 6, "kernel": "softmax", "init_variance": 3.0}
-    chosen = LanguageConfig(**{**settings, **config})
-    return LanguageSubject(drawn(TokenTransformer(chosen, 7, 8, dtype=torch.float64)), NextTokenReader(), REPEATED)
+    language = LanguageConfig(**{**settings, **config})
+    return LanguageSubject(drawn(TokenTransformer(language, 7, 8, dtype=torch.float64)), NextTokenReader(), REPEATED)
 
 
 def numbers(reader: Any, d_token: int, **config: Any) -> RegressionSubject:
@@ -53,7 +53,7 @@ def ids() -> LanguageSubject:
 
 
 def drawn(model: HookedTransformer) -> HookedTransformer:
-    """Weights that nothing has drawn yet, biases and norms among them, are drawn."""
+    """The model with random values for all weights that its class does not draw, such as biases and norms."""
     source = generator(0, "tests/weights")
     with torch.no_grad():
         for name, weight in model.named_parameters():

@@ -46,9 +46,9 @@ def key_lead(rows: pd.DataFrame) -> float:
     return total["k"] - max(total["q"], total["v"])
 
 
-def remains(ablation: str, held: bool = False, most: bool = True) -> Number:
+def remains(ablation: str, hold_patterns: bool = False, most: bool = True) -> Number:
     """What remains after ablating one head: the largest over heads (`most`), or the smallest."""
-    metric = "ablated_patterns_held" if held else "ablated"
+    metric = "ablated_patterns_held" if hold_patterns else "ablated"
 
     def value(rows: pd.DataFrame) -> float:
         remaining = select(rows, probe=PROBE, metric=metric, ablation=ablation)["value"]

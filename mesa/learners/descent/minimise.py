@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-# Stands for a loss that overflowed: worse than any, and finite, as a line search needs it.
+# Stands for a loss that overflowed: larger than any other, and finite, because a line search needs a number.
 _WORST = 1e30
 
 

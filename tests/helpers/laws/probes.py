@@ -88,12 +88,12 @@ def check_order_of_batch(row: ProbeRow) -> None:
     if probe.applies(reordered) is not None:
         # The probe needs a task whose distribution it can shift; a reordered task is none.
         return
-    first, other = (probe(each, generator(0, "laws")) for each in (subject, reordered))
+    in_order, in_reverse = (probe(tested, generator(0, "laws")) for tested in (subject, reordered))
     # Sums over a batch in another order differ by rounding; an exact agreement is a rounding error. A fit of several
-    # parameters together is a search, which amplifies rounding up to its own tolerance. Arrays may show single prompts,
-    # which are others then.
-    searched = first.table["learner"].map(_is_searched).to_numpy()
-    _equal_tables(first, other, rtol=np.where(searched, 1e-7, 1e-9), atol=1e-12)
+    # parameters together is a search, which amplifies rounding up to its own tolerance. Arrays may hold the first
+    # prompts of a batch, so they are not compared.
+    searched = in_order.table["learner"].map(_is_searched).to_numpy()
+    _equal_tables(in_order, in_reverse, rtol=np.where(searched, 1e-7, 1e-9), atol=1e-12)
 
 
 def _is_searched(learner: object) -> bool:
@@ -105,9 +105,9 @@ def check_basis_of_heads(row: ProbeRow) -> None:
     probe, subject = example_probe(row), example_subject(row)
     assert subject.module is not None
     rotated = replace(subject, model=cast("Any", with_rotated_heads(subject.module)))
-    first, other = (probe(each, generator(0, "laws")) for each in (subject, rotated))
+    original, in_other_basis = (probe(tested, generator(0, "laws")) for tested in (subject, rotated))
     # Two bases multiply out to the same products up to the condition of the rotation, at most 1e3, times 1e-16.
-    _equal(first, other, rtol=1e-8, atol=1e-10)
+    _equal(original, in_other_basis, rtol=1e-8, atol=1e-10)
 
 
 def with_rotated_heads(model: nn.Module) -> nn.Module:
@@ -138,9 +138,9 @@ def _equal_tables(first: Reading, other: Reading, rtol: float | np.ndarray, atol
     assert len(first.table) == len(other.table)
     labels = [column for column in first.table.columns if column != "value"]
     assert first.table[labels].equals(other.table[labels])
-    values, others = (reading.table["value"].to_numpy() for reading in (first, other))
-    close = np.isclose(values, others, rtol=rtol, atol=atol, equal_nan=True)
-    assert close.all(), f"{first.table[~close]}\nis now {others[~close]}"
+    values, other_values = (reading.table["value"].to_numpy() for reading in (first, other))
+    close = np.isclose(values, other_values, rtol=rtol, atol=atol, equal_nan=True)
+    assert close.all(), f"{first.table[~close]}\nis now {other_values[~close]}"
 
 
 def check_control(name: str, row: ControlRow, subject: Subject) -> None:

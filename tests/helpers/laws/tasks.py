@@ -28,7 +28,7 @@ def tensors(prompt: Any) -> dict[str, torch.Tensor]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _same(first: Any, other: Any) -> dict[str, bool]:
+def _equal(first: Any, other: Any) -> dict[str, bool]:
     return {name: torch.equal(value, tensors(other)[name]) for name, value in tensors(first).items()}
 
 
@@ -39,10 +39,10 @@ def _sampling_is_pure(task: Any) -> None:
     assert torch.equal(torch.get_rng_state(), before), "sampling moved the global random state"
     torch.manual_seed(2)
     source = generator(0, "laws")
-    assert all(_same(first, task.sample(5, source)).values()), "the same generator state gave another batch"
+    assert all(_equal(first, task.sample(5, source)).values()), "the same generator state gave another batch"
     # What is scored may be at the same places in every batch; the content is fresh.
-    assert not all(_same(first, task.sample(5, source)).values()), "a generator that has moved on gave the same batch"
-    assert not all(_same(first, task.sample(5, generator(1, "laws"))).values()), "another seed gave the same batch"
+    assert not all(_equal(first, task.sample(5, source)).values()), "a generator that has moved on gave the same batch"
+    assert not all(_equal(first, task.sample(5, generator(1, "laws"))).values()), "another seed gave the same batch"
 
 
 def _prompts_are_of_the_kind(task: Any, row: TaskRow) -> None:

@@ -165,7 +165,7 @@ def test_the_constructed_control_is_the_tuned_step_and_others_are_not() -> None:
 
 def test_controls_say_in_one_line_why_not() -> None:
     for name in ("constructed_interleaved", "reversed_positions"):
-        assert "neighbouring tokens" in str(CONTROLS[name](constructed()))
+        assert "interleaved tokens" in str(CONTROLS[name](constructed()))
     assert "\n" not in str(CONTROLS["constructed"](built()))
     assert "paired tokens" in str(
         CONTROLS["constructed"](RegressionSubject(constructed().model, InterleavedReader(), TASK))
