@@ -9,7 +9,9 @@ PARALLEL := --numprocesses auto --dist worksteal
 reproduce: .venv/.installed
 	$(BIN)/mesa reproduce one-step --out out/one-step
 
-test: lint types test-fast
+# Types are checked beside the tests: while the tests start, or end, a core would have nothing to do.
+test: lint
+	$(MAKE) --no-print-directory --jobs 2 types test-fast
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
