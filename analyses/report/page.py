@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+import matplotlib
 from matplotlib.figure import Figure
 
 from analyses.claims.analysis import Evidence, Plot, Result
@@ -76,7 +77,11 @@ def write_page(out: Path, page: Page, plots: Iterable[Plot], evidence: Evidence,
     for done, plot in enumerate(listed, start=1):
         with styled():
             figure = plot.draw()
-            svg, pdf = rendered(figure, "svg"), rendered(figure, "pdf")
+            svg = rendered(figure, "svg")
+            # The panels stay where the SVG has them: to place them again would cost a second drawing.
+            with matplotlib.rc_context({"figure.constrained_layout.use": False}):
+                figure.set_layout_engine(None)
+            pdf = rendered(figure, "pdf")
         write_atomic(out / "figures" / f"{plot.name}.svg", svg)
         write_atomic(out / "figures" / f"{plot.name}.pdf", pdf)
         write_atomic(out / "data" / f"{plot.name}.csv", plot.data.to_csv(index=False))
