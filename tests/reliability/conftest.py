@@ -29,7 +29,7 @@ def tiny() -> Callable[..., mesa.RunConfig]:
 
     def make(seeds: int = 1, **training: Any) -> mesa.RunConfig:
         # Long between rolling checkpoints: where one is written must not depend on how busy the machine is.
-        fields = {"steps": 300, "batch": 16, "evaluate_every": 10, "held_out": 64, "rolling_seconds": 1e6, **training}
+        fields = {"steps": 150, "batch": 16, "evaluate_every": 10, "held_out": 64, "rolling_seconds": 1e6, **training}
         return mesa.RunConfig(task=dict(TASK), training=mesa.TrainingConfig(**fields), seeds=seeds)
 
     return make
@@ -37,7 +37,7 @@ def tiny() -> Callable[..., mesa.RunConfig]:
 
 @pytest.fixture(scope="session")
 def trained(tiny: Callable[..., mesa.RunConfig], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Two seeds to step 300, never interrupted. Not to be written to: use `copied`."""
+    """Two seeds to step 150, never interrupted. Not to be written to: use `copied`."""
     run = Run.create(tmp_path_factory.mktemp("runs") / "trained", tiny(seeds=2))
     mesa.train(run)
     return run
@@ -103,7 +103,10 @@ def forge() -> type[Forger]:
 
 
 class Server:
-    """Real processes that train, a few milliseconds each to start: see `fork_server.py`."""
+    """Real processes, a few milliseconds each to start: see `fork_server.py`."""
+
+    # Seconds after which a process hangs; a busy machine takes minutes.
+    PATIENCE = 900
 
     def __init__(self) -> None:
         script = Path(__file__).with_name("fork_server.py")
@@ -115,12 +118,16 @@ class Server:
         self.errors: Queue[str] = Queue()
         for stream, lines in ((self.process.stdout, self.answers), (self.process.stderr, self.errors)):
             Thread(target=lambda stream=stream, lines=lines: [lines.put(x) for x in stream or ()], daemon=True).start()
-        assert self.answers.get(timeout=300) == "ready\n"
+        assert self.answers.get(timeout=self.PATIENCE) == "ready\n"
 
     def start(self, run: Path, workers: int = 1, **options: Any) -> int:
         """Fork a process that trains a run; its id."""
         job = {"run": str(run), "workers": workers, "hold": None, "config": None, "die_at": None, **options}
         return self._ask(job)
+
+    def command(self, log: Path, *arguments: object) -> int:
+        """Fork a process that runs a command line of `mesa` and prints to the log; its id."""
+        return self._ask({"command": [str(argument) for argument in arguments], "log": str(log)})
 
     def ended(self, process: int) -> int:
         """Wait for a process's end; its exit code, or minus the signal that ended it."""
@@ -140,7 +147,7 @@ class Server:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
-        return int(self.answers.get(timeout=300))
+        return int(self.answers.get(timeout=self.PATIENCE))
 
     def close(self) -> None:
         """End the server and, where a test failed, what it left running."""

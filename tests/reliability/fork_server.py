@@ -1,4 +1,4 @@
-"""Starts processes that train: loads the packages once, then forks a process for every line it reads.
+"""Starts processes that train or run a command: loads the packages once, then forks a process for every line it reads.
 
 A line is JSON, `{"run": path, "config": path or null, "workers": n, "hold": {...} or null, "die_at": n or null}`; the
 answer is the process's id. `{"wait": ID}` is answered with its exit code once it ended. With `die_at`, the process
@@ -7,6 +7,7 @@ With `hold`, `{"gate": directory, "seed": n or null, "step": n}`, training waits
 checkpoint, for step 0): it leaves a file named after its seed in the gate, and goes on when the gate is deleted. So a
 test stops a process at a step, however fast the machine is. Worker processes inherit `hold` by the environment.
 A process ends with 0, with 130 after an interruption, or with 2 after a UserError, which it prints to stderr.
+The line `{"command": [argument, ...], "log": file}` runs a command line of `mesa`, and what it prints goes to the file.
 """
 
 import json
@@ -14,6 +15,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +37,28 @@ def main() -> None:
             continue
         child = os.fork()
         if child == 0:
-            os._exit(train(job))
+            os._exit(command(job) if "command" in job else train(job))
         print(child, flush=True)
+
+
+def command(job: dict[str, Any]) -> int:
+    from analyses import cli
+
+    log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    sys.argv = ["mesa", *job["command"]]
+    try:
+        cli.main()
+        return 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 def train(job: dict[str, Any]) -> int:

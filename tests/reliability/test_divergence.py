@@ -104,7 +104,7 @@ def test_seeds_after_a_broken_one_are_trained_before_it_is_reported(
     # Seed 0 cannot continue: its last checkpoint is damaged. Seed 1 does, and then the error is raised.
     for seed in copied.seeds:
         (copied.seed_path(seed) / "outcome.json").unlink()
-    file = copied.checkpoints(0)[300] / "model.safetensors"
+    file = copied.checkpoints(0)[150] / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
     before = content(copied)
     with pytest.raises(mesa.DamagedCheckpoint, match=r"model.safetensors: holds 935 bytes, 936 were written"):

@@ -30,7 +30,7 @@ def refusal(path: Path) -> str:
 
 @pytest.fixture
 def checkpoint(copied: Run) -> Path:
-    return copied.checkpoints(0)[300]
+    return copied.checkpoints(0)[150]
 
 
 def refuses_each(checkpoint: Path, name: str, bits: list[int]) -> None:
@@ -123,7 +123,7 @@ def test_a_manifest_that_is_something_else_is_refused(checkpoint: Path, junk: by
 
 
 def test_an_untouched_checkpoint_loads_bitwise(trained: Run, checkpoint: Path) -> None:
-    there, here = load(trained.checkpoints(0)[300]), load(checkpoint)
+    there, here = load(trained.checkpoints(0)[150]), load(checkpoint)
     model = dict(trained.load(0).named_parameters())
     assert there.model.keys() == here.model.keys() == model.keys()
     for name, tensor in here.model.items():

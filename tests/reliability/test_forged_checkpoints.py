@@ -49,7 +49,7 @@ def refused(run: Run, reason: str, file: str) -> None:
     before = snapshot(trainer)
     with pytest.raises(DamagedCheckpoint, match=reason) as caught:
         _restore(run, 0, trainer)
-    assert str(caught.value).startswith(f"{run.checkpoints(0)[300] / file}: ") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{run.checkpoints(0)[150] / file}: ") and "\n" not in str(caught.value)
     after = snapshot(trainer)
     assert all(torch.equal(before[name], after[name]) for name in before), "half loaded"
     if file != TRAINER:
@@ -72,7 +72,7 @@ def refused(run: Run, reason: str, file: str) -> None:
 def test_tensors_are_checked_though_the_files_digest_is_valid(
     copied: Run, forge: Any, change: Change, reason: str
 ) -> None:
-    forge(copied.checkpoints(0)[300]).tensors(MODEL, change, honest=False)
+    forge(copied.checkpoints(0)[150]).tensors(MODEL, change, honest=False)
     refused(copied, reason, MODEL)
 
 
@@ -93,15 +93,15 @@ OTHER_TYPES = (torch.float64, torch.float16, torch.int32, torch.bool, torch.comp
 def test_tensors_are_checked_though_every_digest_is_valid(
     copied: Run, forge: Any, file: str, name: str, change: Callable[..., Any], reason: str
 ) -> None:
-    forge(copied.checkpoints(0)[300]).tensors(file, lambda tensors: change(tensors, name))
+    forge(copied.checkpoints(0)[150]).tensors(file, lambda tensors: change(tensors, name))
     refused(copied, reason, file)
 
 
 def test_a_forgery_without_a_change_is_accepted(copied: Run, forge: Any) -> None:
     # The control of the tests above: what they see is the change, not the forging.
     for file in (MODEL, TRAINER):
-        forge(copied.checkpoints(0)[300]).tensors(file, lambda tensors: None)
-    assert _restore(copied, 0, Trainer(copied.config, 0)) == 300
+        forge(copied.checkpoints(0)[150]).tensors(file, lambda tensors: None)
+    assert _restore(copied, 0, Trainer(copied.config, 0)) == 150
     copied.load(0)
 
 
@@ -110,11 +110,11 @@ def test_a_forgery_without_a_change_is_accepted(copied: Run, forge: Any) -> None
     [
         (lambda m: m.update(format=2), "is not a manifest of format 1"),
         (lambda m: m.pop("step"), "is not a manifest of format 1"),
-        (lambda m: m.update(step="300"), "is not a manifest of format 1"),
+        (lambda m: m.update(step="150"), "is not a manifest of format 1"),
         (lambda m: m["files"].update({MODEL: None}), "is not described in manifest.json"),
         (lambda m: m["tensors"].pop(MODEL), "is not described in manifest.json"),
-        (lambda m: m.update(step=299), "is of seed 0, step 299, and lies elsewhere"),
-        (lambda m: m.update(seed=1), "is of seed 1, step 300, and lies elsewhere"),
+        (lambda m: m.update(step=149), "is of seed 0, step 149, and lies elsewhere"),
+        (lambda m: m.update(seed=1), "is of seed 1, step 150, and lies elsewhere"),
         (lambda m: m["config"]["training"].update(batch=17), "training.batch is 17, the run's 16"),
         (lambda m: m["config"]["task"].update(law="normal"), "task.law is 'normal', the run's 'uniform'"),
         (lambda m: m["config"].update(nonsense=1), "nonsense: unknown key"),
@@ -122,20 +122,20 @@ def test_a_forgery_without_a_change_is_accepted(copied: Run, forge: Any) -> None
     ],
 )
 def test_a_manifest_is_checked_though_its_digest_is_valid(copied: Run, forge: Any, change: Change, reason: str) -> None:
-    forge(copied.checkpoints(0)[300]).manifest(change)
+    forge(copied.checkpoints(0)[150]).manifest(change)
     refused(copied, reason, MODEL if "described" in reason else "manifest.json")
 
 
-@pytest.mark.parametrize("origin", ["seed-0/checkpoints/step-000237", "seed-1/checkpoints/step-000300"])
+@pytest.mark.parametrize("origin", ["seed-0/checkpoints/step-000133", "seed-1/checkpoints/step-000150"])
 def test_a_checkpoint_that_was_moved_is_refused(copied: Run, origin: str) -> None:
-    last = copied.checkpoints(0)[300]
+    last = copied.checkpoints(0)[150]
     shutil.rmtree(last)
     shutil.copytree(copied.path / origin, last)
     refused(copied, "and lies elsewhere", "manifest.json")
 
 
 def test_a_model_is_refused_from_a_manifest_of_nonsense(copied: Run, forge: Any) -> None:
-    path = copied.checkpoints(0)[300]
+    path = copied.checkpoints(0)[150]
     forge(path).manifest(lambda manifest: manifest["config"]["model"].update(n_layers=-1))
     with pytest.raises(DamagedCheckpoint, match=r"manifest.json: .*model.n_layers"):
         load_model(path)
@@ -144,6 +144,6 @@ def test_a_model_is_refused_from_a_manifest_of_nonsense(copied: Run, forge: Any)
 def test_verify_counts_and_names_the_damaged(copied: Run) -> None:
     whole, damaged = copied.verify()
     assert not damaged and whole == len(copied.checkpoints(0)) + len(copied.checkpoints(1))
-    file: Path = copied.checkpoints(1)[300] / "manifest.json"
+    file: Path = copied.checkpoints(1)[150] / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text())))
     assert [str(error) for error in copied.verify()[1]] == [f"{file}: does not match its own digest"]

@@ -1,11 +1,11 @@
 """Ctrl-C on the command line with more seeds than processes: it ends soon, says how to go on, and goes on."""
 
+import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mesa import Run
 from mesa.config.yaml import dump, parse
@@ -19,19 +19,15 @@ SETTINGS = {
 PATIENCE = 300
 
 
-def test_ctrl_c_ends_a_command_whose_queue_is_not_empty(tmp_path: Path) -> None:
-    config, out = tmp_path / "config.yaml", tmp_path / "run"
+def test_ctrl_c_ends_a_command_whose_queue_is_not_empty(server: Any, tmp_path: Path) -> None:
+    config, out, log = tmp_path / "config.yaml", tmp_path / "run", tmp_path / "log"
     config.write_text(dump(parse(SETTINGS)))
-    command = [sys.executable, "-m", "analyses.cli", "train", str(config), "--out", str(out), "--workers", "2"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            run = _appeared(out)
-            _wait_for(lambda: all(run.metrics(seed)[1:] for seed in (0, 1)), "two seeds in training")
-            process.send_signal(signal.SIGINT)
-            _, printed = process.communicate(timeout=PATIENCE)
-        finally:
-            process.kill()
-    assert process.returncode == 130
+    process = server.command(log, "train", config, "--out", out, "--workers", 2)
+    run = _appeared(out)
+    _wait_for(lambda: all(run.metrics(seed)[1:] for seed in (0, 1)), "two seeds in training")
+    os.kill(process, signal.SIGINT)
+    assert server.ended(process) == 130
+    printed = log.read_text()
     assert "mesa resume" in printed and "Traceback" not in printed
     assert [run.outcome(seed)["status"] for seed in run.seeds] == ["interrupted"] * 2 + ["not started"] * 3
     assert not run.verify()[1]

@@ -4,12 +4,9 @@ import errno
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,23 +19,17 @@ from probes import GDAlignment, Plan, Reading, RegressionSubject, WeightProducts
 from probes.readings.recipe import recipe_of
 from probes.readings.stored import stored_readings
 from tasks.registry import Plugin, note, unplugged_after
+from tests.helpers.processes import runs
 
 PROBES = ("gd_alignment", "out_of_distribution", "order_sensitivity")
 # Seconds after which a process hangs; a busy machine takes minutes.
 PATIENCE = 900
 
 
-@contextmanager
-def started(run: Run) -> "Iterator[subprocess.Popen[str]]":
-    """`mesa probe`; nothing of it is left after the test, also where the test fails."""
+def started(server: Any, run: Run, log: Path) -> int:
+    """`mesa probe` in a process of its own; its id."""
     options = [option for name in PROBES for option in ("--probe", name)]
-    command = [sys.executable, "-m", "analyses.cli", "probe", str(run.path), *options, "--prompts", "3000"]
-    command += ["--workers", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    return server.command(log, "probe", run.path, *options, "--prompts", 3000, "--workers", 1)
 
 
 def tables(run: Run) -> list[Path]:
@@ -48,22 +39,22 @@ def tables(run: Run) -> list[Path]:
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=lambda number: number.name
 )
-def test_probing_that_is_stopped_keeps_what_is_done_and_goes_on(copied: Run, number: signal.Signals) -> None:
-    with started(copied) as process:
-        deadline = time.monotonic() + PATIENCE
-        while not tables(copied):
-            assert process.poll() is None and time.monotonic() < deadline, "no reading was saved"
-            time.sleep(0.01)
-        process.send_signal(number)
-        _, stderr = process.communicate(timeout=PATIENCE)
-    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
+def test_probing_that_is_stopped_keeps_what_is_done_and_goes_on(
+    server: Any, copied: Run, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = started(server, copied, tmp_path / "log")
+    deadline = time.monotonic() + PATIENCE
+    while not tables(copied):
+        assert runs(process) and time.monotonic() < deadline, "no reading was saved"
+        time.sleep(0.01)
+    os.kill(process, number)
+    assert server.ended(process) == (130 if number == signal.SIGINT else -signal.SIGKILL)
     if number == signal.SIGINT:
-        assert "what was done is saved" in stderr and "Traceback" not in stderr
+        printed = (tmp_path / "log").read_text()
+        assert "what was done is saved" in printed and "Traceback" not in printed
     complete = {path: path.stat().st_mtime_ns for path in tables(copied)}
     assert 0 < len(complete) < len(PROBES) * len(copied.seeds), "it was stopped too late to show anything"
-    with started(copied) as again:
-        again.communicate(timeout=PATIENCE)
-    assert again.returncode == 0
+    assert server.ended(started(server, copied, tmp_path / "log")) == 0
     assert {path: path.stat().st_mtime_ns for path in tables(copied) if path in complete} == complete
     assert len(tables(copied)) == len(PROBES) * len(copied.seeds)
     stored = stored_readings(copied)

@@ -17,18 +17,18 @@ def problems(run: Run) -> list[str]:
 
 
 def last_checkpoint(run: Run) -> Path:
-    return run.checkpoints(1)[300]
+    return run.checkpoints(1)[150]
 
 
 @pytest.mark.parametrize(
     ("lost", "words"),
     [
         (lambda run: run.seed_path(1), "seed 1 is missing: the configuration has 2 seeds"),
-        (last_checkpoint, "the checkpoint of step 300 is missing"),
+        (last_checkpoint, "the checkpoint of step 150 is missing"),
         (lambda run: run.checkpoints(1)[0], "the checkpoint of step 0 is missing"),
         (lambda run: run.checkpoints(1)[100], "the checkpoint of step 100 is missing"),
-        (lambda run: run.seed_path(1) / "checkpoints", "the checkpoint of step 300 is missing"),
-        (lambda run: run.seed_path(1) / "metrics.jsonl", "holds no evaluation; training ended at step 300"),
+        (lambda run: run.seed_path(1) / "checkpoints", "the checkpoint of step 150 is missing"),
+        (lambda run: run.seed_path(1) / "metrics.jsonl", "holds no evaluation; training ended at step 150"),
     ],
 )
 def test_verify_names_what_is_missing(copied: Run, lost: Callable[[Run], Path], words: str) -> None:
@@ -40,7 +40,7 @@ def test_verify_names_what_is_missing(copied: Run, lost: Callable[[Run], Path], 
 
 
 def test_a_run_that_is_made_longer_misses_nothing(copied: Run, tiny: Any) -> None:
-    longer = Run.create(copied.path, tiny(seeds=2, steps=330))
+    longer = Run.create(copied.path, tiny(seeds=2, steps=180))
     assert problems(longer) == []
     mesa.train(longer)
     assert problems(longer) == []
@@ -51,13 +51,13 @@ def test_a_run_that_was_never_trained_misses_nothing(tmp_path: Path, tiny: Any) 
 
 
 def test_last_is_refused_where_the_last_checkpoint_is_lost(copied: Run) -> None:
-    assert list(copied.select(1, "last")) == [300]
+    assert list(copied.select(1, "last")) == [150]
     shutil.rmtree(last_checkpoint(copied))
     for which in ("last", "all"):
-        with pytest.raises(UserError, match="training ended at step 300, and the last checkpoint is of step 237"):
+        with pytest.raises(UserError, match="training ended at step 150, and the last checkpoint is of step 133"):
             copied.select(1, which)
-    assert list(copied.select(1, 237)) == [237]
-    assert list(copied.select(0, "last")) == [300]
+    assert list(copied.select(1, 133)) == [133]
+    assert list(copied.select(0, "last")) == [150]
 
 
 @pytest.mark.parametrize(

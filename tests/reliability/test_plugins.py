@@ -13,6 +13,7 @@ from mesa import plugin
 from mesa.config import yaml as config_file
 from mesa.errors import UserError
 from mesa.storage.run import Run
+from mesa.training.pool import pool
 from probes import Plan, probe_runs
 from probes.plan import probe_of
 from tasks.registry import TASKS, plugins, unplugged_after
@@ -81,14 +82,13 @@ def test_rows_of_a_file_and_of_a_module_are_added(tmp_path: Path, monkeypatch: p
     assert plugin.load("plugin_halved").digest == loaded.digest
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_records_its_plugins_and_needs_them(tmp_path: Path, workers: int) -> None:
+def test_a_run_records_its_plugins_and_needs_them(tmp_path: Path) -> None:
     file = written(tmp_path)
     with unplugged_after():
         plugin.load(str(file))
         config = config_file.parse({**SETTINGS, "training": TRAINING, "seeds": 2})
         run = Run.create(tmp_path / "run", config)
-        mesa.train(run, workers=workers)
+        mesa.train(run)
         assert [run.outcome(seed)["status"] for seed in run.seeds] == ["finished"] * 2
         assert Run.open(run.path).config == config
     forget()
@@ -96,10 +96,16 @@ def test_a_run_records_its_plugins_and_needs_them(tmp_path: Path, workers: int) 
         Run.open(run.path)
 
 
-def test_a_probe_of_a_plugin_runs_in_worker_processes(copied: Run, tmp_path: Path) -> None:
+def test_worker_processes_load_the_plugins_of_what_they_train_and_probe(tmp_path: Path) -> None:
+    plugin.load(str(written(tmp_path)))
     plugin.load(str(shutil.copy(one_of_each.__file__, tmp_path / "plugin_of_each.py")))
+    run = Run.create(tmp_path / "run", config_file.parse({**SETTINGS, "training": TRAINING, "seeds": 2}))
     plan = Plan(probe_of("prediction_size", 20), controls=("silent",))
-    reading, skipped = probe_runs([(copied, [plan])], workers=2)
+    # One pool for both, as `mesa reproduce` has it: its processes take seconds to start.
+    with pool(2, 2) as processes:
+        mesa.train(run, executor=processes)
+        assert [run.outcome(seed)["status"] for seed in run.seeds] == ["finished"] * 2
+        reading, skipped = probe_runs([(run, [plan])], executor=processes)
     sizes = reading.table[reading.table["metric"] == "size"].set_index(["seed", "control"])["value"]
     assert skipped == [] and sorted(sizes.index) == [(0, "none"), (0, "silent"), (1, "none"), (1, "silent")]
     assert all((value > 0) == (control == "none") for (_, control), value in sizes.items())

@@ -50,7 +50,7 @@ def disturb(run: Run) -> None:
 def test_a_probe_in_between_changes_nothing(trained: Run, tmp_path: Path, content: Any) -> None:
     run = Run.create(tmp_path / "run", trained.config)
     for _ in range(12):
-        train_seed.train_seed(run.path, 0, stop_after(23))
+        train_seed.train_seed(run.path, 0, stop_after(12))
         disturb(run)
     assert not run.verify()[1]
     mesa.train(run)

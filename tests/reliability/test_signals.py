@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mesa.storage.run import Run
+from tests.helpers.processes import runs
 
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 130, signal.SIGKILL: -signal.SIGKILL}
 
@@ -45,7 +46,7 @@ class Gate:
 MOMENTS = {
     "before the first checkpoint": (0, 0),
     "early": (0, 11),
-    "midway": (0, 155),
+    "midway": (0, 95),
     "in the second seed": (1, 45),
 }
 SLOW = ("early", "in the second seed")
@@ -86,14 +87,6 @@ def workers_of(process: int) -> list[int]:
         except OSError:
             continue
     return workers
-
-
-def runs(process: int) -> bool:
-    """Neither gone nor a zombie that waits for its parent."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @dataclass

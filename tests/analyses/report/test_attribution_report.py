@@ -30,8 +30,14 @@ def output_of(*arguments: str) -> str:
     return result.stdout
 
 
-def test_the_table_ranks_every_head_of_every_seed(run: Path):
-    lines = output_of(str(run), "--prompts", "200").splitlines()
+@pytest.fixture(scope="module")
+def printed(run: Path) -> str:
+    """What `mesa attribute` prints of the run; its report lies in the run."""
+    return output_of(str(run), "--prompts", "200")
+
+
+def test_the_table_ranks_every_head_of_every_seed(printed: str):
+    lines = printed.splitlines()
     assert lines[0].split() == ["seed", "head", "direct", "ablated", "held", "role", "set"]
     heads = [line.split()[:2] for line in lines[1:5]]
     assert sorted(heads) == [["0", "0.0"], ["0", "0.1"], ["1", "0.0"], ["1", "0.1"]]
@@ -42,8 +48,8 @@ def test_the_table_ranks_every_head_of_every_seed(run: Path):
         assert float(direct) == pytest.approx(1 - float(ablated), abs=0.2)
 
 
+@pytest.mark.usefixtures("printed")
 def test_the_report_is_whole(run: Path):
-    output_of(str(run), "--prompts", "200")
     page = (run / "attribution" / "index.html").read_text()
     assert "Heads, ranked" in page and "kept by the smallest set" in page
     figures = {path.stem for path in (run / "attribution" / "figures").glob("*.svg")}
