@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from tasks.lazy import lazily
 
 if TYPE_CHECKING:
-    from analyses.claims.analysis import Analysis, Evidence, Plot, Size
+    from analyses.claims.analysis import Analysis, Size
     from analyses.claims.claim import Claim, Measure, Source, Verdict, judge
+    from analyses.evidence import Evidence
+    from analyses.plots.plot import Plot
     from analyses.registry import ANALYSES
 
 __all__ = [
@@ -23,7 +25,9 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    **dict.fromkeys(("Analysis", "Evidence", "Plot", "Size"), "analyses.claims.analysis"),
+    **dict.fromkeys(("Analysis", "Size"), "analyses.claims.analysis"),
+    "Evidence": "analyses.evidence",
+    "Plot": "analyses.plots.plot",
     "ANALYSES": "analyses.registry",
     **dict.fromkeys(("Claim", "Measure", "Source", "Verdict", "judge"), "analyses.claims.claim"),
 }

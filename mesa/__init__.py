@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from tasks.lazy import lazily
 
 if TYPE_CHECKING:
+    from mesa.config.model import InContextConfig, LanguageConfig
     from mesa.config.presets import preset
-    from mesa.config.schema import InContextConfig, LanguageConfig, RunConfig, TrainingConfig
+    from mesa.config.schema import RunConfig, TrainingConfig
     from mesa.errors import DamagedCheckpoint, UserError
     from mesa.models.in_context import InContextTransformer
     from mesa.rng import generator
@@ -29,7 +30,8 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    **dict.fromkeys(("InContextConfig", "LanguageConfig", "RunConfig", "TrainingConfig"), "mesa.config.schema"),
+    **dict.fromkeys(("InContextConfig", "LanguageConfig"), "mesa.config.model"),
+    **dict.fromkeys(("RunConfig", "TrainingConfig"), "mesa.config.schema"),
     **dict.fromkeys(("DamagedCheckpoint", "UserError"), "mesa.errors"),
     "InContextTransformer": "mesa.models.in_context",
     "preset": "mesa.config.presets",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformer_lens import HookedTransformer
 from transformer_lens.model_bridge import TransformerBridge
 
-from mesa.models.in_context import InContextTransformer
+from mesa.models.inputs import argument_of
 from mesa.rng import generator
 from tasks.readers.reader import Inputs
 
@@ -39,8 +39,8 @@ def points(model: HookedModel) -> tuple[str, ...]:
 
 
 def forward(model: nn.Module, inputs: Inputs) -> Tensor:
-    """The model's output. An InContextTransformer takes the inputs whole, every other model takes their values."""
-    return model(inputs if isinstance(model, InContextTransformer) else inputs.values)
+    """The model's output on what a reader encoded."""
+    return model(argument_of(model, inputs))
 
 
 def hooked_run(

@@ -7,7 +7,8 @@ from typing import TypeAlias
 from typing_extensions import override
 
 from probes.controls.registry import BOTH, REGRESSION, TOKENS
-from tasks.registry import Prompts, Registry, Row, Settings
+from tasks.kinds import Prompts
+from tasks.registry import Registry, Row, Settings
 
 # Default controls by the subject's reader, else by its kind of prompts.
 Controls: TypeAlias = Mapping[str, tuple[str, ...]]

@@ -13,9 +13,9 @@ from transformer_lens.model_bridge import TransformerBridge
 from mesa.models.in_context import InContextTransformer
 from probes.hooks import HookedModel, forward, hook_name, hooked_run
 from probes.sensitivity import chunks, label_sensitivities, sensitivities, sensitivity
+from tasks.kinds import Prompts
 from tasks.prompt import Prompt, RegressionPrompt, TokenPrompt
 from tasks.readers.reader import Inputs, Reader
-from tasks.registry import Prompts
 from tasks.task import Task, TokenTask
 
 PromptT = TypeVar("PromptT", RegressionPrompt, TokenPrompt)

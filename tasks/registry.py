@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from tasks.errors import UserError, unknown
+from tasks.kinds import Prompts
 
-Prompts: TypeAlias = Literal["regression", "tokens"]
 Setting: TypeAlias = "bool | int | float | str | tuple[Setting, ...] | None"
 Settings: TypeAlias = Mapping[str, Setting]
 

@@ -1,6 +1,6 @@
 """The models whose heads the attribution benchmark edits: four layers of eight heads, without MLP."""
 
-from mesa.config.schema import InContextConfig, Kernel, LanguageConfig
+from mesa.config.model import InContextConfig, Kernel, LanguageConfig
 from mesa.models.in_context import InContextTransformer
 from mesa.models.language import TokenTransformer
 from probes.subject import LanguageSubject, RegressionSubject, Subject

@@ -7,9 +7,10 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 
 from analyses.benchmarks.attribution_subjects import HEADS, LAYERS
-from mesa.models.in_context import InContextTransformer
+from mesa.models.inputs import argument_of
 from probes.attribution.edits import QKV, Case
 from probes.hooks import hook_name
+from tasks.readers.reader import Inputs
 
 # The receiving heads whose paths are run; all eight would take minutes.
 RECEIVERS = (0,)
@@ -61,6 +62,5 @@ def _caches(case: Case) -> tuple[HookedTransformer, Any, Any]:
         return model, model.run_with_cache(_values(case, False))[1], model.run_with_cache(_values(case, True))[1]
 
 
-def _values(case: Case, corrupted_run: bool) -> Any:
-    inputs = case.corrupted if corrupted_run else case.clean
-    return inputs if isinstance(case.subject.model, InContextTransformer) else inputs.values
+def _values(case: Case, corrupted_run: bool) -> Inputs | Tensor:
+    return argument_of(case.subject.with_hooks(), case.corrupted if corrupted_run else case.clean)

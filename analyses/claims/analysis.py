@@ -1,19 +1,19 @@
 """One experiment end to end: what it trains, what it asks, what it claims, and what it shows."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from analyses.claims.claim import Claim, Verdict
+from analyses.evidence import Evidence
+from analyses.plots.plot import Plot
 from mesa.config.schema import RunConfig
-from mesa.storage.run import Run
 from probes.plan import Plan
-from probes.probe import Skipped
-from probes.readings.arrays import ArrayKey
+
+# An analysis needs these names; they are offered together.
+__all__ = ["Analysis", "Evidence", "Plot", "Result", "Size", "judged", "sized", "with_training"]
 
 # Training settings at size quick, by kind of prompts.
 _QUICK: Mapping[str, Mapping[str, int]] = {
@@ -34,40 +34,6 @@ class Size:
     def name(self) -> str:
         """quick, default or full, as a report says it."""
         return "quick" if self.quick else "full" if self.full else "default"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that was measured: rows of readings, arrays, learning curves, and how the seeds ended.
-
-    `diverged` and `undertrained` name seeds; the text of each starts with the name of its run.
-    """
-
-    runs: Mapping[str, Run]
-    rows: pd.DataFrame
-    arrays: Mapping[ArrayKey, np.ndarray]
-    curves: pd.DataFrame
-    skipped: Sequence[Skipped] = ()
-    diverged: tuple[str, ...] = ()
-    undertrained: tuple[str, ...] = ()
-
-    @property
-    def last(self) -> pd.DataFrame:
-        """The rows of the last checkpoint that each probe measured of each seed, and all rows of controls."""
-        final = self.rows.groupby(["run", "seed", "probe"])["step"].transform("max")
-        return self.rows[(self.rows["step"] == final) | (self.rows["control"] != "none")]
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A figure, its numbers, what to look at in it, and what in it would contradict the claims that it belongs to."""
-
-    name: str
-    title: str
-    look: str
-    against: str
-    draw: Callable[[], Figure]
-    data: pd.DataFrame = field(repr=False)
 
 
 @runtime_checkable
@@ -122,18 +88,6 @@ class Result:
     size: Size
     evidence: Evidence
     verdicts: tuple[Verdict, ...]
-
-
-def undertrained(steps: Sequence[int], held_out_losses: Sequence[float], fall: float = 0.02) -> bool:
-    """Whether the held-out loss still fell by more than `fall` of itself over the last tenth of training.
-
-    >>> undertrained(range(101), [1.0 - 0.005 * step for step in range(101)])
-    True
-    """
-    if not steps:
-        return True
-    before = [loss for step, loss in zip(steps, held_out_losses, strict=True) if step <= 0.9 * steps[-1]]
-    return not before or before[-1] - held_out_losses[-1] > fall * before[-1]
 
 
 def with_training(config: RunConfig, **training: object) -> RunConfig:

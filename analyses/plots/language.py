@@ -8,7 +8,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analyses.claims.analysis import Evidence, Plot
+from analyses.evidence import Evidence
+from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import reference_line, seed_lines, step_axis
 from analyses.plots.style import NATS, grid, legend, log_steps, look_of, nothing_to_draw
 from probes.readings.arrays import find_array

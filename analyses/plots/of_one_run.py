@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from analyses.claims.analysis import Evidence, Plot
+from analyses.evidence import Evidence
 from analyses.plots import attribution, language, regression, shifts, weights
+from analyses.plots.plot import Plot
 from tasks.registry import READERS
 
 _STILL_FALLING = "A loss that is still falling at the end: all readings of such a model are provisional."

@@ -6,9 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.claim import Verdict, interval
 from analyses.claims.tables import losses
+from analyses.evidence import Evidence
+from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import SOLID_DOTS, mean_line, reference_line, seed_lines, step_axis
 from analyses.plots.style import HALF, grid, legend, log_steps, look_of
 from probes.readings.selection import select

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import losses
+from analyses.evidence import Evidence
+from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import mean_line
 from analyses.plots.style import HALF, grid, legend, look_of
 

@@ -9,7 +9,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot
+from analyses.evidence import Evidence
+from analyses.plots.plot import Plot
 from analyses.plots.style import grid
 from probes.readings.arrays import find_array
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from analyses.claims.analysis import Evidence, Plot
+from analyses.evidence import Evidence, gather
 from analyses.plots import language as token_figures
 from analyses.plots.of_one_run import of_head_attribution
+from analyses.plots.plot import Plot
 from analyses.progress import Report, silent
 from analyses.report.head_tables import ranking, whole
 from analyses.report.page import Page, write_page
-from analyses.reproduce import gather
 from mesa.errors import UserError
 from mesa.storage.run import Run
 from probes.attribution.probe import HeadAttribution

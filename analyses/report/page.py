@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ import jinja2
 import matplotlib
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot, Result
+from analyses.evidence import Evidence
+from analyses.plots.plot import Plot
 from analyses.plots.style import styled
 from analyses.progress import Report
-from analyses.report.results import commit, results
-from analyses.report.views import VerdictView, verdict_view
+from analyses.report.commit import commit
+from analyses.report.views import VerdictView
 from mesa.config.yaml import dump
 from mesa.storage.files import write_atomic
 from mesa.storage.run import Run
@@ -57,15 +57,6 @@ class RunView:
     name: str
     config: str
     ends: tuple[Mapping[str, object], ...]
-
-
-def write(result: Result, out: Path, report: Report) -> None:
-    """Write index.html, results.json, readings.parquet, figures/*.svg and *.pdf, and data/*.csv below `out`."""
-    plots = tuple(result.analysis.plots(result.evidence, result.verdicts))
-    write_atomic(out / "results.json", json.dumps(results(result), indent=1, allow_nan=False) + "\n")
-    analysis, verdicts = result.analysis, tuple(verdict_view(verdict) for verdict in result.verdicts)
-    page = Page(analysis.title, analysis.question, analysis.name, result.size.name, verdicts)
-    write_page(out, page, plots, result.evidence, report)
 
 
 def write_page(out: Path, page: Page, plots: Iterable[Plot], evidence: Evidence, report: Report) -> None:

@@ -1,12 +1,12 @@
 """What results.json holds: every claim with its numbers, and all that is needed to repeat the analysis."""
 
 import math
-import subprocess
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TypedDict
 
-from analyses.claims.analysis import Result
 from analyses.claims.claim import Claim, Outcome, Status, Verdict, interval
+from analyses.evidence import Evidence
+from analyses.report.commit import commit
 from analyses.report.views import ControlKind, kind_of
 from mesa.config.yaml import flat
 from mesa.storage.versions import versions
@@ -69,14 +69,13 @@ class ResultsData(TypedDict):
     commit: str
 
 
-def results(result: Result) -> ResultsData:
-    """The content of results.json for an analysis that was carried out."""
-    evidence = result.evidence
+def results(analysis: str, size: str, evidence: Evidence, verdicts: Sequence[Verdict]) -> ResultsData:
+    """The content of results.json for an analysis of this name that was carried out at this size."""
     return {
         "schema": SCHEMA,
-        "analysis": result.analysis.name,
-        "size": result.size.name,
-        "claims": [_claim_data(verdict) for verdict in result.verdicts],
+        "analysis": analysis,
+        "size": size,
+        "claims": [_claim_data(verdict) for verdict in verdicts],
         "runs": {
             name: {"configuration": flat(run.config), "seeds": list(run.seeds)} for name, run in evidence.runs.items()
         },
@@ -86,17 +85,6 @@ def results(result: Result) -> ResultsData:
         "versions": versions(),
         "commit": commit(),
     }
-
-
-def commit() -> str:
-    """The commit of this package's sources, with a mark for uncommitted changes; "unknown" outside a checkout."""
-    here = Path(__file__).resolve().parent.parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        described = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return described.stdout.strip()
 
 
 def _claim_data(verdict: Verdict) -> ClaimData:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias, cast
 
-from analyses.claims.analysis import Evidence, Plot
+from analyses.evidence import Evidence, gather
 from analyses.plots.default import by_control
 from analyses.plots.of_one_run import learning_curves
+from analyses.plots.plot import Plot
 from analyses.progress import Report, silent
 from analyses.report.page import Page, write_page
 from analyses.report.summary import summary
-from analyses.reproduce import gather
 from mesa.plugin_failure import naming_plugins
 from mesa.storage.run import Run
 from probes.readings.stored import left_out, stored_readings

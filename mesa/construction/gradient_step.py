@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.config.schema import InContextConfig
+from mesa.config.model import InContextConfig
 from mesa.construction.products import Products, from_products
 from mesa.learners.gradient_descent import per_step
 from mesa.models.in_context import InContextTransformer

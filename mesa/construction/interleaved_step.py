@@ -19,7 +19,7 @@ One copying head and one linear head are not enough: without head 1, y tokens wo
 
 import torch
 
-from mesa.config.schema import InContextConfig
+from mesa.config.model import InContextConfig
 from mesa.construction.products import from_products
 from mesa.models.in_context import InContextTransformer
 

@@ -12,7 +12,7 @@ linear attention computes only polynomials.
 
 import torch
 
-from mesa.config.schema import InContextConfig
+from mesa.config.model import InContextConfig
 from mesa.construction.products import from_products
 from mesa.models.in_context import InContextTransformer
 

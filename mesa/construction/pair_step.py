@@ -10,7 +10,7 @@ previous-token head writes it, and the linear layer is the second one. All posit
 
 import torch
 
-from mesa.config.schema import InContextConfig
+from mesa.config.model import InContextConfig
 from mesa.construction.induction_head import write_copy
 from mesa.construction.previous_token import Channels, blank, write_previous_token
 from mesa.construction.products import from_products

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.config.schema import Kernel, LanguageConfig
+from mesa.config.model import Kernel, LanguageConfig
 from mesa.models.language import TokenTransformer
 
 

@@ -25,7 +25,7 @@ def from_products(model: InContextTransformer, A: Products, V: Products) -> InCo
 
     Raises ValueError unless d_head = d_model, for a wrong shape, and for tied layers with different products.
 
-    >>> from mesa.config.schema import InContextConfig
+    >>> from mesa.config.model import InContextConfig
     >>> model = InContextTransformer(InContextConfig(), d_token=4)
     >>> A, V = weight_products(model)
     >>> bool(torch.allclose(weight_products(from_products(model, A, V))[1], V))

@@ -9,7 +9,7 @@ centred inputs. Softmax always subtracts the mean, so no e gives the step on the
 
 import torch
 
-from mesa.config.schema import InContextConfig
+from mesa.config.model import InContextConfig
 from mesa.construction.products import from_products
 from mesa.models.in_context import InContextTransformer
 

@@ -1,7 +1,7 @@
 """Which models have a fast path, and the form that is fastest for each."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,10 +9,13 @@ from torch import Tensor, nn
 from mesa.fast import embedding, gram, tokens, two_layers
 from mesa.fast.layer import Layer, layer_of, padded
 from mesa.models.in_context import InContextTransformer
-from tasks.prompt import RegressionPrompt
+from tasks.prompt import Prompt, RegressionPrompt
 from tasks.readers.interleaved import InterleavedReader
 from tasks.readers.paired import PairedReader
 from tasks.readers.reader import Inputs, Reader
+
+if TYPE_CHECKING:
+    from mesa.models.attention import KernelAttention
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +70,18 @@ class FastPath:
         count = values.shape[1] - inputs.queries
         return tokens.written(layer.reading(self.reader.d_out), values, values, count)
 
-    def loss(self, prompt: RegressionPrompt) -> Tensor:
-        """The reader's loss of these predictions."""
+    def loss(self, prompt: Prompt) -> Tensor:
+        """The reader's loss of these predictions; ValueError for token sequences, which no fast path reads."""
+        if not isinstance(prompt, RegressionPrompt):
+            raise ValueError(f"prompt: a fast path cannot read a {type(prompt).__name__}")
         return self.reader.loss(self.predict(prompt), prompt)
 
     def _layers(self) -> list[Layer]:
-        blocks = self.model.blocks
+        # An InContextTransformer's attention is its own in every block.
+        attentions = [cast("KernelAttention", block.attn) for block in self.model.blocks]
         if self.model.config.tied:
-            return [layer_of(blocks[0].attn)] * len(blocks)
-        return [layer_of(block.attn) for block in blocks]
+            return [layer_of(attentions[0])] * len(attentions)
+        return [layer_of(attention) for attention in attentions]
 
     def _clipped(self, values: Tensor) -> Tensor:
         clip = self.model.config.clip

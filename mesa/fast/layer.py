@@ -1,13 +1,12 @@
 """One layer of attention as the products of its weights."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from mesa.models.attention import Kernel
+from mesa.models.attention import Kernel, KernelAttention
 
 # Matrix products of 12 channels take half the time of 11: CPU kernels have vectors of 4 or more numbers.
 _MULTIPLE = 4
@@ -32,7 +31,7 @@ class Layer:
         return replace(self, A=functional.pad(self.A, sides), V=functional.pad(self.V, sides)) if missing else self
 
 
-def layer_of(attn: Any) -> Layer:
+def layer_of(attn: KernelAttention) -> Layer:
     """The layer of one block's attention, which has no bias."""
     return Layer(attn.kernel, attn.W_Q @ attn.W_K.mT / attn.attn_scale, attn.W_V @ attn.W_O)
 

@@ -1,11 +1,12 @@
 """Attention with a choice of kernel that keeps every hook point and weight shape of TransformerLens."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from transformer_lens import HookedTransformerConfig
+from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
 from transformer_lens.components import Attention
 
 Kernel = Literal["linear", "softmax"]
@@ -21,7 +22,7 @@ class KernelAttention(Attention):
 
     def __init__(self, cfg: HookedTransformerConfig, layer: int, kernel: Kernel, attn_scale: float) -> None:
         super().__init__(cfg, "global", layer)
-        self.kernel = kernel
+        self.kernel: Kernel = kernel
         self.attn_scale = attn_scale
 
     def forward(
@@ -29,7 +30,7 @@ class KernelAttention(Attention):
         query_input: Tensor,
         key_input: Tensor,
         value_input: Tensor,
-        past_kv_cache_entry: Any = None,
+        past_kv_cache_entry: TransformerLensKeyValueCacheEntry | None = None,
         additive_attention_mask: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_bias: Tensor | None = None,

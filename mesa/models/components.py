@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.utilities.activation_functions import SUPPORTED_ACTIVATIONS, ActivationFunction
 
-from mesa.config.schema import InContextConfig
+from mesa.config.model import InContextConfig
 
 
 class TokenEmbed(nn.Module):

@@ -1,7 +1,8 @@
 """The transformer that takes float prompts: a HookedTransformer by configuration."""
 
-from typing import Any, Literal
+from typing import Literal, TypeAlias, cast, overload
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,14 +10,15 @@ from transformer_lens import ActivationCache, HookedTransformer
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.utilities import Slice
 
-from mesa.config.schema import InContextConfig
+from mesa.config.model import InContextConfig
 from mesa.models.attention import KernelAttention
 from mesa.models.components import ClippedResidual, IdentityUnembed, TokenEmbed
 from mesa.models.initialisation import draw_weights, finish, freeze, make_layers, transformer_settings
+from mesa.models.inputs import TakesInputs
 from tasks.readers.reader import Inputs
 
 
-class InContextTransformer(HookedTransformer):
+class InContextTransformer(HookedTransformer, TakesInputs):
     """A HookedTransformer whose tokens are vectors and whose output is the last residual stream.
 
     Takes `Inputs`, or tokens (batch pos d_token) with TransformerLens's `attention_mask`; returns
@@ -71,21 +73,43 @@ class InContextTransformer(HookedTransformer):
         fixed = {leaf: _step(leaf, self.cfg.d_model) for leaf in _STEP} if step else {}
         draw_weights(self, self.config.init_variance, seed, fixed)
 
-    def input_to_embed(self, input: Inputs | Tensor, *_: Any, attention_mask: Tensor | None = None, **__: Any) -> Any:
+    def input_to_embed(
+        self, input: Inputs | Tensor | str | list[str], *_: object, attention_mask: Tensor | None = None, **__: object
+    ) -> tuple[Tensor, None, None, Tensor | None]:
         """Embed float tokens; positions that are queries get attention_mask 0 and so are never keys."""
         tokens = input.values if isinstance(input, Inputs) else input
+        if not isinstance(tokens, Tensor):
+            raise ValueError(f"tokens: a {type(tokens).__name__} must be a tensor: this model does not read text")
         if tokens.ndim != 3 or tokens.shape[-1] != self.cfg.d_vocab:
             raise ValueError(f"tokens: shape {tuple(tokens.shape)} must be (batch, pos, {self.cfg.d_vocab})")
         if isinstance(input, Inputs) and attention_mask is None:
             attention_mask = key_mask(input)
         return self.hook_embed(self.embed(tokens)), None, None, attention_mask
 
-    def run_with_cache(self, *args: Any, return_cache_object: bool = True, **kwargs: Any) -> Any:
+    # TransformerLens declares a pair of logits and loss as the output, which only its return_type "both" gives.
+    @overload
+    def run_with_cache(
+        self, *args: Inputs | Tensor, return_cache_object: Literal[True] = True, **kwargs: object
+    ) -> tuple[Tensor, ActivationCache]: ...
+    @overload
+    def run_with_cache(
+        self, *args: Inputs | Tensor, return_cache_object: Literal[False], **kwargs: object
+    ) -> tuple[Tensor, dict[str, Tensor]]: ...
+    def run_with_cache(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *args: Inputs | Tensor, return_cache_object: bool = True, **kwargs: object
+    ) -> tuple[Tensor, ActivationCache | dict[str, Tensor]]:
         """As TransformerLens's; the cache's parts sum to the residual stream also where tokens were clipped."""
         output, cache = super().run_with_cache(*args, return_cache_object=return_cache_object, **kwargs)
-        if return_cache_object and self.config.clip is not None:
-            cache = ClippedCache(dict(cache.items()), self, has_batch_dim=getattr(cache, "has_batch_dim", True))
-        return output, cache
+        if isinstance(cache, ActivationCache) and self.config.clip is not None:
+            cache = ClippedCache(dict(cache.items()), self, has_batch_dim=cache.has_batch_dim)
+        # Nothing here asks TransformerLens for a loss, or for no output.
+        return cast("Tensor", output), cache
+
+
+# What TransformerLens makes a Slice of.
+Positions: TypeAlias = (
+    Slice | int | tuple[int] | tuple[int, int] | tuple[int, int, int] | list[int] | Tensor | np.ndarray | None
+)
 
 
 class ClippedCache(ActivationCache):
@@ -97,15 +121,14 @@ class ClippedCache(ActivationCache):
         mlp_input: bool = False,
         mode: Literal["all", "mlp", "attn"] = "all",
         apply_ln: bool = False,
-        pos_slice: Any = None,
+        pos_slice: Positions = None,
         incl_embeds: bool = True,
         return_labels: bool = False,
-    ) -> Any:
+    ) -> Tensor | tuple[Tensor, list[str]]:
         """As TransformerLens's, with a component `{l}_clip` for every clipped layer when mode is "all"."""
         positions = pos_slice if isinstance(pos_slice, Slice) else Slice(pos_slice)
-        components: Any
-        labels: Any
-        components, labels = super().decompose_resid(layer, mlp_input, mode, False, positions, incl_embeds, True)
+        labelled = super().decompose_resid(layer, mlp_input, mode, False, positions, incl_embeds, True)
+        components, labels = cast("tuple[Tensor, list[str]]", labelled)
         layer = self.model.cfg.n_layers if layer in (None, -1) else layer
         if mode == "all":
             names = [f"blocks.{index}.hook_resid_post.hook_clip" for index in range(layer)]

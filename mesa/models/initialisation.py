@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.components import Embed
 
-from mesa.config.schema import TransformerConfig
+from mesa.config.model import TransformerConfig
 from mesa.rng import generator
 
 # The standard deviation of a unit normal cut at +-2.

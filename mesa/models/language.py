@@ -1,11 +1,11 @@
 """The language model: a HookedTransformer on token ids, made from a configuration and a seed."""
 
-from typing import Any
-
 import torch
+from torch import Tensor
 from transformer_lens import HookedTransformer
+from transformer_lens.cache.key_value_cache import TransformerLensKeyValueCache
 
-from mesa.config.schema import LanguageConfig
+from mesa.config.model import LanguageConfig
 from mesa.models.attention import KernelAttention
 from mesa.models.initialisation import draw_weights, finish, make_layers, transformer_settings
 from tasks.readers.reader import Inputs
@@ -56,6 +56,14 @@ class TokenTransformer(HookedTransformer):
         """Draw the weights afresh: truncated normal of variance init_variance / (K fan_in), biases zero."""
         draw_weights(self, self.config.init_variance, seed, {})
 
-    def forward(self, input: Any, *args: Any, **kwargs: Any) -> Any:
-        """As HookedTransformer's; Inputs are read as their ids."""
-        return super().forward(input.values if isinstance(input, Inputs) else input, *args, **kwargs)
+    def input_to_embed(
+        self,
+        input: Inputs | Tensor | str | list[str],
+        *_: object,
+        attention_mask: Tensor | None = None,
+        past_kv_cache: TransformerLensKeyValueCache | None = None,
+        **__: object,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
+        """As HookedTransformer's; Inputs are read as their ids. The other arguments are about text."""
+        ids = input.values if isinstance(input, Inputs) else input
+        return super().input_to_embed(ids, attention_mask=attention_mask, past_kv_cache=past_kv_cache)

@@ -1,6 +1,6 @@
 """How large a model is, from its configuration alone: nothing is built."""
 
-from mesa.config.schema import LanguageConfig, ModelConfig, TransformerConfig
+from mesa.config.model import LanguageConfig, ModelConfig, TransformerConfig
 
 # Bytes of the modules and hook points of a layer, besides its weights: about 80,000 are measured.
 _LAYER = 2**16
@@ -11,7 +11,7 @@ def weight_count(config: ModelConfig, d_in: int, n_ctx: int = 1) -> int:
 
     `d_in` is the width of its float tokens, or the size of its vocabulary; `n_ctx` is how long its prompts are.
 
-    >>> from mesa.config.schema import InContextConfig
+    >>> from mesa.config.model import InContextConfig
     >>> weight_count(InContextConfig(), d_in=11)
     484
     """

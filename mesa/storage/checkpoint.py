@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class Checkpoint:
     """What was saved: the weights, the optimiser's state, and the manifest's description of both."""
 
     path: Path
-    config: dict[str, Any]
+    config: Mapping[str, object]
     seed: int
     step: int
     model: Tensors
@@ -40,7 +41,7 @@ class Checkpoint:
     versions: dict[str, str]
 
 
-def save(path: Path, *, config: dict[str, Any], seed: int, step: int, model: Tensors, trainer: Tensors) -> None:
+def save(path: Path, *, config: Mapping[str, object], seed: int, step: int, model: Tensors, trainer: Tensors) -> None:
     """Write a checkpoint directory: first to a temporary neighbour, flushed, then renamed into place.
 
     Raises OSError, and leaves no temporary directory, where it cannot be written.
@@ -59,7 +60,7 @@ def save(path: Path, *, config: dict[str, Any], seed: int, step: int, model: Ten
     sync_directory(path.parent)
 
 
-def _write(directory: Path, config: dict[str, Any], seed: int, step: int, contents: dict[str, Tensors]) -> None:
+def _write(directory: Path, config: Mapping[str, object], seed: int, step: int, contents: dict[str, Tensors]) -> None:
     from mesa.storage.versions import versions
 
     files, tensors = {}, {}
@@ -182,7 +183,7 @@ def _read(file: Path) -> bytes:
         raise DamagedCheckpoint(f"{file}: cannot be read: {error.strerror}") from None
 
 
-def _describe(tensor: Tensor) -> dict[str, Any]:
+def _describe(tensor: Tensor) -> dict[str, object]:
     raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
     return {"dtype": str(tensor.dtype), "shape": list(tensor.shape), "sha256": hashlib.sha256(raw).hexdigest()}
 
@@ -191,7 +192,7 @@ def _kind(tensor: Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
-def _sealed(body: dict[str, Any]) -> bytes:
+def _sealed(body: Mapping[str, object]) -> bytes:
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     return json.dumps({**body, "digest": digest}, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mesa import plugin
 from mesa.config import yaml as config_file
-from mesa.config.check import check
 from mesa.config.schema import RunConfig
 from mesa.errors import DamagedCheckpoint, UserError
 from mesa.storage.files import leftover, writable, write_atomic
+from mesa.storage.records import Evaluation, Outcome
 
 if TYPE_CHECKING:
     from mesa.models.in_context import InContextTransformer
@@ -41,6 +41,8 @@ class Run:
         path = Path(path)
         if not _is_run(path):
             # What cannot be trained is refused before anything is made.
+            from mesa.config.check import check
+
             check(config)
         writable(path)
         if not _is_run(path):
@@ -114,26 +116,27 @@ class Run:
         ((_, path),) = self.select(seed, step).items()
         return model_of(checked(path, self, seed))
 
-    def outcome(self, seed: int) -> dict[str, Any]:
+    def outcome(self, seed: int) -> Outcome:
         """How a seed ended: its `status` is finished, diverged (with `step`), interrupted, or not started."""
         file = self.seed_path(seed) / "outcome.json"
         if not file.exists():
-            return {"status": "interrupted" if self.checkpoints(seed, rolling=True) else "not started"}
-        outcome: dict[str, Any] = {}
+            return {"status": "interrupted"} if self.checkpoints(seed, rolling=True) else {"status": "not started"}
         try:
-            outcome = json.loads(file.read_text())
-            known = outcome["status"] in ("finished", "diverged", "interrupted") and isinstance(outcome["step"], int)
-            if outcome["status"] == "diverged":
-                known = known and all(isinstance(outcome[name], str) for name in ("reason", "last_good_checkpoint"))
+            content = json.loads(file.read_text())
+            known = content["status"] in ("finished", "diverged", "interrupted") and isinstance(content["step"], int)
+            if content["status"] == "diverged":
+                known = known and all(isinstance(content[name], str) for name in ("reason", "last_good_checkpoint"))
+            if not known:
+                raise ValueError("not an outcome")
         except (OSError, ValueError, TypeError, KeyError):
-            known = False
-        if not known:
-            raise UserError(f"{file}: is not the outcome that was written; delete it, and training continues")
+            rule = "is not the outcome that was written; delete it, and training continues"
+            raise UserError(f"{file}: {rule}") from None
+        outcome: Outcome = content
         if outcome["status"] == "finished" and outcome["step"] < self.config.training.steps:
             return {"status": "interrupted", "step": outcome["step"]}
         return outcome
 
-    def metrics(self, seed: int) -> list[dict[str, Any]]:
+    def metrics(self, seed: int) -> list[Evaluation]:
         """One entry an evaluation: step, train_loss, held_out_loss, gradient_norm; a torn last line is left out."""
         file = self.seed_path(seed) / "metrics.jsonl"
         if not file.exists():

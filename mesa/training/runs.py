@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mesa.plugin import loaded
+from mesa.storage.records import Outcome
 from mesa.storage.run import Run
 from mesa.training.pool import end_children, pool, results, watch
 
@@ -39,7 +39,7 @@ def train_all(
         local = isinstance(active, ThreadPoolExecutor)
         jobs = [active.submit(_job(run.path, seed, stopped, local)) for run, seed in work]
 
-        def tick(pending: set[Future[dict[str, Any]]]) -> None:
+        def tick(pending: set[Future[Outcome]]) -> None:
             if report is not None:
                 report(*_counts(runs))
             if stopped():
@@ -61,7 +61,7 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _job(path: Path, seed: int, stopped: Callable[[], bool], local: bool) -> Callable[[], dict[str, Any]]:
+def _job(path: Path, seed: int, stopped: Callable[[], bool], local: bool) -> Callable[[], Outcome]:
     from mesa.training.seed import train_seed, work
 
     return partial(train_seed, path, seed, stopped) if local else partial(work, path, seed, loaded())

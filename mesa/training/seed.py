@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from mesa.errors import UserError
 from mesa.plugin import load_all
 from mesa.plugin_failure import naming_plugins
 from mesa.storage import checkpoint
 from mesa.storage.files import leftover, write_atomic
+from mesa.storage.records import Evaluation, Outcome
 from mesa.storage.run import Run, checked
 from mesa.storage.schedule import schedule
 from mesa.training.trainer import Diverged, Progress, Ticker, Trainer, one_thread
@@ -25,7 +26,7 @@ from mesa.training.trainer import Diverged, Progress, Ticker, Trainer, one_threa
 Stop = Callable[[], bool]
 
 
-def train_seed(path: Path, seed: int, stop: Stop = lambda: False) -> dict[str, Any]:
+def train_seed(path: Path, seed: int, stop: Stop = lambda: False) -> Outcome:
     """Train one seed of a run to its end, and return how it ended (the content of outcome.json).
 
     Continues from the last checkpoint; the weights are bitwise those of an uninterrupted run on the same machine and
@@ -49,7 +50,7 @@ def train_seed(path: Path, seed: int, stop: Stop = lambda: False) -> dict[str, A
         return outcome
 
 
-def _loop(run: Run, seed: int, stop: Stop) -> dict[str, Any]:
+def _loop(run: Run, seed: int, stop: Stop) -> Outcome:
     settings = run.config.training
     trainer = Trainer(run.config, seed)
     start = _restore(run, seed, trainer)
@@ -124,7 +125,7 @@ def _log(log: IO[str], trainer: Trainer, progress: Progress) -> None:
     trained, held_out = progress.step > 0, trainer.held_out_loss()
     if trained and not math.isfinite(held_out):
         raise Diverged(progress.step, "held-out loss")
-    row = {
+    row: Evaluation = {
         "step": progress.step,
         "train_loss": progress.train_loss if trained else None,
         "held_out_loss": held_out,
@@ -175,7 +176,7 @@ def stop_on_signals() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def work(path: Path, seed: int, plugins: Sequence[str] = ()) -> dict[str, Any]:
+def work(path: Path, seed: int, plugins: Sequence[str] = ()) -> Outcome:
     """`train_seed` as a pool's worker runs it: on a signal, or when its parent is gone, it saves and stops.
 
     After a signal the process ends. It must not take the next seed from the pool, or wait for ever on a queue that a

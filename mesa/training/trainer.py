@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from mesa.errors import UserError
 from mesa.models.untrained import untrained_model
 from mesa.rng import generator
 from mesa.storage.checkpoint import Tensors
+from tasks.prompt import Prompt
 
 
 class Diverged(UserError):
@@ -42,13 +42,13 @@ class Trainer:
     default where no fast path is exact.
     """
 
-    def __init__(self, config: RunConfig, seed: int, loss: Callable[[Any], Tensor] | None = None) -> None:
+    def __init__(self, config: RunConfig, seed: int, loss: Callable[[Prompt], Tensor] | None = None) -> None:
         self.config, self.seed = config, seed
         self.task, self.reader = build.task(config.task), build.reader(config)
         self.model = untrained_model(config, seed)
         exact = fast.path(self.model, self.reader) if config.training.fast else None
-        self.loss = loss or (exact.loss if exact else self.plain_loss)
-        self._held_out: Any = None
+        self.loss: Callable[[Prompt], Tensor] = loss or (exact.loss if exact else self.plain_loss)
+        self._held_out: Prompt | None = None
         settings = config.training
         self.weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
         self.optimizer = torch.optim.Adam(
@@ -59,7 +59,7 @@ class Trainer:
             fused=True,
         )
 
-    def prompts(self, stream: str, step: int, count: int) -> Any:
+    def prompts(self, stream: str, step: int, count: int) -> Prompt:
         """The prompts of one step: a function of (seed, stream, step)."""
         source = generator(self.seed, stream, step, self.model.cfg.device or "cpu")
         return self.task.sample(count, source).to(dtype=self.model.cfg.dtype)
@@ -88,7 +88,7 @@ class Trainer:
         halvings = 0 if settings.halve_every is None else (number - 1) // settings.halve_every
         return settings.learning_rate * 0.5**halvings
 
-    def plain_loss(self, prompt: Any) -> Tensor:
+    def plain_loss(self, prompt: Prompt) -> Tensor:
         """The loss by the HookedTransformer's own forward pass."""
         inputs = self.reader.encode(prompt)
         return self.reader.loss(self.reader.decode(self.model(inputs), inputs), prompt)

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformer_lens import HookedTransformer
 
 from mesa.models.in_context import InContextTransformer, key_mask
+from mesa.models.inputs import argument_of
 from probes.attribution.edits import QKV, Case, portions
 from probes.attribution.plain_layer import QKV as QKVInputs
 from probes.attribution.plain_layer import PlainLayer, plain
@@ -114,8 +115,8 @@ class LayeredEdits:
 
     def _through(self, inputs: Inputs) -> tuple[list[Tensor], Tensor, list[Tensor], list[QKVInputs]]:
         """Every layer's z, the last residual stream where it is read, and every layer's input and q, k, v."""
-        values = inputs if isinstance(self.model, InContextTransformer) else inputs.values
-        resid, zs, resids, qkvs = self.model(values, stop_at_layer=0), [], [], []
+        resid = self.model(argument_of(self.model, inputs), stop_at_layer=0)
+        zs, resids, qkvs = [], [], []
         for layer in self.layers:
             resids.append(resid)
             qkvs.append(layer.qkv(resid))

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from probes.controls.registry import BOTH, REGRESSION, TOKENS
-from tasks.registry import Prompts, Registry, Row
+from tasks.kinds import Prompts
+from tasks.registry import Registry, Row
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from tasks.registry import Prompts, Registry, Row
+from tasks.kinds import Prompts
+from tasks.registry import Registry, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -35,7 +35,7 @@ class TokenAlignment:
     - `bigram`: the successors so far of the current symbol, each counted once more.
     - `best`: the task's own best predictor.
 
-    >>> from mesa.config.schema import LanguageConfig
+    >>> from mesa.config.model import LanguageConfig
     >>> from mesa.models.language import TokenTransformer
     >>> from tasks import MarkovChain, NextTokenReader
     >>> task = MarkovChain(vocabulary=3, length=8)

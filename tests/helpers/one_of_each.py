@@ -11,9 +11,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Size, sized
 from analyses.claims.claim import Claim, Measure, Source, Verdict
+from analyses.evidence import Evidence
 from analyses.plots.default import by_control
+from analyses.plots.plot import Plot
 from analyses.plots.regression import scores
 from analyses.registry import AnalysisRow
 from mesa import RunConfig, preset

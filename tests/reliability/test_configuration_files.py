@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesa.config import yaml as config_file
+from mesa.config.model import InContextConfig, LanguageConfig
 from mesa.config.presets import CONFIGURATIONS, preset
-from mesa.config.schema import InContextConfig, LanguageConfig, RunConfig, TrainingConfig
+from mesa.config.schema import RunConfig, TrainingConfig
 from mesa.errors import UserError
 
 

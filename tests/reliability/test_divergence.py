@@ -62,7 +62,7 @@ def test_weights_that_overflow_are_not_kept_as_a_checkpoint(
     monkeypatch.setattr(train_seed, "Trainer", Overflowing)
     run = Run.create(tmp_path / "run", tiny(evaluate_every=every))
     mesa.train(run)
-    assert run.outcome(0)["step"] == 32
+    assert run.outcome(0).get("step") == 32
     assert_diverged(run, 0, reason)
 
 
@@ -83,8 +83,8 @@ def test_one_diverged_seed_leaves_the_others_alone_and_stays(
     monkeypatch.setattr(train_seed, "Trainer", Poisoned)
     run = Run.create(tmp_path / "run", trained.config)
     mesa.train(run)
-    assert run.outcome(1)["step"] == 123
-    assert run.outcome(1)["last_good_checkpoint"] == "step-000100"
+    assert run.outcome(1).get("step") == 123
+    assert run.outcome(1).get("last_good_checkpoint") == "step-000100"
     assert_diverged(run, 1, "the loss is not finite")
     there, here = content(trained), content(run)
     assert {name: data for name, data in here.items() if name.startswith("seed-0")} == {

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.claim import interval
+from analyses.evidence import Evidence
 from analyses.experiments.copying.measures import COPYING, LOSS, ORDER
+from analyses.plots.plot import Plot
 from analyses.plots.style import grid, inner_legend, legend, look_of
 
 _SERIES = {"copying": ("copying", look_of("model").colour, "o"), "loss": ("loss", look_of("gd").colour, "s")}

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from typing_extensions import Unpack
 
-from analyses.claims.analysis import Evidence, Plot
+from analyses.evidence import Evidence
 from analyses.experiments.copying.change_points import onset, order_of_change_points
 from analyses.experiments.copying.measures import formation_rows
+from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import LineStyle, reference_line, seed_lines
 from analyses.plots.style import grid, inner_legend, legend, look_of
 from probes.readings.arrays import find_array

@@ -4,8 +4,8 @@ from functools import partial
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
+from analyses.evidence import Evidence
 from probes.readings.reading import Reading
 from probes.training_time.formation import Formation
 from probes.training_time.series import Series

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
+from analyses.evidence import Evidence
 from probes.readings.reading import Reading
 
 # The learned gamma of the paper's models of two tied layers, by context length ([VO] appendix A.10).

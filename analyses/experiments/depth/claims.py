@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence
 from analyses.claims.claim import Claim, Measure, Source, controls_of
 from analyses.claims.measures.regression import alignment, log_position, loss, loss_ratio
 from analyses.claims.tables import single_value
+from analyses.evidence import Evidence
 from probes.readings.reading import Reading
 
 PAPER = "von Oswald et al. 2023, section 3 and appendix A.10"

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot
+from analyses.evidence import Evidence
+from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import LineStyle, seed_lines
 from analyses.plots.style import HALF, grid, legend, look_of
 

@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import relative_curves, shares_of_zero
+from analyses.evidence import Evidence
+from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import reference_line, seed_lines
 from analyses.plots.style import grid, legend, look_of
 

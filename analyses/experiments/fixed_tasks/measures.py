@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence
 from analyses.claims.measures.regression import loss_ratio
 from analyses.claims.tables import Number, single_value
+from analyses.evidence import Evidence
 from probes.readings.reading import Reading
 
 FRESH = "fresh_teachers"

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot
+from analyses.evidence import Evidence
+from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import seed_lines, step_axis
 from analyses.plots.style import grid, legend
 

@@ -4,9 +4,9 @@ import math
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence
 from analyses.claims.measures.language import head_score
 from analyses.claims.tables import Number, single_value
+from analyses.evidence import Evidence
 from probes.readings.reading import Reading
 from probes.readings.schema import COLUMNS
 from probes.training_time.formation import Formation

@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot
+from analyses.evidence import Evidence
+from analyses.plots.plot import Plot
 from analyses.plots.style import grid, legend, look_of
 
 METRICS = {

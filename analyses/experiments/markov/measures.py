@@ -4,8 +4,8 @@ import math
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
+from analyses.evidence import Evidence
 from probes.language.token_alignment import PHASES
 from probes.readings.reading import Reading
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import relative_curves, shares_of_zero
+from analyses.evidence import Evidence
 from analyses.experiments.plateau.times import plateau_times
+from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import reference_line, seed_lines
 from analyses.plots.style import grid, legend, look_of
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
+from analyses.evidence import Evidence
 from probes.readings.reading import Reading
 
 # The share of the way from predict-zero's loss to tuned gradient descent's that the held-out loss has gone by then.

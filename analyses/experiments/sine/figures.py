@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.tables import losses
+from analyses.evidence import Evidence
 from analyses.experiments.sine.claims import RIVAL
+from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import mean_line, reference_line, seed_lines
 from analyses.plots.style import HALF, grid, legend, look_of
 from probes.readings.arrays import find_array

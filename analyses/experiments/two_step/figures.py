@@ -6,10 +6,11 @@ from dataclasses import replace
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analyses.claims.analysis import Evidence, Plot
 from analyses.claims.claim import Verdict
+from analyses.evidence import Evidence
 from analyses.experiments.two_step.claims import MODEL, RIVAL
 from analyses.plots import regression
+from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import DOTS, reference_line, seed_lines, step_axis
 from analyses.plots.shifts import shifts
 from analyses.plots.style import HALF, grid, legend, look_of

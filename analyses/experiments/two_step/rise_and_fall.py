@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence
 from analyses.claims.tables import Number, single_value
+from analyses.evidence import Evidence
 from probes.readings.reading import Reading
 
 

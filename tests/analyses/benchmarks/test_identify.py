@@ -3,17 +3,10 @@
 import pytest
 import torch
 
-from analyses.benchmarks.identify import (
-    _IMPOSTORS,
-    _OFF_LIST,
-    FITTED_ON,
-    TASKS,
-    Job,
-    PlantAnswer,
-    all_jobs,
-    answers,
-    summary,
-)
+from analyses.benchmarks.identify import PlantAnswer, answers, summary
+from analyses.benchmarks.identify_jobs import FITTED_ON, TASKS, Job, all_jobs
+from analyses.benchmarks.impostors import IMPOSTORS
+from analyses.benchmarks.off_list import OFF_LIST
 from mesa.construction import gradient_step_model, weight_products
 from mesa.learners import GradientDescent
 from probes.controls.planted import Planted, last_step, noisy, noisy_embedding
@@ -26,7 +19,7 @@ def test_every_construction_every_impostor_and_every_noise_is_asked() -> None:
     fitted = {"averaging", "least_squares", "ridge", "nearest_neighbours", "newton 2", "newton 4"}
     fitted |= {"conjugate_gradients 2"}
     tasks = {kind: {job.setting for job in jobs if job.kind == kind} for kind in (job.kind for job in jobs)}
-    assert set(tasks) == {*constructed, *fitted, "preconditioned_gd 1", *_IMPOSTORS, *_OFF_LIST}
+    assert set(tasks) == {*constructed, *fitted, "preconditioned_gd 1", *IMPOSTORS, *OFF_LIST}
     assert all(tasks[kind] == set(TASKS) for kind in constructed)
     assert all(tasks[kind] == set(FITTED_ON) for kind in fitted)
     assert tasks["preconditioned_gd 1"] == {"uneven"}

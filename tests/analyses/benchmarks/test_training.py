@@ -32,6 +32,7 @@ class Bare:
 
     def step(self, number: int) -> None:
         prompt = self.trainer.prompts("train", number, self.trainer.config.training.batch)
+        assert isinstance(prompt, RegressionPrompt)
         self.optimizer.zero_grad()
         self.loss(prompt).backward()
         torch.nn.utils.clip_grad_norm_(self.weights.values(), 0.001)

@@ -5,9 +5,9 @@ import math
 import pandas as pd
 import pytest
 
-from analyses.claims.analysis import Evidence
 from analyses.claims.measures.regression import cosine_lead, interpolated_gap, log_position, shift_ratio
 from analyses.claims.tables import losses
+from analyses.evidence import Evidence
 from analyses.experiments.curvature.analysis import CurvatureByContext
 from analyses.experiments.curvature.measures import PUBLISHED, RUNS
 from analyses.experiments.two_step.rise_and_fall import rise_and_fall_rows, rise_or_fall

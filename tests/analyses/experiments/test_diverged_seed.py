@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from analyses.evidence import gather
 from analyses.report.run_report import write_run
 from analyses.report.summary import summary
-from analyses.reproduce import gather
 from mesa import Run, train
 from mesa.config.yaml import parse
 from probes import GDAlignment, Plan, probe_runs

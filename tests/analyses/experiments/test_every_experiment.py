@@ -8,9 +8,10 @@ import pytest
 
 from analyses.claims.analysis import Size, judged
 from analyses.claims.claim import Circumstances, judge
+from analyses.evidence import gather
 from analyses.progress import Progress
 from analyses.registry import ANALYSES
-from analyses.reproduce import Result, gather, reproduce
+from analyses.reproduce import Result, reproduce
 from mesa.storage.run import Run
 from probes.readings.schema import SCHEMA
 from probes.runner import probe_runs

@@ -8,9 +8,10 @@ import pytest
 
 from analyses.claims.analysis import Size
 from analyses.claims.claim import Circumstances, judge
+from analyses.evidence import gather
 from analyses.experiments.one_step.analysis import OneStep
 from analyses.progress import Progress
-from analyses.reproduce import Result, gather, reproduce, verdicts_of
+from analyses.reproduce import Result, reproduce, verdicts_of
 from mesa.storage.run import Run
 from probes.runner import probe_runs
 

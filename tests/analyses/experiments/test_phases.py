@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.claims.analysis import Evidence
 from analyses.claims.measures.language import best_head, head_score, token_gap
+from analyses.evidence import Evidence
 from analyses.experiments.induction.measures import order_rows
 from analyses.experiments.markov.measures import phase_rows
 from probes.readings.reading import Reading

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
 
 EXACT: dict[str, Any] = {"rtol": 0.0, "atol": 1e-10}
 
@@ -89,9 +90,12 @@ def test_each_layer_has_its_own_kernel(lively, tokens, kernel):
 
 @pytest.mark.parametrize("refused", ["past_kv_cache_entry", "position_bias", "additive_attention_mask"])
 def test_a_linear_kernel_refuses_what_it_would_ignore(lively, tokens, refused):
-    e = tokens().values
+    model, e = lively(), tokens().values
+    given = (
+        TransformerLensKeyValueCacheEntry.init_cache_entry(model.cfg, "cpu") if "cache" in refused else torch.zeros(1)
+    )
     with pytest.raises(ValueError, match="linear attention takes no"):
-        lively().blocks[0].attn(e, e, e, **{refused: torch.zeros(1)})
+        model.blocks[0].attn(e, e, e, **{refused: given})
 
 
 @pytest.mark.parametrize("kernel", ["linear", "softmax"])

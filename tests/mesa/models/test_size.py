@@ -3,7 +3,7 @@
 import pytest
 
 from mesa import InContextConfig, LanguageConfig
-from mesa.config.schema import ModelConfig
+from mesa.config.model import ModelConfig
 from mesa.models.in_context import InContextTransformer
 from mesa.models.language import TokenTransformer
 from mesa.models.size import training_bytes, weight_count

@@ -1,0 +1,63 @@
+"""What claims and figures are made from: all that was measured on the runs of an analysis or on a single run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mesa.storage.run import Run
+from probes.probe import Skipped
+from probes.readings.arrays import ArrayKey
+from probes.readings.reading import Reading
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was measured: rows of readings, arrays, learning curves, and how the seeds ended.
+
+    `diverged` and `undertrained` name seeds; the text of each starts with the name of its run.
+    """
+
+    runs: Mapping[str, Run]
+    rows: pd.DataFrame
+    arrays: Mapping[ArrayKey, np.ndarray]
+    curves: pd.DataFrame
+    skipped: Sequence[Skipped] = ()
+    diverged: tuple[str, ...] = ()
+    undertrained: tuple[str, ...] = ()
+
+    @property
+    def last(self) -> pd.DataFrame:
+        """The rows of the last checkpoint that each probe measured of each seed, and all rows of controls."""
+        final = self.rows.groupby(["run", "seed", "probe"])["step"].transform("max")
+        return self.rows[(self.rows["step"] == final) | (self.rows["control"] != "none")]
+
+
+def gather(runs: Mapping[str, Run], reading: Reading, skipped: Sequence[Skipped] = ()) -> Evidence:
+    """Everything that claims and figures are made from: readings, learning curves, and how seeds ended."""
+    curves, diverged, late = [], [], []
+    for name, run in runs.items():
+        for seed in run.seeds:
+            metrics, outcome = run.metrics(seed), run.outcome(seed)
+            if outcome["status"] == "diverged":
+                diverged.append(f"{name} seed {seed} (step {outcome['step']})")
+                continue
+            curves += [{"run": name, "seed": seed, **row} for row in metrics]
+            if undertrained([row["step"] for row in metrics], [row["held_out_loss"] for row in metrics]):
+                late.append(f"{name} seed {seed}")
+    columns = ["run", "seed", "step", "train_loss", "held_out_loss", "gradient_norm"]
+    table = pd.DataFrame(curves, columns=columns).astype({"train_loss": float, "gradient_norm": float})
+    return Evidence(dict(runs), reading.table, reading.arrays, table, tuple(skipped), tuple(diverged), tuple(late))
+
+
+def undertrained(steps: Sequence[int], held_out_losses: Sequence[float], fall: float = 0.02) -> bool:
+    """Whether the held-out loss still fell by more than `fall` of itself over the last tenth of training.
+
+    >>> undertrained(range(101), [1.0 - 0.005 * step for step in range(101)])
+    True
+    """
+    if not steps:
+        return True
+    before = [loss for step, loss in zip(steps, held_out_losses, strict=True) if step <= 0.9 * steps[-1]]
+    return not before or before[-1] - held_out_losses[-1] > fall * before[-1]
