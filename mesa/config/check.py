@@ -92,8 +92,8 @@ def _too_large(config: RunConfig, shape: Sequence[int]) -> str | None:
 
 def _too_much(need: int) -> str | None:
     """The memory that is needed and the memory there is, in words, where the first is more; else None."""
-    there = available()
-    return None if need <= there else f"{need / 2**30:,.0f} GiB where there are {there / 2**30:,.0f} GiB"
+    free = available()
+    return None if need <= free else f"{need / 2**30:,.0f} GiB where there are {free / 2**30:,.0f} GiB"
 
 
 def _with_defaults(config: RunConfig) -> Iterator[tuple[str, float, RunConfig]]:

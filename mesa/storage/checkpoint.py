@@ -132,7 +132,7 @@ def _manifest(path: Path) -> dict[str, Any]:
         manifest = json.loads(data)
         body = {key: value for key, value in manifest.items() if key != "digest"}
         sealed = _sealed(body) == data
-        wanted = {
+        type_by_field = {
             "format": int,
             "config": dict,
             "seed": int,
@@ -141,7 +141,7 @@ def _manifest(path: Path) -> dict[str, Any]:
             "files": dict,
             "tensors": dict,
         }
-        complete = all(isinstance(body.get(key), kind) for key, kind in wanted.items())
+        complete = all(isinstance(body.get(key), kind) for key, kind in type_by_field.items())
     except (ValueError, AttributeError, RecursionError):
         raise DamagedCheckpoint(f"{file}: is not the JSON that was written") from None
     if not sealed:

@@ -68,9 +68,9 @@ def prove_writable(path: Path, room: int = ROOM) -> None:
 
     `room`: the bytes that must be free there.
     """
-    trial, made = path / f".trial-{os.getpid()}", []
+    trial, new_folders = path / f".trial-{os.getpid()}", []
     try:
-        made = [folder for folder in (path, *path.parents) if not folder.exists()]
+        new_folders = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         write_synced(trial, bytes(4096))
         trial.unlink()
@@ -83,7 +83,7 @@ def prove_writable(path: Path, room: int = ROOM) -> None:
     except OSError as error:
         problem = f"cannot be written: {error.strerror}"
     # A refusal leaves nothing behind.
-    for undo in (trial.unlink, *(folder.rmdir for folder in made)):
+    for undo in (trial.unlink, *(folder.rmdir for folder in new_folders)):
         with suppress(OSError):
             undo()
     raise UserError(f"{path}: {problem}")

@@ -10,6 +10,6 @@ def select(rows: pd.DataFrame, **where: object) -> pd.DataFrame:
     >>> select(rows, learner="gd")["value"].tolist(), select(rows, learner=None)["value"].tolist()
     ([1.0, 3.0], [2.0])
     """
-    for column, wanted in where.items():
-        rows = rows[rows[column].isna() if wanted is None else (rows[column] == wanted).fillna(False)]
+    for column, value in where.items():
+        rows = rows[rows[column].isna() if value is None else (rows[column] == value).fillna(False)]
     return rows

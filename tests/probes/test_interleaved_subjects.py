@@ -28,8 +28,8 @@ def test_every_probe_measures_or_says_why_not(name: str) -> None:
     config = InContextConfig(n_layers=2, kernel=["softmax", "linear"])
     model = InContextTransformer(config, 14, dtype=torch.float64)
     subject = RegressionSubject(model, InterleavedReader(), LinearRegression(d_in=4, context=3))
-    found = measure(probe_of(name, 60), subject)
+    outcome = measure(probe_of(name, 60), subject)
     if name in MEASURING:
-        assert isinstance(found, Reading) and len(found.table)
-    if isinstance(found, Skipped):
-        assert found.reason and "\n" not in found.reason
+        assert isinstance(outcome, Reading) and len(outcome.table)
+    if isinstance(outcome, Skipped):
+        assert outcome.reason and "\n" not in outcome.reason

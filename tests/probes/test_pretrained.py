@@ -159,12 +159,12 @@ def test_every_probe_answers_or_says_why_not(bridges: dict[str, Any], name: str)
     subject, model = subject_of(bridges["llama"]), bridges["llama"]
     state = {key: value.clone() for key, value in model.state_dict().items()}
     before = torch.get_rng_state()
-    found = measure(probe_of(name, 6), subject)
-    if isinstance(found, Reading):
-        assert len(found.table)
+    outcome = measure(probe_of(name, 6), subject)
+    if isinstance(outcome, Reading):
+        assert len(outcome.table)
     else:
-        assert found.reason and "\n" not in found.reason
-    assert isinstance(found, Reading) or name not in APPLY
+        assert outcome.reason and "\n" not in outcome.reason
+    assert isinstance(outcome, Reading) or name not in APPLY
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     assert not any(point.fwd_hooks or point.bwd_hooks for point in model.hook_dict.values())
@@ -187,8 +187,8 @@ def test_a_bridge_and_a_plain_hooked_transformer_of_the_same_weights_read_alike(
 def test_weights_that_would_be_misread_are_refused_in_one_line(tmp_path: Path) -> None:
     subject = pretrained_subject(saved("gemma", tmp_path))
     for name in ("induction_scores", "composition", "induction_as_gradient_step"):
-        found = measure(probe_of(name), subject)
-        assert isinstance(found, Skipped) and "gains or a cap differ" in found.reason
+        outcome = measure(probe_of(name), subject)
+        assert isinstance(outcome, Skipped) and "gains or a cap differ" in outcome.reason
     # What asks for no weights still reads it.
     assert isinstance(measure(probe_of("token_alignment", 8), subject), Reading)
 

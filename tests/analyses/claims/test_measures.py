@@ -37,9 +37,9 @@ def over_training(values: list[float]) -> pd.DataFrame:
     ("values", "rise", "fall"), [([0.0, 1.0, 0.6], 1.0, 0.4), ([0.0, 0.5, 0.9], 0.9, 0.0), ([0.9, 0.5], 0.0, 0.4)]
 )
 def test_a_turn_is_the_peak_above_both_ends(values: list[float], rise: float, fall: float) -> None:
-    found = rise_and_fall_rows(evidence(over_training(values)), "sensitivity_cosine", "gd")
-    assert rise_or_fall("rise")(found) == pytest.approx(rise)
-    assert rise_or_fall("fall")(found) == pytest.approx(fall)
+    rows = rise_and_fall_rows(evidence(over_training(values)), "sensitivity_cosine", "gd")
+    assert rise_or_fall("rise")(rows) == pytest.approx(rise)
+    assert rise_or_fall("fall")(rows) == pytest.approx(fall)
 
 
 def test_a_loss_has_a_place_between_two_learners() -> None:
@@ -102,8 +102,8 @@ def curved(gammas: dict[int, float], control: str = "none") -> pd.DataFrame:
 
 def met(gammas: dict[int, float]) -> dict[str, bool]:
     rows = pd.concat([curved(gammas), curved(dict(PUBLISHED), "constructed")], ignore_index=True)
-    found = CurvatureByContext().compared(evidence(rows))
-    mine = found[found["control"] == "none"]
+    compared_rows = CurvatureByContext().compared(evidence(rows))
+    mine = compared_rows[compared_rows["control"] == "none"]
     return {
         claim.id: all(measure.met(measure.of(mine)) for measure in claim.measures)
         for claim in CurvatureByContext().claims()

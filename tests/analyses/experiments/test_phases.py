@@ -36,8 +36,8 @@ def phases(nearest: dict[int, str]) -> dict[str, float]:
 
 
 def test_phases_begin_where_they_were_planted():
-    found = phases({0: "uniform", 10: "uniform", 20: "unigram", 40: "unigram", 80: "bigram", 160: "bigram"})
-    assert found == {"unigram": 20, "bigram": 80, "ratio": 4}
+    phase_steps = phases({0: "uniform", 10: "uniform", 20: "unigram", 40: "unigram", 80: "bigram", 160: "bigram"})
+    assert phase_steps == {"unigram": 20, "bigram": 80, "ratio": 4}
 
 
 def test_without_a_uniform_phase_there_is_no_order():
@@ -78,14 +78,14 @@ def scores(previous: int, prefix: int, context: int) -> list[dict[str, Any]]:
 
 def orders(previous: int, prefix: int, context: int, control: str = "none") -> dict[str, float]:
     table = order_rows(evidence(scores(previous, prefix, context)))
-    found = table[(table["metric"] == "order") & (table["control"] == control)]
-    return dict(zip(found["series"] + " before " + found["before"], found["value"], strict=True))
+    rows = table[(table["metric"] == "order") & (table["control"] == control)]
+    return dict(zip(rows["series"] + " before " + rows["before"], rows["value"], strict=True))
 
 
 def test_the_order_of_planted_steps_is_found():
-    found = orders(previous=40, prefix=160, context=160)
-    assert found["previous_token before prefix_matching"] == pytest.approx(math.log(4))
-    assert found["loss before prefix_matching"] == pytest.approx(0)
+    order_by_pair = orders(previous=40, prefix=160, context=160)
+    assert order_by_pair["previous_token before prefix_matching"] == pytest.approx(math.log(4))
+    assert order_by_pair["loss before prefix_matching"] == pytest.approx(0)
     # The control: the previous token's rise in the place of prefix matching.
     assert orders(40, 160, 160, "previous_token")["loss before prefix_matching"] == pytest.approx(-math.log(4))
     assert orders(160, 40, 40)["previous_token before prefix_matching"] == pytest.approx(-math.log(4))

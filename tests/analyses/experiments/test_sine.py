@@ -19,9 +19,9 @@ class Small(Sine):
     """The same with fewer prompts and only the checkpoints at both ends of training."""
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
-        found = super().plans(size)
-        found[MODEL][0] = replace(found[MODEL][0], checkpoint="last")
-        return found
+        plans = super().plans(size)
+        plans[MODEL][0] = replace(plans[MODEL][0], checkpoint="last")
+        return plans
 
 
 @pytest.fixture(scope="module")

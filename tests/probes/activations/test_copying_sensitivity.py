@@ -35,35 +35,35 @@ def read(subject: RegressionSubject) -> dict[tuple[str, str], float]:
 
 
 def of(name: str, subject: RegressionSubject) -> RegressionSubject:
-    found = CONTROLS[name](subject)
-    assert isinstance(found, RegressionSubject)
-    assert found.control == name
-    return found
+    control = CONTROLS[name](subject)
+    assert isinstance(control, RegressionSubject)
+    assert control.control == name
+    return control
 
 
 def test_the_construction_copies_to_the_token_before_and_to_itself() -> None:
-    found = read(built())
-    assert found["even", "contrast"] == pytest.approx(1.0) and abs(found["odd", "contrast"]) <= 1.0
+    scores = read(built())
+    assert scores["even", "contrast"] == pytest.approx(1.0) and abs(scores["odd", "contrast"]) <= 1.0
     # The residual alone gives |(1, 1, 1, 1)|; an odd token's label is copied once more: |(1, 1, 1, 2)|.
     expected = {"own": 2.0, "next": 1.0, "previous": 0.0, "other": 0.0}
-    assert {metric: found["even", metric] for metric in expected} == pytest.approx(expected, abs=1e-12)
+    assert {metric: scores["even", metric] for metric in expected} == pytest.approx(expected, abs=1e-12)
     expected = {"own": 7**0.5, "next": 0.0, "previous": 0.0, "other": 0.0}
-    assert {metric: found["odd", metric] for metric in expected} == pytest.approx(expected, abs=1e-12)
+    assert {metric: scores["odd", metric] for metric in expected} == pytest.approx(expected, abs=1e-12)
 
 
 def test_weights_that_attend_alike_to_all_copy_from_none() -> None:
-    found = read(drawn(1e-4))
+    scores = read(drawn(1e-4))
     for parity in ("even", "odd"):
         # Scores of 1e-4 tell no token from another.
-        assert found[parity, "next"] == pytest.approx(found[parity, "other"], rel=1e-3)
-        assert found[parity, "own"] == pytest.approx(2.0, rel=1e-3)
+        assert scores[parity, "next"] == pytest.approx(scores[parity, "other"], rel=1e-3)
+        assert scores[parity, "own"] == pytest.approx(2.0, rel=1e-3)
 
 
 def test_reversed_places_take_the_copying_away() -> None:
-    found = read(of("reversed_positions", built()))
+    scores = read(of("reversed_positions", built()))
     # An even token takes its place for an odd one, which copies from itself; an odd one copies from what came before.
-    assert found["even", "next"] == pytest.approx(0.0, abs=1e-12)
-    assert found["odd", "previous"] == pytest.approx(1.0, abs=1e-12)
+    assert scores["even", "next"] == pytest.approx(0.0, abs=1e-12)
+    assert scores["odd", "previous"] == pytest.approx(1.0, abs=1e-12)
 
 
 def test_shuffled_labels_are_copied_like_others() -> None:

@@ -30,8 +30,8 @@ def ask(subject: RegressionSubject, probe: Curvature = PROBE) -> tuple[pd.DataFr
 
 
 def values(table: pd.DataFrame, metric: str, source: str = "residual") -> list[float]:
-    found = table[(table["metric"] == metric) & (table["source"] == source)]
-    return found.sort_values("layer")["value"].tolist()
+    rows = table[(table["metric"] == metric) & (table["source"] == source)]
+    return rows.sort_values("layer")["value"].tolist()
 
 
 @pytest.mark.parametrize("rotated", [False, True])

@@ -93,12 +93,12 @@ def test_one_pass_a_head_gives_the_same_numbers(name: str, engine: Any) -> None:
         return asked.read(subject.decode(output, asked.clean), 1)[0]
 
     each = torch.eye(3 * heads, dtype=torch.bool).unflatten(1, (3, heads))
-    found = edits.ablated(each, edits.corrupted_z).unflatten(0, (3, heads))
+    readouts = edits.ablated(each, edits.corrupted_z).unflatten(0, (3, heads))
     with torch.no_grad():
         for layer in range(3):
             for head in range(heads):
                 place = hook_name(layer, "z")
-                same(found[layer, head], run(place, head, bad[place][:, :, head]))
+                same(readouts[layer, head], run(place, head, bad[place][:, :, head]))
         for to in (1, 2):
             paths = edits.paths(to)
             for layer in range(to):

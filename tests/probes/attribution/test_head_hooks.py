@@ -49,11 +49,11 @@ def test_a_head_that_cannot_matter_is_a_measured_zero_and_a_layer_of_them_raises
     model: Any = subject.model
     with torch.no_grad():
         model.blocks[0].attn.W_O[1] = 0.0
-    found = HeadAttribution(prompts=100)(subject, generator(0, "tests/dead"))
-    for name, array in found.named_arrays().items():
+    reading = HeadAttribution(prompts=100)(subject, generator(0, "tests/dead"))
+    for name, array in reading.named_arrays().items():
         if name.startswith(("ablated", "held")):
             assert array[0, 1] == pytest.approx(1, abs=1e-12)
-    assert found.array("direct")[0, 1] == pytest.approx(0, abs=1e-12)
+    assert reading.array("direct")[0, 1] == pytest.approx(0, abs=1e-12)
     with torch.no_grad():
         model.blocks[0].attn.W_O[:] = 0.0
     with pytest.raises(DeadHook, match=r"blocks.0.attn.hook_q: a random edit|blocks.0.attn.hook_z: a random edit"):

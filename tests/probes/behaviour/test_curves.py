@@ -86,9 +86,9 @@ def test_the_sine_fit_is_right_and_no_other_models_equal(seeded: Any) -> None:
         q = prompt.query[b, :, 0].numpy()
         # Normal equations against a factorisation: the condition of four random points, squared.
         np.testing.assert_allclose(prediction[b, :, 0].numpy(), fit[0] * np.sin(q) + fit[1] * np.cos(q), atol=1e-6)
-    found = CONTROLS["sine_fit"](sine_subject())
-    assert isinstance(found, RegressionSubject) and found.control == "sine_fit"
-    table = GDAlignment(prompts=200, learners=(Fixed(step_size=0.1),))(found, generator(0, "tests/probe")).table
+    control = CONTROLS["sine_fit"](sine_subject())
+    assert isinstance(control, RegressionSubject) and control.control == "sine_fit"
+    table = GDAlignment(prompts=200, learners=(Fixed(step_size=0.1),))(control, generator(0, "tests/probe")).table
     # Float32 labels in float64 arithmetic.
     assert table[table["metric"] == "loss"]["value"].item() < 1e-10
     assert table[table["metric"] == "relative_distance"]["value"].item() > 0.3

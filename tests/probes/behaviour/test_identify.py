@@ -122,9 +122,9 @@ def test_unexplained_variance_is_asymmetry_and_a_systematic_part(seeded):
 def test_the_simplest_that_suffices_is_the_answer():
     one, two, far = (Candidate("gd", 1, 1), Candidate("gd_per_step", 2, 2), Candidate("ridge", 0, 1))
     scores = [Score(one, 0.1, 0.001), Score(far, 0.9, 0.8), Score(two, 0.1, 0.0)]
-    found = decide(scores, bound=0.3, systematic=0.005)
-    assert found.answer == one and found.agreeing == (one, two) and found.runner_up == far
-    assert found.margin == pytest.approx(0.799)
+    identity = decide(scores, bound=0.3, systematic=0.005)
+    assert identity.answer == one and identity.agreeing == (one, two) and identity.runner_up == far
+    assert identity.margin == pytest.approx(0.799)
     assert decide(scores, bound=0.05, systematic=0.005).answer is None
     assert decide([Score(one, math.nan, 0.0)], 0.3, 0.005).answer is None
     assert math.isnan(decide([]).margin)

@@ -28,9 +28,9 @@ def ask(subject: RegressionSubject, **fields: Any) -> tuple[pd.DataFrame, dict[s
 def tuned_subject(learner: GradientDescent, task: LinearRegression, clip: float | None = None) -> RegressionSubject:
     """A model that performs a learner as the probe will tune it."""
     prompt = task.sample(PROMPTS, generator(0, "tests/probe")).to(dtype=torch.float64)
-    found = learner.fit(prompt)
-    gamma = found.gammas
-    model = gradient_step_model(found.step_sizes, d_in=task.d_in, steps=found.steps, gamma=gamma, clip=clip)
+    fitted = learner.fit(prompt)
+    gamma = fitted.gammas
+    model = gradient_step_model(fitted.step_sizes, d_in=task.d_in, steps=fitted.steps, gamma=gamma, clip=clip)
     return RegressionSubject(model, PairedReader(), task)
 
 
@@ -40,8 +40,8 @@ def untrained(task: LinearRegression = SMALL, steps: int = 3) -> RegressionSubje
 
 
 def series(table: pd.DataFrame, metric: str, learner: str) -> list[float]:
-    found = table[(table["metric"] == metric) & (table["learner"] == learner)]
-    return found.sort_values("layer")["value"].tolist()
+    rows = table[(table["metric"] == metric) & (table["learner"] == learner)]
+    return rows.sort_values("layer")["value"].tolist()
 
 
 @pytest.mark.parametrize("clip", [None, 0.5])

@@ -36,10 +36,10 @@ def test_models_of_sets_do_not_look_at_the_order(config: InContextConfig) -> Non
 
 
 def test_neither_does_gradient_descent() -> None:
-    found = ask(constructed())
-    assert found["order_sensitivity"] < 1e-12
+    measured = ask(constructed())
+    assert measured["order_sensitivity"] < 1e-12
     # E (c x_q^T X^T y)^2 = 2 (zero's loss - its own), for the tuned step: 2 (.4167 - .2062).
-    assert found["prompt_spread"] == pytest.approx(math.sqrt(0.421), rel=0.15)
+    assert measured["prompt_spread"] == pytest.approx(math.sqrt(0.421), rel=0.15)
 
 
 def causal(subject: RegressionSubject) -> RegressionSubject:
@@ -70,9 +70,9 @@ class Weighted(PairedReader):
 def test_who_looks_at_the_first_example_only_is_as_sensitive_as_can_be() -> None:
     """Another order is then another example, and nearly all that a prediction varies with."""
     subject = replace(constructed(LinearRegression(context=40)), reader=Weighted())
-    found = ask(subject, permutations=60)
+    measured = ask(subject, permutations=60)
     # f = (x_q.x)(x.w): its variance over x given w and x_q, E [|x_q|^2 |w|^2 + (x_q.w)^2] v^2, is nearly all there is.
-    assert 0.7 < found["order_sensitivity"] < 1.1
+    assert 0.7 < measured["order_sensitivity"] < 1.1
 
 
 def test_a_part_that_counts_is_measured_at_its_size() -> None:
@@ -106,10 +106,10 @@ def test_who_always_says_the_same_has_no_spread_to_compare_with() -> None:
 
 
 def test_shuffled_labels_are_another_prompt_and_not_another_order() -> None:
-    found = CONTROLS["shuffled_labels"](constructed())
-    assert isinstance(found, RegressionSubject)
+    control = CONTROLS["shuffled_labels"](constructed())
+    assert isinstance(control, RegressionSubject)
     # Examples are shuffled after they are ordered: every order pairs inputs with other labels.
-    assert ask(found)["order_sensitivity"] > 0.5
+    assert ask(control)["order_sensitivity"] > 0.5
 
 
 def test_less_than_two_orders_are_refused() -> None:

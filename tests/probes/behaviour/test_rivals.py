@@ -51,8 +51,8 @@ def test_a_rival_is_the_last_model_of_the_same_seed_in_the_run_beside(runs: tupl
             subject = RegressionSubject(model.load(seed, step), PairedReader(), SineRegression())
             probe = GDAlignment(prompts=60, learners=(), rivals=(beside,))
             alone = probe(subject, generator(seed, "probe/gd_alignment")).table
-            found = table[(table["seed"] == seed) & (table["step"] == step)]
-            np.testing.assert_allclose(found["value"], alone["value"])
+            rows = table[(table["seed"] == seed) & (table["step"] == step)]
+            np.testing.assert_allclose(rows["value"], alone["value"])
 
 
 def test_a_run_is_its_own_perfect_rival(runs: tuple[Run, Run]) -> None:

@@ -21,9 +21,9 @@ SETTINGS = {
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    found = Run.create(tmp_path / "model", parse(SETTINGS))
-    train(found)
-    return found
+    run = Run.create(tmp_path / "model", parse(SETTINGS))
+    train(run)
+    return run
 
 
 def learner_losses(table: pd.DataFrame) -> pd.Series:

@@ -14,10 +14,10 @@ from tests.helpers.subjects import ANISOTROPIC, constructed, rotated_basis, untr
 
 
 def control(name: str, subject: RegressionSubject) -> RegressionSubject:
-    found = CONTROLS[name](subject)
-    assert isinstance(found, RegressionSubject)
-    assert found.control == name
-    return found
+    control = CONTROLS[name](subject)
+    assert isinstance(control, RegressionSubject)
+    assert control.control == name
+    return control
 
 
 def test_untrained_is_the_step_0_model_of_the_seed() -> None:
@@ -58,16 +58,16 @@ def test_constructed_controls_perform_their_algorithm() -> None:
         ("constructed", GradientDescent()),
         ("constructed_preconditioned", PreconditionedGradientDescent()),
     ):
-        found = control(name, subject).predict(prompt)
-        torch.testing.assert_close(found, learner.fit(tuning).predict(prompt)[0], rtol=0, atol=1e-10)
+        fresh_subject = control(name, subject).predict(prompt)
+        torch.testing.assert_close(fresh_subject, learner.fit(tuning).predict(prompt)[0], rtol=0, atol=1e-10)
 
 
 def test_fresh_teachers_are_not_the_fixed_ones() -> None:
     fixed = LinearRegression(teachers=2)
     subject = untrained(fixed)
-    found = control("fresh_teachers", subject)
-    assert found.model is subject.model
-    fresh, own = (each.prompts(50, generator(0, "tests/fresh")).teacher for each in (found, subject))
+    fresh_subject = control("fresh_teachers", subject)
+    assert fresh_subject.model is subject.model
+    fresh, own = (each.prompts(50, generator(0, "tests/fresh")).teacher for each in (fresh_subject, subject))
     assert own is not None and fresh is not None
     assert len(own.unique(dim=0)) == 2 and len(fresh.unique(dim=0)) == 50
     assert "fresh" in str(CONTROLS["fresh_teachers"](untrained()))
@@ -121,6 +121,6 @@ def test_a_foreign_model_is_probed_and_told_what_does_not_apply() -> None:
 )
 def test_weights_that_cannot_be_compared_say_why(config: InContextConfig, reason: str) -> None:
     subject = RegressionSubject(InContextTransformer(config, 11), PairedReader(), LinearRegression())
-    found = measure(WeightProducts(), subject)
-    assert isinstance(found, Skipped)
-    assert reason in found.reason
+    outcome = measure(WeightProducts(), subject)
+    assert isinstance(outcome, Skipped)
+    assert reason in outcome.reason

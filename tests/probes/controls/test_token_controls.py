@@ -20,10 +20,10 @@ FOR_TOKENS = ("composition", "head_attribution", "induction_as_gradient_step", "
 
 
 def control(name: str, subject: LanguageSubject) -> LanguageSubject:
-    found = CONTROLS[name](subject)
-    assert isinstance(found, LanguageSubject)
-    assert found.control == name
-    return found
+    control = CONTROLS[name](subject)
+    assert isinstance(control, LanguageSubject)
+    assert control.control == name
+    return control
 
 
 def test_untrained_is_the_step_0_model_of_the_seed():
@@ -71,21 +71,21 @@ def test_a_large_vocabulary_has_no_construction():
 @pytest.mark.parametrize("name", [name for name in PROBES if name not in FOR_TOKENS])
 def test_a_probe_of_regression_says_in_one_line_that_it_is_not_for_symbols(name):
     for task in (CHAIN, RepeatedTokens(length=24, shortest=4, longest=8)):
-        found = measure(probe_of(name, 8), untrained(task))
-        assert isinstance(found, Skipped)
-        assert found.reason and "\n" not in found.reason
+        outcome = measure(probe_of(name, 8), untrained(task))
+        assert isinstance(outcome, Skipped)
+        assert outcome.reason and "\n" not in outcome.reason
 
 
 @pytest.mark.parametrize("name", [name for name in FOR_TOKENS if name != "head_attribution"])
 def test_a_probe_of_symbols_says_in_one_line_that_it_is_not_for_regression(name):
-    found = measure(probe_of(name, 8), subjects.untrained())
-    assert isinstance(found, Skipped) and "token sequences" in found.reason
+    outcome = measure(probe_of(name, 8), subjects.untrained())
+    assert isinstance(outcome, Skipped) and "token sequences" in outcome.reason
 
 
 @pytest.mark.parametrize("name", [name for name in CONTROLS if not name.startswith("constructed_interleaved")])
 def test_every_control_is_a_subject_or_one_line(name):
-    found = CONTROLS[name](untrained(CHAIN))
-    assert isinstance(found, LanguageSubject) or (found and "\n" not in found)
+    control = CONTROLS[name](untrained(CHAIN))
+    assert isinstance(control, LanguageSubject) or (control and "\n" not in control)
 
 
 def test_a_suite_measures_token_probes_beside_their_own_controls_and_skips_the_rest_once():

@@ -19,13 +19,13 @@ def arrays(subject: LanguageSubject) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("subject", [induction(), pair_step()], ids=["induction", "pair step"])
 def test_the_constructed_heads_compose_through_keys(subject):
-    found = arrays(subject)
-    assert found["k"][0, 0, 1, 0] > 0.1
-    assert max(found["q"][0, 0, 1, 0], found["v"][0, 0, 1, 0]) < 1e-12
+    compositions = arrays(subject)
+    assert compositions["k"][0, 0, 1, 0] > 0.1
+    assert max(compositions["q"][0, 0, 1, 0], compositions["v"][0, 0, 1, 0]) < 1e-12
     # Every symbol but the first token matches itself; that one is its own eigenvector too.
-    assert found["qk_trace"][0, 0, 1, 0] == pytest.approx(1, abs=1e-9)
+    assert compositions["qk_trace"][0, 0, 1, 0] == pytest.approx(1, abs=1e-9)
     # Zero heads have nothing to compose.
-    assert np.isnan(found["k"][0, 1, 1, 0]) and found["qk_trace"][0, 1, 1, 0] == 0
+    assert np.isnan(compositions["k"][0, 1, 1, 0]) and compositions["qk_trace"][0, 1, 1, 0] == 0
 
 
 def test_without_the_previous_token_head_nothing_is_read():
@@ -38,11 +38,11 @@ def test_without_the_previous_token_head_nothing_is_read():
 
 
 def test_untrained_heads_compose_at_chance():
-    found = arrays(untrained())
+    compositions = arrays(untrained())
     for name in ("q", "k", "v"):
         # About 1/sqrt(d_model) = 0.18 for weights of 32 channels.
-        assert np.nanmin(found[name]) > 0.1 and np.nanmax(found[name]) < 0.3
-    assert abs(np.nanmean(found["qk_trace"])) < 0.2
+        assert np.nanmin(compositions[name]) > 0.1 and np.nanmax(compositions[name]) < 0.3
+    assert abs(np.nanmean(compositions["qk_trace"])) < 0.2
 
 
 @pytest.mark.parametrize("norm", [None, "LN"])
@@ -53,7 +53,7 @@ def test_scores_and_traces_are_those_of_the_whole_matrices(norm):
         for name, weight in model.named_parameters():
             if name.endswith(".w"):
                 weight.copy_(1 + 0.3 * torch.randn(weight.shape, generator=generator(0, name), dtype=weight.dtype))
-    found = arrays(subject)
+    compositions = arrays(subject)
 
     def read(weight: torch.Tensor, layer: int) -> torch.Tensor:
         if norm is None:
@@ -65,7 +65,7 @@ def test_scores_and_traces_are_those_of_the_whole_matrices(norm):
         for later in range(3):
             for h in range(2):
                 for g in range(2):
-                    cells = {name: found[name][layer, h, later, g] for name in found}
+                    cells = {name: compositions[name][layer, h, later, g] for name in compositions}
                     if later <= layer:
                         assert all(np.isnan(value) for value in cells.values())
                         continue

@@ -34,10 +34,10 @@ def test_the_constructed_heads_have_the_scores_that_they_are_made_for():
     # Head 0 of each layer works, head 1 is zero and attends to all alike.
     wanted = {"previous_token": 0, "prefix_matching": 1, "copying": 1, "copying_eigenvalues": 1}
     for metric, layer in wanted.items():
-        found = head(reading, metric)
-        assert found[layer, 0] == pytest.approx(1, abs=1e-9), metric
-        assert found[1 - layer, 0] < 0.06 or metric == "previous_token", metric
-        assert found[:, 1].max() < 0.3, metric
+        scores = head(reading, metric)
+        assert scores[layer, 0] == pytest.approx(1, abs=1e-9), metric
+        assert scores[1 - layer, 0] < 0.06 or metric == "previous_token", metric
+        assert scores[:, 1].max() < 0.3, metric
     assert head(reading, "previous_token")[1, 0] < 0.06
     # Nothing can be known in the first repeat, all but the first token of the second one later.
     assert model_row(reading, "in_context_score", "repeated") == pytest.approx(-np.log(11), abs=0.05)
@@ -47,8 +47,8 @@ def test_the_constructed_heads_have_the_scores_that_they_are_made_for():
 
 @pytest.mark.parametrize("task", [REPEATED, CHAIN, AssociativeRecall(vocabulary=12, length=10)])
 def test_prefixes_are_matched_on_the_task_s_own_prompts_too(task):
-    found = head(read(induction(task)), "task_prefix_matching")
-    assert found[1, 0] == pytest.approx(1, abs=1e-9) and max(found[0, 0], found[1, 1]) < 0.6
+    scores = head(read(induction(task)), "task_prefix_matching")
+    assert scores[1, 0] == pytest.approx(1, abs=1e-9) and max(scores[0, 0], scores[1, 1]) < 0.6
     assert head(read(untrained(task)), "task_prefix_matching").max() < 0.6
     probe, subject = InductionScores(prompts=3), untrained(task, init_variance=20.0)
     own = subject.prompts(3, generator(0, "tests/scores"))
@@ -145,7 +145,7 @@ def test_the_eigenvalues_are_those_of_the_whole_matrix(norm):
         for name, weight in model.named_parameters():
             if name.endswith(".w"):
                 weight.copy_(1 + 0.3 * torch.randn(weight.shape, generator=generator(0, name), dtype=weight.dtype))
-    found = head(read(subject), "copying_eigenvalues")
+    scores = head(read(subject), "copying_eigenvalues")
     W_U = model.W_U - model.W_U.mean(dim=1, keepdim=True)
     if norm:
         W_U = model.ln_final.w[:, None] * W_U
@@ -154,7 +154,7 @@ def test_the_eigenvalues_are_those_of_the_whole_matrix(norm):
             W_V = model.W_V[layer, h] if norm is None else model.blocks[layer].ln1.w[:, None] * model.W_V[layer, h]
             values = torch.linalg.eigvals((model.W_E @ W_V @ model.W_O[layer, h] @ W_U).detach())
             wanted = float(values.sum().real / values.abs().sum())
-            assert found[layer, h] == pytest.approx(wanted, abs=1e-8)
+            assert scores[layer, h] == pytest.approx(wanted, abs=1e-8)
 
 
 def test_losses_are_by_position_and_scored_on_the_task_alone():

@@ -43,9 +43,9 @@ def test_the_best_predictor_has_no_distance_to_itself_and_beats_the_others(task)
 
 
 def test_on_markov_chains_the_bigram_is_the_best_predictor():
-    found = read(best(MarkovChain(length=40)), "kl")
-    assert found["bigram"] == pytest.approx(0, abs=1e-12)
-    assert 0.02 < found["unigram"] < found["uniform"]
+    scores = read(best(MarkovChain(length=40)), "kl")
+    assert scores["bigram"] == pytest.approx(0, abs=1e-12)
+    assert 0.02 < scores["unigram"] < scores["uniform"]
 
 
 def test_on_noisy_chains_it_is_not():
@@ -54,8 +54,8 @@ def test_on_noisy_chains_it_is_not():
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
 def test_an_untrained_model_is_nearest_to_uniform(task):
-    found = read(untrained(task), "kl")
-    assert min(found, key=lambda name: found[name]) == "uniform"
+    scores = read(untrained(task), "kl")
+    assert min(scores, key=lambda name: scores[name]) == "uniform"
 
 
 def test_the_order_of_a_batch_changes_nothing():

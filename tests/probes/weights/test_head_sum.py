@@ -106,8 +106,8 @@ def test_a_heads_basis_and_the_heads_order_change_nothing(make) -> None:
     ("config", "reason"), [(InContextConfig(normalization="LN"), "norm"), (InContextConfig(d_model=20), "embedding")]
 )
 def test_what_has_no_such_sum_says_why(config: InContextConfig, reason: str) -> None:
-    found = HeadSum().applies(subject_of(InContextTransformer(config, 11)))
-    assert found is not None and reason in found
+    reason_why_not = HeadSum().applies(subject_of(InContextTransformer(config, 11)))
+    assert reason_why_not is not None and reason in reason_why_not
     two = RegressionSubject(
         InContextTransformer(InContextConfig(), 12), PairedReader(d_out=2), LinearRegression(d_out=2)
     )
@@ -116,9 +116,9 @@ def test_what_has_no_such_sum_says_why(config: InContextConfig, reason: str) -> 
 
 def test_the_constructed_softmax_control_nearly_reaches_gradient_descent() -> None:
     """5 % above: it is a step on centred inputs, which has the worth of nine examples rather than ten."""
-    found = CONTROLS["constructed_softmax"](untrained())
-    assert isinstance(found, RegressionSubject)
-    table = GDAlignment(prompts=10_000)(found, generator(0, "tests/probe")).table
+    control = CONTROLS["constructed_softmax"](untrained())
+    assert isinstance(control, RegressionSubject)
+    table = GDAlignment(prompts=10_000)(control, generator(0, "tests/probe")).table
     loss = float(table[table["metric"] == "loss"]["value"].item())
     gd = float(table[(table["metric"] == "learner_loss") & (table["learner"] == "gd")]["value"].item())
     assert loss / gd == pytest.approx(0.2172 / 0.2062, abs=0.01)
@@ -129,15 +129,15 @@ def test_the_constructed_normed_control_is_the_best_step_behind_the_norm() -> No
     with torch.no_grad():
         dict(model.named_parameters())["blocks.0.ln1.w"].fill_(7.0)
     subject = subject_of(model)
-    found = CONTROLS["constructed_normed"](subject)
-    assert isinstance(found, RegressionSubject)
+    control = CONTROLS["constructed_normed"](subject)
+    assert isinstance(control, RegressionSubject)
     prompt = subject.prompts(5000, generator(0, "tests/normed"))
 
     def loss(size: float) -> float:
-        return float((size * found.predict(prompt) - prompt.target).square().mean())
+        return float((size * control.predict(prompt) - prompt.target).square().mean())
 
     assert loss(1.0) < min(loss(0.9), loss(1.1), loss(0.0))
     # The norm forgets how large a query is.
     twice = replace(prompt, query=2 * prompt.query)
-    torch.testing.assert_close(found.predict(twice), found.predict(prompt), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(control.predict(twice), control.predict(prompt), rtol=1e-3, atol=1e-4)
     assert isinstance(CONTROLS["constructed_normed"](softmax_step()), str)

@@ -33,12 +33,12 @@ def test_one_hot_positions_leave_two_empty_channels_behind() -> None:
 
 
 def test_positions_are_those_of_the_formula() -> None:
-    found = InterleavedReader().positions(torch.arange(21), 21)
+    positions = InterleavedReader().positions(torch.arange(21), 21)
     for p in (0, 7, 20):
         for i in range(5):
             angle = p / 10_000 ** (2 * i / 10)
             expected = torch.tensor([math.sin(angle), math.cos(angle)], dtype=torch.float64)
-            torch.testing.assert_close(found[p, 2 * i : 2 * i + 2], expected, rtol=0, atol=1e-14)
+            torch.testing.assert_close(positions[p, 2 * i : 2 * i + 2], expected, rtol=0, atol=1e-14)
 
 
 def test_what_is_read_before_training_is_about_minus_one() -> None:
@@ -69,8 +69,8 @@ def test_more_outputs_than_inputs_widen_the_content() -> None:
 def test_queries_are_read_off_the_last_channels_with_the_opposite_sign() -> None:
     reader = InterleavedReader(2)
     resid = torch.arange(24.0).view(1, 4, 6)
-    found = reader.decode(resid, Inputs(resid, queries=1))
-    assert found.tolist() == [[[-22.0, -23.0]]]
+    prediction = reader.decode(resid, Inputs(resid, queries=1))
+    assert prediction.tolist() == [[[-22.0, -23.0]]]
 
 
 def test_the_layout_follows_the_prompts_dtype_and_is_differentiable() -> None:
