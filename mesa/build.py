@@ -28,7 +28,13 @@ def task(settings: Mapping[str, object]) -> "Task | TokenTask":
     from mesa.config.validation import explain
 
     values = dict(settings)
-    cls = _class(str(values.pop("name", None)))
+    name = values.pop("name", None)
+    if "name" not in settings:
+        raise UserError(f"task.name: is not given, and has no default; known: {', '.join(TASKS)}")
+    if not isinstance(name, str):
+        shown = "null" if name is None else repr(name)
+        raise UserError(f"task.name: {shown} is refused: it must be the name of a task; known: {', '.join(TASKS)}")
+    cls = _class(name)
     try:
         # As JSON, strict validation takes an object for a dataclass and a list for a tuple; else it takes neither.
         return cast("Task | TokenTask", TypeAdapter(cls).validate_json(json.dumps(values, default=str)))

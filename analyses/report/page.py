@@ -16,12 +16,16 @@ from analyses.plots.plot import Plot
 from analyses.plots.style import styled
 from analyses.progress import Report
 from analyses.report.commit import commit
+from analyses.report.own_files import digest, remember
 from analyses.report.views import VerdictView
 from mesa.config.yaml import dump
-from mesa.storage.files import write_atomic
+from mesa.storage.files import prove_writable, write_atomic
 from mesa.storage.run import Run
 from mesa.storage.versions import versions
 from probes.readings.reading import Reading
+
+# Bytes that must be free for a report.
+_ROOM = 4 * 2**20
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,16 @@ class RunView:
 
 
 def write_page(out: Path, page: Page, plots: Iterable[Plot], evidence: Evidence, report: Report) -> None:
-    """Write the figures, their data, the readings, and the page that shows them."""
+    """Write the figures, their data, the readings, and the page that shows them.
+
+    Figures and data that an earlier report wrote there and this one does not are removed. UserError, before any figure
+    is drawn, where the folder cannot be written.
+    """
+    prove_writable(out, _ROOM)
     for folder in ("figures", "data"):
         (out / folder).mkdir(exist_ok=True, parents=True)
     Reading(evidence.rows).save(out, "readings")
-    views, listed = [], list(plots)
+    views, listed, digests = [], list(plots), {}
     for done, plot in enumerate(listed, start=1):
         with styled():
             figure = plot.draw()
@@ -73,9 +82,10 @@ def write_page(out: Path, page: Page, plots: Iterable[Plot], evidence: Evidence,
             with matplotlib.rc_context({"figure.constrained_layout.use": False}):
                 figure.set_layout_engine(None)
             pdf = rendered(figure, "pdf")
-        write_atomic(out / "figures" / f"{plot.name}.svg", svg)
-        write_atomic(out / "figures" / f"{plot.name}.pdf", pdf)
-        write_atomic(out / "data" / f"{plot.name}.csv", plot.data.to_csv(index=False))
+        csv = plot.data.to_csv(index=False).encode()
+        for folder, kind, data in (("figures", "svg", svg), ("figures", "pdf", pdf), ("data", "csv", csv)):
+            write_atomic(out / folder / f"{plot.name}.{kind}", data)
+            digests[f"{folder}/{plot.name}.{kind}"] = digest(data)
         views.append(PlotView(plot, "data:image/svg+xml;base64," + base64.b64encode(svg).decode()))
         report(done, len(listed), 0, 0)
     described = {
@@ -88,6 +98,8 @@ def write_page(out: Path, page: Page, plots: Iterable[Plot], evidence: Evidence,
         "commit": commit(),
     }
     write_atomic(out / "index.html", _template().render(**vars(page), **described))
+    # After the page: the one that was there showed the old files.
+    remember(out, digests)
 
 
 def rendered(figure: Figure, kind: str) -> bytes:

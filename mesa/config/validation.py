@@ -13,6 +13,14 @@ def explain(error: ValidationError, root: type, prefix: str = "") -> str:
     return "; ".join(_clauses(error, root, prefix))
 
 
+# What pydantic calls a value that stands where a section should.
+_NO_SECTION = ("dict_type", "model_type", "model_attributes_type", "dataclass_type")
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else repr(value)
+
+
 @dataclass(frozen=True)
 class _Location:
     """Where a rule was broken: the field's dotted name, its last part, and the class that should hold it."""
@@ -42,6 +50,9 @@ def _clauses(error: ValidationError, root: type, prefix: str) -> Iterator[str]:
             rule = str(item.get("ctx", {}).get("error", item["msg"]))
             # Our own validators name the field inside the section that they check.
             yield f"{location.name}.{rule}" if location.name else rule
+        elif item["type"] in _NO_SECTION:
+            rule = "it must be a section, with a field and its value on each line"
+            rules_by_field.setdefault((location.name, _shown(item["input"])), []).append(rule)
         else:
             rule = f"{item['msg'][0].lower()}{item['msg'][1:]}"
             rules_by_field.setdefault((location.name, repr(item["input"])), []).append(rule)

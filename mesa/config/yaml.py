@@ -54,10 +54,36 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
 
 
+def _merge(loader: _Loader, node: yaml.Node) -> Settings:
+    raise ConstructorError(problem="merge keys (<<) are not read; write the fields out", problem_mark=node.start_mark)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:merge", _merge)
+# A configuration holds a hundred values or so. Aliases of aliases make billions of a few lines.
+_MOST_VALUES = 100_000
+
+
+def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node holds with every alias written out."""
+    if id(node) not in known:
+        # An alias to what is being counted is refused when it is constructed.
+        known[id(node)] = 1
+        pairs = [item for pair in node.value for item in pair] if isinstance(node, yaml.MappingNode) else ()
+        inner = node.value if isinstance(node, yaml.SequenceNode) else pairs
+        known[id(node)] = 1 + sum(_expanded(item, known) for item in inner)
+    return known[id(node)]
+
+
 def read_yaml(text: str, source: str) -> object:
     """Parse YAML; UserError with the place where it is malformed."""
     try:
-        return yaml.load(text, _Loader)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _expanded(node, {}) > _MOST_VALUES:
+            raise UserError(f"{source}: not valid YAML: with its aliases written out it holds too many values")
+        return loader.construct_document(node)
     except UserError:
         raise
     except RecursionError:

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 def missing(run: "Run") -> list[UserError]:
     """One error for each seed, checkpoint or end of metrics that should be there and is not.
 
-    A seed that has not begun is missing unless training was plainly interrupted, or never began.
+    A seed that has not begun is missing unless training was plainly interrupted. Where none has begun there is one
+    error for all: nothing tells a run that was never trained from one whose seeds were deleted, and neither is whole.
     """
     statuses = {seed: run.outcome(seed)["status"] for seed in run.seeds}
-    may_not_have_begun = "interrupted" in statuses.values() or set(statuses.values()) == {"not started"}
+    if set(statuses.values()) == {"not started"}:
+        rule = f"the configuration has {run.config.seeds}, and `mesa resume` trains them"
+        return [UserError(f"{run.path}: no seed is there: {rule}")]
+    may_not_have_begun = "interrupted" in statuses.values()
     errors = []
     for seed, status in statuses.items():
         if status == "not started":

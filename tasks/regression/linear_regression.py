@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tasks.limits import LARGEST
+from tasks.limits import LARGEST, check_count
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.regression.posterior import GaussianPosterior, SetPosterior
@@ -53,8 +53,7 @@ class LinearRegression:
 
     def __post_init__(self) -> None:
         for name, size in {"d_in": self.d_in, "d_out": self.d_out, "context": self.context}.items():
-            if not 1 <= size <= LARGEST:
-                raise ValueError(f"{name}: {size} must be at least 1 and at most {LARGEST}")
+            check_count(name, size)
         for name, scale in {"input_scale": self.input_scale, "teacher_scale": self.teacher_scale}.items():
             if not (scale > 0 and math.isfinite(scale)):
                 raise ValueError(f"{name}: {scale} must be a positive, finite number")

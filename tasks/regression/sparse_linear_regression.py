@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tasks.limits import check_count
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.regression.linear_regression import Law, LinearRegression
@@ -41,8 +42,7 @@ class SparseLinearRegression:
     def __post_init__(self) -> None:
         # The dense task checks the fields that the two share.
         dense = self.dense
-        if not 1 <= self.nonzero <= dense.d_in:
-            raise ValueError(f"nonzero: {self.nonzero} must be at least 1 and at most d_in, {dense.d_in}")
+        check_count("nonzero", self.nonzero, 1, dense.d_in, "d_in, ")
 
     @property
     def dense(self) -> LinearRegression:

@@ -15,7 +15,10 @@ TYPES = [
     ("seeds: 2020-01-01", "seeds: '2020-01-01' is refused"),
     ("seeds: null", "seeds: None is refused"),
     ("reader: 3", "reader: 3 is refused: input should be a valid string"),
-    ("training: 5", "training: 5 is refused"),
+    ("training: 5", "training: 5 is refused: it must be a section, with a field and its value on each line"),
+    ("model: null", "model: null is refused: it must be a section"),
+    ("task: {name: null}", "task.name: null is refused: it must be the name of a task; known: "),
+    ("task: {name: 5}", "task.name: 5 is refused: it must be the name of a task"),
     ("task: [1]", "task: [1] is refused"),
     ("training: {fast: 'False'}", "training.fast: 'False' is refused: input should be a valid boolean"),
     ("training: {fast: 1}", "training.fast: 1 is refused: input should be a valid boolean"),
@@ -106,10 +109,10 @@ KEYS = [
         "model: {kind: language, d_mode: 2}",
         "model.d_model: is not given, and has no default; model.d_mode: unknown key",
     ),
-    ("model: 5", "model: 5 is refused: input should be a valid dictionary"),
+    ("model: 5", "model: 5 is refused: it must be a section"),
     ("task: {name: linear_regression, contex: 3}", "task.contex: unknown key (did you mean 'context'?)"),
     ("task: {name: linear_regresion}", "task.name: 'linear_regresion' is not known (did you mean 'linear_regression'"),
-    ("task: {}", "task.name: 'None' is not known"),
+    ("task: {}", "task.name: is not given, and has no default; known: "),
     ("reader: pared", "reader: 'pared' is not known (did you mean 'paired'?)"),
     ("1: 2", "1: unknown key; known: task, reader"),
 ]
@@ -131,3 +134,30 @@ def test_every_wrong_field_is_named_at_once() -> None:
         "training.batch",
         "seeds",
     ]
+
+
+_BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join(10 * ['*' + before])}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (_BOMB + "seeds: *i\n", "with its aliases written out it holds too many values"),
+        ("task: &t {name: *t}", "found unconstructable recursive node"),
+        ("training: {<<: {steps: 5}}", "in line 1: merge keys (<<) are not read; write the fields out"),
+    ],
+)
+def test_aliases_and_merge_keys_are_one_line(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError) as caught:
+        config_file.load(file)
+    assert words in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_an_alias_that_repeats_little_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("training: {steps: &n 7, batch: *n}\n")
+    assert config_file.load(file).training.batch == 7

@@ -46,8 +46,15 @@ def test_a_run_that_is_made_longer_misses_nothing(copied: Run, tiny: Any) -> Non
     assert problems(longer) == []
 
 
-def test_a_run_that_was_never_trained_misses_nothing(tmp_path: Path, tiny: Any) -> None:
-    assert problems(Run.create(tmp_path / "run", tiny(seeds=3))) == []
+def test_a_run_without_any_seed_is_not_whole(copied: Run, tmp_path: Path, tiny: Any) -> None:
+    """Its seeds were deleted, or it was never trained: config.yaml is all that is left of either."""
+    new = Run.create(tmp_path / "run", tiny(seeds=3))
+    assert problems(new) == [f"{new.path}: no seed is there: the configuration has 3, and `mesa resume` trains them"]
+    for seed in copied.seeds:
+        shutil.rmtree(copied.seed_path(seed))
+    assert problems(copied) == [
+        f"{copied.path}: no seed is there: the configuration has 2, and `mesa resume` trains them"
+    ]
 
 
 def test_last_is_refused_where_the_last_checkpoint_is_lost(copied: Run) -> None:

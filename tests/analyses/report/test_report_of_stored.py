@@ -143,3 +143,26 @@ def test_a_reading_without_a_column_names_it(run: Path) -> None:
     pq.write_table(table.drop_columns(["metric"]), file)
     with pytest.raises(UserError, match=r"seed-1\.parquet: cannot be read \(it has no column 'metric'\)"):
         write_run(Run.open(run))
+
+
+def test_a_new_report_removes_what_an_earlier_one_wrote_and_nothing_else(run: Path) -> None:
+    opened, out = Run.open(run), run / "report"
+    write_run(opened)
+    written = {file.relative_to(out).as_posix() for file in out.rglob("*.*") if file.is_file()}
+    assert "figures/weights.svg" in written and "data/weights.csv" in written
+    (out / "figures" / "mine.svg").write_text("a figure of the user's own")
+    (out / "data" / "weights.csv").write_text("numbers that the user changed")
+    shutil.rmtree(run / "readings" / "weight_products")
+    write_run(opened)
+    left = {file.relative_to(out).as_posix() for file in out.rglob("*.*") if file.is_file()}
+    assert "figures/weights.svg" not in left and "figures/weights.pdf" not in left
+    assert {"figures/mine.svg", "data/weights.csv", "index.html", "files.json"} <= left
+    (out / "files.json").write_text('{"figures/../../config.yaml": "", "../config.yaml": ""}')
+    write_run(opened)
+    assert (run / "config.yaml").exists()
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_drawn(run: Path) -> None:
+    (run / "report").write_text("in the way")
+    with pytest.raises(UserError, match=r"report: is a file, not a directory"):
+        write_run(Run.open(run))

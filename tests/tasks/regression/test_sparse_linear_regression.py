@@ -73,6 +73,8 @@ def test_with_all_weights_it_is_linear_regression(seeded) -> None:
     ("fields", "message"),
     [
         ({"nonzero": 0}, "nonzero: 0 must be at least 1 and at most d_in, 6"),
+        ({"nonzero": True}, "nonzero: True must be a whole number"),
+        ({"d_in": True}, "d_in: True must be a whole number"),
         ({"nonzero": 7}, "nonzero: 7 must be at least 1 and at most d_in, 6"),
         ({"d_in": 0}, "d_in: 0 must be at least 1"),
         ({"label_noise": -1.0}, "label_noise: -1.0 must be a finite"),
