@@ -7,13 +7,13 @@ _LAYER = 2**16
 
 
 def weight_count(config: ModelConfig, d_in: int, n_ctx: int = 1) -> int:
-    """How many weights a model has; tied layers count once.
+    """How many weights a model has, with the biases of attention, which may be frozen; tied layers count once.
 
     `d_in` is the width of its float tokens, or the size of its vocabulary; `n_ctx` is how long its prompts are.
 
     >>> from mesa.config.model import InContextConfig
     >>> weight_count(InContextConfig(), d_in=11)
-    484
+    528
     """
     d_model = config.d_model or d_in
     layers = 1 if config.tied else config.n_layers

@@ -38,14 +38,6 @@ LANGUAGE = {"task": {"name": "markov_chain"}, "reader": "next_token", "model": {
             {**LANGUAGE, "model": {**LANGUAGE["model"], "d_model": 10**9}},
             r"model\.d_model: 1000000000 is refused: a model with [0-9,]+ weights takes [0-9,]+ GiB where there are",
         ),
-        (
-            {**LANGUAGE, "task": {"name": "markov_chain", "length": 10**6}, "training": {"batch": 1, "held_out": 1}},
-            r"task\.length: 1000000 is refused: a model with",
-        ),
-        (
-            {"task": {"name": "linear_regression", "context": 10**6}, "training": {"batch": 1, "held_out": 1}},
-            r"task\.context: 1000000 is refused: attention on 4 prompts takes [0-9,]+ GiB where there are",
-        ),
     ],
 )
 def test_numbers_that_overflow_are_refused_by_their_field(
@@ -54,6 +46,29 @@ def test_numbers_that_overflow_are_refused_by_their_field(
     with pytest.raises(UserError, match=f"^{message}") as caught:
         Run.create(tmp_path / "new" / "run", parse(settings))
     assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {**LANGUAGE, "task": {"name": "markov_chain", "length": 2000}},
+            r"task\.length: 2000 is refused: a model with",
+        ),
+        (
+            {"task": {"name": "linear_regression", "context": 2000}},
+            r"task\.context: 2000 is refused: attention on 4 prompts takes [0-9,]+ GiB where there are",
+        ),
+    ],
+)
+def test_prompts_too_long_for_the_memory_are_refused_by_their_length(
+    tmp_path: Path, settings: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mesa.config.check.available", lambda: 2_000_000)
+    few = {"training": {"batch": 1, "held_out": 1}}
+    with pytest.raises(UserError, match=f"^{message}"):
+        Run.create(tmp_path / "run", parse({**settings, **few}))
     assert not list(tmp_path.iterdir())
 
 

@@ -71,7 +71,8 @@ def test_a_process_that_is_stopped_resumes_bitwise(
     if number != signal.SIGKILL and moment == "midway":
         # A signal that can be answered loses no step: what was reached is saved.
         assert run.outcome(0).get("step") == max(run.checkpoints(0, rolling=True)) == step
-    assert not run.verify()[1]
+    # Where nothing was saved yet, that is said.
+    assert not run.verify()[1] or not run.checkpoints(0, rolling=True)
     assert server.ended(server.start(run.path)) == 0
     assert content(run) == content(trained)
 
@@ -120,7 +121,8 @@ def left_all_seeds(run: Run) -> bool:
 
 
 def finishes_like(run: Run, whole: Run, server: Any, content: Any) -> bool:
-    assert not run.verify()[1]
+    # Where nothing was saved yet, that is said.
+    assert not run.verify()[1] or not run.checkpoints(0, rolling=True)
     assert server.ended(server.start(run.path)) == 0
     return content(run) == content(whole)
 

@@ -81,7 +81,7 @@ def test_text_from_a_configuration_is_escaped(tmp_path: Path) -> None:
 
 def test_two_reports_of_one_run_are_the_same_bytes(page: Path) -> None:
     files = {path: path.read_bytes() for path in page.parent.rglob("*") if path.is_file()}
-    assert {path.suffix for path in files} == {".html", ".svg", ".pdf", ".csv", ".parquet"}
+    assert {path.suffix for path in files} == {".html", ".svg", ".pdf", ".csv", ".parquet", ".json"}
     write_run(Run.open(page.parent.parent))
     assert all(path.read_bytes() == content for path, content in files.items())
 
