@@ -12,6 +12,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mesa.models.in_context import InContextTransformer
 from probes.hooks import HookedModel, forward, hook_name, hooked_run
+from probes.of_kind import MethodT, applying, measuring
 from probes.sensitivity import chunks, label_sensitivities, sensitivities, sensitivity
 from tasks.kinds import Prompts
 from tasks.prompt import Prompt, RegressionPrompt, TokenPrompt
@@ -59,6 +60,16 @@ class _Subject(Generic[ModelT, TaskT, PromptT]):
     control: str = "none"
     prompt_dtype: torch.dtype | None = None
     prompt_device: torch.device | None = None
+
+    @classmethod
+    def needed_to_measure(cls, method: MethodT) -> MethodT:
+        """Decorate a probe's `__call__`, which then raises ValueError for a subject of another kind."""
+        return measuring(cls, method)
+
+    @classmethod
+    def needed_to_apply(cls, method: MethodT) -> MethodT:
+        """Decorate a probe's `applies`, which then gives the reason for a subject of another kind."""
+        return applying(cls, method)
 
     @property
     def module(self) -> nn.Module | None:

@@ -1,5 +1,6 @@
 """The laws of every row of every registry: what is added there is tested by its row alone."""
 
+import re
 from typing import Any
 
 import pytest
@@ -70,6 +71,21 @@ def test_the_order_of_a_batch_changes_nothing(name: str) -> None:
 @every_probe
 def test_a_heads_basis_changes_nothing(name: str) -> None:
     laws.check_basis_of_heads(PROBES[name])
+
+
+@every_probe
+@pytest.mark.parametrize("kind", ["regression", "tokens"])
+def test_a_probe_that_is_called_on_another_kind_of_subject_says_so(name: str, kind: str) -> None:
+    probe: Any = laws.example_probe(PROBES[name])
+    subject = SUBJECTS["gradient_step" if kind == "regression" else "induction"]
+    if kind in PROBES[name].subjects:
+        # The probe may still not apply, for a reason of its own.
+        assert "measures a" not in str(probe.applies(subject))
+        return
+    sentence = rf"{type(probe).__name__} measures a \w+Subject, and this is a {type(subject).__name__}"
+    assert re.fullmatch(sentence, probe.applies(subject))
+    with pytest.raises(ValueError, match=f"^subject: {sentence}$"):
+        probe(subject, torch.Generator().manual_seed(0))
 
 
 SUBJECTS = {row.example_subject.partition(":")[2]: laws.example_subject(row) for row in PROBES.values()}

@@ -45,6 +45,8 @@ def main() -> None:
     def terminate(*_: object) -> None:
         raise KeyboardInterrupt
 
+    if sys.flags.optimize > 1:
+        _fail("PYTHONOPTIMIZE: 2, or python -OO, removes docstrings that transformers needs; the highest level is 1")
     signal.signal(signal.SIGTERM, terminate)
     one_blas_thread()
     try:

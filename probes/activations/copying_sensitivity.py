@@ -50,6 +50,7 @@ class CopyingSensitivity:
     prompts: int = 500
     name: str = "copying_sensitivity"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """HookedTransformers of two layers or more on interleaved tokens."""
         if not isinstance(subject.reader, InterleavedReader):
@@ -58,6 +59,7 @@ class CopyingSensitivity:
             return "only a HookedTransformer's first layer can be read on its own"
         return None if subject.n_layers > 1 else "with one layer, no later layer can use what the first one copies"
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         prompt = subject.prompts(self.prompts, generator)

@@ -70,6 +70,7 @@ class Curvature:
     shown: int = 200
     name: str = "curvature"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """Any HookedTransformer on paired tokens in which every token sees the whole context."""
         reason = paired(subject)
@@ -77,6 +78,7 @@ class Curvature:
             return "in a causal model a token attends to only a part of the context, so it sees only a part of S"
         return reason
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness is for the map that decodes embedded tokens."""
         tuning, prompt = (subject.prompts(self.prompts, generator) for _ in range(2))

@@ -63,12 +63,14 @@ class LinearDecoding:
     rivals: tuple[RegressionPredictor, ...] = ()
     name: str = "linear_decoding"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """Any HookedTransformer on a task linear in x."""
         if subject.hooked is None:
             return "only a HookedTransformer has a residual stream to read between its layers"
         return "sine curves have no linear weights to decode" if isinstance(subject.task, SineRegression) else None
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         counts = (self.prompts, max(self.prompts // 5, 2), self.prompts)

@@ -35,12 +35,14 @@ class Curves:
     rivals: tuple[RegressionPredictor, ...] = ()
     name: str = "curves"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """Only where an input and a label are one number each."""
         prompt = subject.task.sample(1, torch.Generator())
         one_number_each = prompt.x.shape[-1] == prompt.y.shape[-1] == 1
         return None if one_number_each else "curves can be drawn where inputs and labels are one number each"
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness tunes the learners."""
         learners = predictors(self.learners, self.rivals, subject, subject.prompts(1000, generator))

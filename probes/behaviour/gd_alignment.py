@@ -48,10 +48,12 @@ class GDAlignment:
     by_layer: bool = True
     name: str = "gd_alignment"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """Any model of regression prompts that predicts can be compared."""
         return None
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness tunes the learners, the second scores."""
         tuning = subject.prompts(self.prompts, generator)

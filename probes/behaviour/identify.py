@@ -104,6 +104,7 @@ class Identify:
         if self.turns < 2:
             raise ValueError(f"turns: {self.turns} must be at least 2, to tell asymmetry from what is systematic")
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """Linear regression only, which the learners learn, and no model that predicts the same for every prompt."""
         if not isinstance(subject.task, LinearRegression):
@@ -115,6 +116,7 @@ class Identify:
             "the model predicts the same for every prompt, so no learner can explain a variance" if constant else None
         )
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         scores, rows = self.scores(subject, generator)

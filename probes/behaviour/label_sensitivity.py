@@ -47,10 +47,12 @@ class LabelSensitivity:
     rivals: tuple[RegressionPredictor, ...] = ()
     name: str = "label_sensitivity"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """Any model of regression prompts, whose labels are numbers that a gradient can be taken in."""
         return None
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the prompts fits the learners, the second scores."""
         tuning = subject.prompts(self.prompts, generator)

@@ -69,12 +69,14 @@ class LayerMatching:
     rivals: tuple[RegressionPredictor, ...] = ()
     name: str = "layer_matching"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """Any HookedTransformer, whose residual stream can be decoded after every layer, on a task linear in x."""
         if subject.hooked is None:
             return "only a HookedTransformer has a residual stream to decode after every layer"
         return "the learners are those of linear regression" if isinstance(subject.task, SineRegression) else None
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness tunes the learners."""
         layers = subject.n_layers

@@ -36,10 +36,12 @@ class OrderSensitivity:
         if self.permutations < 2:
             raise ValueError(f"permutations: {self.permutations} must be at least 2, or there is no spread")
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """Any model of regression prompts can predict from examples in another order."""
         return None
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         prompt = subject.prompts(self.prompts, generator)

@@ -61,11 +61,13 @@ class OutOfDistribution:
     rivals: tuple[RegressionPredictor, ...] = ()
     name: str = "out_of_distribution"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """Linear regression and sine curves only: the shifts are shifts of them."""
         has_shifts = isinstance(subject.task, LinearRegression | SineRegression)
         return None if has_shifts else "the shifts are those of linear regression and of sine curves"
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure every condition on fresh prompts."""
         base = subject.task

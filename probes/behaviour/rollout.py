@@ -39,6 +39,7 @@ class Rollout:
     clip: float = 10.0
     name: str = "rollout"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """One-layer models on paired tokens only."""
         if subject.transformer is None or subject.n_layers != 1:
@@ -49,6 +50,7 @@ class Rollout:
             return "only paired tokens keep x and y apart"
         return None
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         tuning = subject.prompts(self.prompts, generator)

@@ -50,6 +50,7 @@ class Composition:
 
     name: str = "composition"
 
+    @LanguageSubject.needed_to_apply
     def applies(self, subject: LanguageSubject) -> str | None:
         """Any language model of at least two layers with TransformerLens's weights."""
         reason = token_heads(subject)
@@ -57,6 +58,7 @@ class Composition:
             return "one layer has no later one to compose with"
         return reason
 
+    @LanguageSubject.needed_to_measure
     def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure; nothing is random."""
         model = subject.with_hooks()

@@ -66,10 +66,12 @@ class InductionAsGradientStep:
         if unknown:
             raise ValueError(f"learners: {unknown[0]!r} is not one of {', '.join(TOKEN_PREDICTORS)}")
 
+    @LanguageSubject.needed_to_apply
     def applies(self, subject: LanguageSubject) -> str | None:
         """Any language model with hooks."""
         return token_heads(subject)
 
+    @LanguageSubject.needed_to_measure
     def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness fits the scales, the second scores."""
         most = max(8, LARGE // subject.task.n_ctx) if subject.task.d_vocab > LARGE else self.prompts

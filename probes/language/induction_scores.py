@@ -84,6 +84,7 @@ class InductionScores:
         if self.repeats < 2:
             raise ValueError(f"repeats: {self.repeats} must be at least 2: the first block cannot be predicted")
 
+    @LanguageSubject.needed_to_apply
     def applies(self, subject: LanguageSubject) -> str | None:
         """Any language model with hooks that reads enough tokens for the repeats."""
         reason = token_heads(subject)
@@ -94,6 +95,7 @@ class InductionScores:
             return f"{needed} do not fit in {positions} tokens of {symbols} symbols"
         return reason
 
+    @LanguageSubject.needed_to_measure
     def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure; the first half of the randomness draws the task's prompts, the rest the repeated tokens."""
         task_prompt = subject.prompts(self.prompts, generator)

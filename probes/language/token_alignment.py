@@ -49,6 +49,7 @@ class TokenAlignment:
     prompts: int = 512
     name: str = "token_alignment"
 
+    @LanguageSubject.needed_to_apply
     def applies(self, subject: LanguageSubject) -> str | None:
         """Language models on a task whose best predictor is known."""
         if subject.task.bayes_predictor() is None:
@@ -57,6 +58,7 @@ class TokenAlignment:
             return f"explicit predictors of {subject.task.d_vocab} symbols take too long; at most {LARGEST}"
         return None
 
+    @LanguageSubject.needed_to_measure
     def __call__(self, subject: LanguageSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         prompt = subject.prompts(self.prompts, generator)

@@ -39,6 +39,7 @@ class HeadSum:
 
     name: str = "head_sum"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """Attention on paired tokens with one label entry, without norm, MLP and embedding."""
         reason = why_not_attention_only(subject)
@@ -46,6 +47,7 @@ class HeadSum:
             return "eta is one number a head only where labels have one entry"
         return reason
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; a prompt is drawn only for its shape."""
         model = subject.with_weights()

@@ -31,6 +31,7 @@ class Interpolation:
     prompts: int = 10_000
     name: str = "interpolation"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """One-head linear self-attention on paired tokens, one layer or tied ones."""
         reason = why_not_single_linear_head(subject)
@@ -40,6 +41,7 @@ class Interpolation:
                 return "naive interpolation means nothing for untied layers: each has a scale of its own"
         return reason
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure."""
         model = subject.with_weights()

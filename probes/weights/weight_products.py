@@ -42,10 +42,12 @@ class WeightProducts:
     prompts: int = 10_000
     name: str = "weight_products"
 
+    @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
         """One-head linear self-attention on paired tokens only."""
         return why_not_single_linear_head(subject)
 
+    @RegressionSubject.needed_to_measure
     def __call__(self, subject: RegressionSubject, generator: torch.Generator) -> Reading:
         """Measure; the randomness only tunes the construction's step size."""
         model = subject.with_weights()

@@ -71,3 +71,11 @@ def test_a_plugin_is_listed_and_help_and_list_load_nothing_heavy(tmp_path: Path)
     assert (shown[0], listed[0], shown[1], listed[1], listed[3]) == (0, 0, [], [], "")
     assert "reproduce" in shown[2]
     assert all(words in listed[2] for words in ("a task of mine", "one-step", "shuffled_labels"))
+
+
+def test_an_interpreter_without_docstrings_is_refused(tmp_path: Path) -> None:
+    """Without them transformers cannot be imported, and says so in a traceback."""
+    command = [sys.executable, "-OO", "-m", "analyses.cli", "train", "good.yaml", "--out", "run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("mesa: error: PYTHONOPTIMIZE: 2, or python -OO, ") and done.stderr.count("\n") == 1
