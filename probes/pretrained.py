@@ -38,6 +38,7 @@ def load_pretrained(
     config = _config(directory)
     if not any(directory.glob("*.safetensors")):
         raise UserError(f"{directory}: holds no weights in .safetensors; pickled ones (pytorch_model.bin) are not read")
+    _check_files(directory, config)
     model = _loaded(directory, config, dtype)
     for name, weight in model.named_parameters():
         if not bool(weight.isfinite().all()):
@@ -48,22 +49,54 @@ def load_pretrained(
     return bridge
 
 
+def _check_files(directory: Path, config: "PreTrainedConfig") -> None:
+    """UserError for complex weights, and for more layers than weights.
+
+    The library would drop imaginary parts, and build all layers before it finds that their weights are missing.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    weights = 0
+    for path in directory.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="pt") as file:
+                kinds = {name: str(file.get_slice(name).get_dtype()) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError):
+            # The loader says so, where it reads this file.
+            return
+        for name, kind in kinds.items():
+            if kind.startswith("C"):
+                raise UserError(f"{directory}: {name} must hold real numbers, and holds complex ones ({kind})")
+        weights += len(kinds)
+    layers = getattr(config, "num_hidden_layers", None)
+    if isinstance(layers, int) and layers > weights:
+        raise UserError(f"{directory}: config.json asks for {layers} layers, and its files hold only {weights} weights")
+
+
 def _loaded(directory: Path, config: "PreTrainedConfig", dtype: torch.dtype) -> nn.Module:
     """The model with the weights of the directory; UserError where the weights are not exactly the model's."""
     from transformers import AutoModelForCausalLM
 
     # The loader draws weights that a file lacks from the global random state.
     with _quiet(), _refusing(directory, "its weights cannot be read"), torch.random.fork_rng(devices=[]):
-        loaded = AutoModelForCausalLM.from_pretrained(
-            directory.resolve(),
-            config=config,
-            dtype=dtype,
-            attn_implementation="eager",
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        try:
+            loaded = AutoModelForCausalLM.from_pretrained(
+                directory.resolve(),
+                config=config,
+                dtype=dtype,
+                attn_implementation="eager",
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+        except RuntimeError as error:
+            # The library's error points to a table that it logs.
+            if "ignore_mismatched_sizes" not in str(error):
+                raise
+            raise UserError(
+                f"{directory}: weights have other shapes than the model of its config.json needs"
+            ) from error
     model, info = cast("tuple[nn.Module, dict[str, Collection[str]]]", loaded)
     # A missing weight would stay random. A surplus one belongs to a layer that config.json does not count. Other
     # surplus names, such as masks in old files, are no weights.
@@ -148,10 +181,12 @@ def _config(directory: Path) -> "PreTrainedConfig":
 
     with _quiet(), _refusing(directory, "its config.json cannot be read"):
         config = AutoConfig.from_pretrained(directory.resolve(), local_files_only=True, trust_remote_code=False)
-    named = config.architectures or []
+    with _refusing(directory, "architectures in its config.json is not a list of names", with_reason=False):
+        named = list(config.architectures or [])
+        names = ", ".join(named)
     causal = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
     if not causal.intersection(named):
-        raise UserError(f"{directory}: {', '.join(named) or config.model_type} is not a causal language model")
+        raise UserError(f"{directory}: {names or config.model_type} is not a causal language model")
     with _refusing(directory, f"{named[0]} is not an architecture that TransformerLens knows", with_reason=False):
         architecture = determine_architecture_from_hf_config(config)
     if get_hf_model_class_for_architecture(architecture) is not AutoModelForCausalLM:

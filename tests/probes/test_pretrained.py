@@ -263,8 +263,13 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut weights": (cut, "its weights cannot be read"),
     "missing weight": (weights(lambda held: held.pop(LACKING)), f"lacks the weight {LACKING}"),
     "fewer layers": (settings(n_layer=1), "does not use the weight transformer.h.1"),
+    "no list of classes": (settings(architectures=5), "architectures in its config.json is not a list of names"),
+    "no name of a class": (settings(architectures=[5]), "architectures in its config.json is not a list of names"),
+    # To build them takes an hour.
+    "a million layers": (settings(n_layer=10**6), "asks for 1000000 layers, and its files hold only"),
+    "complex": (weights(lambda held: held.update({LACKING: held[LACKING] + 0j})), "must hold real numbers"),
     "more layers": (settings(n_layer=3), "lacks the weight transformer.h.2"),
-    "other width": (settings(n_embd=32), "its weights cannot be read"),
+    "other width": (settings(n_embd=32), "weights have other shapes than the model of its config.json needs"),
     "not a number": (weights(lambda held: held[LACKING].fill_(torch.nan)), f"{LACKING} holds a number that is not"),
 }
 
