@@ -125,9 +125,13 @@ class Server:
         job = {"run": str(run), "workers": workers, "hold": None, "config": None, "die_at": None, **options}
         return self._ask(job)
 
-    def command(self, log: Path, *arguments: object) -> int:
-        """Fork a process that runs a command line of `mesa` and prints to the log; its id."""
-        return self._ask({"command": [str(argument) for argument in arguments], "log": str(log)})
+    def command(self, log: Path, *arguments: object, gate: Path | None = None) -> int:
+        """Fork a process that runs a command line of `mesa` and prints to the log; its id.
+
+        It waits at the gate whenever it has saved a reading.
+        """
+        words = [str(argument) for argument in arguments]
+        return self._ask({"command": words, "log": str(log), "gate": None if gate is None else str(gate)})
 
     def ended(self, process: int) -> int:
         """Wait for a process's end; its exit code, or minus the signal that ended it."""

@@ -7,7 +7,8 @@ With `hold`, `{"gate": directory, "seed": n or null, "step": n}`, training waits
 checkpoint, for step 0): it leaves a file named after its seed in the gate, and goes on when the gate is deleted. So a
 test stops a process at a step, however fast the machine is. Worker processes inherit `hold` by the environment.
 A process ends with 0, with 130 after an interruption, or with 2 after a UserError, which it prints to stderr.
-The line `{"command": [argument, ...], "log": file}` runs a command line of `mesa`, and what it prints goes to the file.
+The line `{"command": [argument, ...], "log": file, "gate": directory or null}` runs a command line of `mesa`, and what
+it prints goes to the file. With a gate it waits whenever a reading was saved, until the gate is deleted.
 """
 
 import json
@@ -47,6 +48,8 @@ def command(job: dict[str, Any]) -> int:
     log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(log, stream)
+    if job["gate"] is not None:
+        hold_readings(Path(job["gate"]))
     sys.argv = ["mesa", *job["command"]]
     try:
         cli.main()
@@ -59,6 +62,19 @@ def command(job: dict[str, Any]) -> int:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def hold_readings(gate: Path) -> None:
+    from probes import Reading
+
+    save = Reading.save
+
+    def saving(reading: Reading, *where: Any) -> None:
+        save(reading, *where)
+        while gate.exists():
+            time.sleep(0.002)
+
+    Reading.save = saving
 
 
 def train(job: dict[str, Any]) -> int:

@@ -26,10 +26,10 @@ PROBES = ("gd_alignment", "out_of_distribution", "order_sensitivity")
 PATIENCE = 900
 
 
-def started(server: Any, run: Run, log: Path) -> int:
+def started(server: Any, run: Run, log: Path, gate: Path | None = None) -> int:
     """`mesa probe` in a process of its own; its id."""
     options = [option for name in PROBES for option in ("--probe", name)]
-    return server.command(log, "probe", run.path, *options, "--prompts", 3000, "--workers", 1)
+    return server.command(log, "probe", run.path, *options, "--prompts", 300, "--workers", 1, gate=gate)
 
 
 def tables(run: Run) -> list[Path]:
@@ -42,12 +42,17 @@ def tables(run: Run) -> list[Path]:
 def test_probing_that_is_stopped_keeps_what_is_done_and_goes_on(
     server: Any, copied: Run, tmp_path: Path, number: signal.Signals
 ) -> None:
-    process = started(server, copied, tmp_path / "log")
+    # It waits after its first reading, so that it cannot end before the signal comes.
+    gate = tmp_path / "gate"
+    gate.mkdir()
+    process = started(server, copied, tmp_path / "log", gate)
     deadline = time.monotonic() + PATIENCE
     while not tables(copied):
         assert runs(process) and time.monotonic() < deadline, "no reading was saved"
         time.sleep(0.01)
     os.kill(process, number)
+    time.sleep(0.5)  # for its main thread to see the signal, before five more readings are made
+    gate.rmdir()
     assert server.ended(process) == (130 if number == signal.SIGINT else -signal.SIGKILL)
     if number == signal.SIGINT:
         printed = (tmp_path / "log").read_text()
@@ -58,7 +63,7 @@ def test_probing_that_is_stopped_keeps_what_is_done_and_goes_on(
     assert {path: path.stat().st_mtime_ns for path in tables(copied) if path in complete} == complete
     assert len(tables(copied)) == len(PROBES) * len(copied.seeds)
     stored = stored_readings(copied)
-    fresh, _ = probe_runs([(copied, [Plan(GDAlignment(prompts=3000))])])
+    fresh, _ = probe_runs([(copied, [Plan(GDAlignment(prompts=300))])])
     of_probe = stored.table[stored.table["probe"] == "gd_alignment"].reset_index(drop=True)
     pd.testing.assert_frame_equal(of_probe, fresh.table)
 
