@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from mesa.errors import UserError, unknown
@@ -10,6 +11,7 @@ from tasks.registry import READERS, TASKS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+    from pydantic import TypeAdapter
 
     from mesa.config.schema import RunConfig
     from tasks.prompt import RegressionPrompt
@@ -23,7 +25,7 @@ def task(settings: Mapping[str, object]) -> "Task | TokenTask":
     >>> task({"name": "linear_regression", "d_in": 3}).d_in
     3
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     from mesa.config.validation import explain
 
@@ -37,7 +39,7 @@ def task(settings: Mapping[str, object]) -> "Task | TokenTask":
     cls = _class(name)
     try:
         # As JSON, strict validation takes an object for a dataclass and a list for a tuple; else it takes neither.
-        return cast("Task | TokenTask", TypeAdapter(cls).validate_json(json.dumps(values, default=str)))
+        return cast("Task | TokenTask", _adapter(cls).validate_json(json.dumps(values, default=str)))
     except ValidationError as error:
         raise UserError(explain(error, cls, "task")) from None
 
@@ -65,6 +67,14 @@ def d_token(task: "Task", reader: "Reader[RegressionPrompt]") -> int:
     from mesa.rng import generator
 
     return reader.encode(task.sample(1, generator(0, "width"))).values.shape[-1]
+
+
+@cache
+def _adapter(cls: type) -> "TypeAdapter[object]":
+    # To make one takes milliseconds, and every reading of every seed asks for its task.
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)
 
 
 def _class(name: str) -> type:

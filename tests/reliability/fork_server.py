@@ -69,8 +69,8 @@ def hold_readings(gate: Path) -> None:
 
     save = Reading.save
 
-    def saving(reading: Reading, *where: Any) -> None:
-        save(reading, *where)
+    def saving(self: Reading, folder: Path, stem: str, *rest: Any, **named: Any) -> None:
+        save(self, folder, stem, *rest, **named)
         while gate.exists():
             time.sleep(0.002)
 

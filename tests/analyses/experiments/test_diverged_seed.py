@@ -38,6 +38,7 @@ def test_a_diverged_seed_is_set_apart(run: Run) -> None:
     assert {row["seeds"] for row in summary(reading.table)} == {"2"}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_report_names_it(run: Run) -> None:
     probe_runs([(run, [Plan(GDAlignment(prompts=50))])])
     text = write_run(run).read_text()

@@ -57,6 +57,7 @@ def test_the_report_is_whole(run: Path):
     assert figures == {"effects", "ablations", "attention"}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_another_read_out_is_taken(run: Path):
     output_of(str(run), "--prompts", "200", "--readout", "loss")
     assert "read as loss" in (run / "attribution" / "index.html").read_text()
@@ -71,6 +72,7 @@ def test_a_read_out_that_cannot_be_is_one_line(run: Path, readout: str, message:
         CliRunner().invoke(app, ["attribute", str(run), "--readout", readout, "--workers", "1"], catch_exceptions=False)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_attribution_leaves_stored_readings_as_they_are(run: Path):
     """`mesa attribute` measures no controls; what `mesa probe` measured on them must survive it."""
     opened = Run.open(run)

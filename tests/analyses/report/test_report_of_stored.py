@@ -39,6 +39,7 @@ def run(probed: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(probed, tmp_path / "first-name"))
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_heatmaps_called_trained_show_the_last_checkpoint(run: Path) -> None:
     write_run(Run.open(run))
     reading = stored_readings(Run.open(run))
@@ -52,6 +53,7 @@ def test_heatmaps_called_trained_show_the_last_checkpoint(run: Path) -> None:
     np.testing.assert_allclose(attention, reading.array("pattern", seed=0, step=20).flatten(), rtol=1e-6)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_renamed_run_is_reported_whole_under_its_new_name(run: Path) -> None:
     renamed = run.rename(run.with_name("second-name"))
     write_run(Run.open(renamed))
@@ -62,6 +64,7 @@ def test_a_renamed_run_is_reported_whole_under_its_new_name(run: Path) -> None:
     assert set(stored_readings(Run.open(renamed)).table["run"]) == {"second-name"}
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_probes_of_different_checkpoints_are_all_reported(run: Path) -> None:
     opened = Run.open(run)
     # One probe is asked again, of an earlier checkpoint: the model's own rows of both must stay.
@@ -145,6 +148,7 @@ def test_a_reading_without_a_column_names_it(run: Path) -> None:
         write_run(Run.open(run))
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_new_report_removes_what_an_earlier_one_wrote_and_nothing_else(run: Path) -> None:
     opened, out = Run.open(run), run / "report"
     write_run(opened)
