@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -46,6 +46,24 @@ def alternate(first: Block, second: Block, *, calls: int = 20, blocks: int = 9, 
                 side()
             seconds.append((time.perf_counter() - start) / calls)
     return Pace(statistics.median(times[0]), statistics.median(times[1]))
+
+
+def alternate_all(sides: Sequence[Block], *, block_s: float = 0.3, blocks: int = 9) -> list[list[float]]:
+    """Seconds of one call of every side, by block: sides take turns in blocks of about `block_s` seconds."""
+    calls = []
+    for side in sides:
+        side()
+        start = time.perf_counter()
+        side()
+        calls.append(max(1, round(block_s / (time.perf_counter() - start))))
+    times: list[list[float]] = [[] for _ in sides]
+    for _ in range(blocks):
+        for side, count, seconds in zip(sides, calls, times, strict=True):
+            start = time.perf_counter()
+            for _ in range(count):
+                side()
+            seconds.append((time.perf_counter() - start) / count)
+    return times
 
 
 def run_bench(name: str, file: Path | None) -> None:

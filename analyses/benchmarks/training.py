@@ -1,74 +1,136 @@
-"""`mesa bench training`: the project's trainer compared with a plain loop over HookedTransformer's forward pass.
+"""`mesa bench training`: whole training steps by every way to compute the loss, in one run on one machine.
 
-Both sides are the same Trainer with the same sampling, optimiser, clipping, dtype and one thread; only the loss is
-computed differently. The plain side has no hooks and caches nothing.
+All sides are the same Trainer with the same sampling, optimiser, clipping and dtype, on one thread; only the loss is
+computed differently. The plain side is a loop over HookedTransformer's forward pass, without hooks, caching nothing.
 """
 
-import time
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
+from statistics import median
+from typing import TYPE_CHECKING, cast
 
-from analyses.benchmarks.timing import alternate
+import torch
+
+from analyses.benchmarks.side_by_side import seeds_side_by_side
+from analyses.benchmarks.timing import alternate_all
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
+from mesa.fast.kernel.path import KernelPath
+from mesa.fast.support import Wanted
 from mesa.training.trainer import Trainer, one_thread
+
+if TYPE_CHECKING:
+    from tasks.prompt import RegressionPrompt
+
+WAYS: tuple[Wanted, ...] = ("plain", "tensor", "auto")
 
 
 @dataclass(frozen=True)
 class Row:
-    """Steps per second of both sides, and how many times faster the fast one is."""
+    """Steps per second of each side, and how many times faster the fastest is.
+
+    `seeds` are trained side by side, a process each; steps are then those of all together. `auto` is the way that a
+    run takes here. Ratios are those of medians of blocks that alternate; the range is that of single blocks.
+    `share_of_peak` is what the step's matrix products, counted as the kernel computes them, are of the measured speed
+    of one large product on the same thread.
+    """
 
     setting: str
+    seeds: int
+    auto: str
     plain_steps_per_s: float
-    fast_steps_per_s: float
-    ratio: float
+    tensor_steps_per_s: float
+    auto_steps_per_s: float
+    times_plain: float
+    times_tensor: float
+    lowest: float
+    highest: float
+    share_of_peak: float
 
 
-def two_layers(context: int, batch: int) -> RunConfig:
-    """Two tied layers on prompts of `context` examples."""
-    config = preset("two-layers-tied")
-    training = config.training.model_copy(update={"batch": batch})
-    return config.model_copy(update={"task": {**config.task, "context": context}, "training": training})
+def varied(name: str, context: int | None = None, batch: int | None = None) -> RunConfig:
+    """A preset with prompts of `context` examples and another batch."""
+    config = preset(name)
+    task = config.task if context is None else {**config.task, "context": context}
+    training = config.training if batch is None else config.training.model_copy(update={"batch": batch})
+    return config.model_copy(update={"task": task, "training": training})
 
 
 # The plain side's attention patterns grow with N^2: at batch 2048 those of N = 640 would need 3 GB each.
 SETTINGS: dict[str, Callable[[], RunConfig]] = {
-    "one-layer": lambda: preset("one-layer"),
-    "five-layers": lambda: preset("five-layers"),
-    "two-layers-tied N=10": lambda: two_layers(10, 2048),
-    "two-layers-tied N=40": lambda: two_layers(40, 2048),
-    "two-layers-tied N=160 batch=512": lambda: two_layers(160, 512),
-    "two-layers-tied N=640 batch=256": lambda: two_layers(640, 256),
-    "one-layer-softmax-two-heads": lambda: preset("one-layer-softmax-two-heads"),
-    "sine": lambda: preset("sine"),
-    "interleaved": lambda: preset("interleaved"),
+    "one-layer": partial(varied, "one-layer"),
+    "one-layer N=40": partial(varied, "one-layer", 40),
+    "two-layers-tied N=10": partial(varied, "two-layers-tied"),
+    "two-layers-tied N=40": partial(varied, "two-layers-tied", 40),
+    "two-layers-tied N=160 batch=512": partial(varied, "two-layers-tied", 160, 512),
+    "two-layers-tied N=640 batch=256": partial(varied, "two-layers-tied", 640, 256),
+    "five-layers": partial(varied, "five-layers"),
+    "five-layers N=40": partial(varied, "five-layers", 40),
+    "ten-layers-tied": partial(varied, "ten-layers-tied"),
+    "ten-layers-tied N=40": partial(varied, "ten-layers-tied", 40),
+    "one-layer-softmax-two-heads": partial(varied, "one-layer-softmax-two-heads"),
+    "sine": partial(varied, "sine"),
+    "interleaved": partial(varied, "interleaved"),
 }
+# Seeds side by side share memory and caches: these settings have the largest and the smallest steps.
+SIDE_BY_SIDE = ("one-layer", "five-layers", "ten-layers-tied")
 
 
 def rows() -> Iterator[Row]:
-    """One row a setting."""
-    for name, config in SETTINGS.items():
-        yield compare(name, config())
-
-
-def compare(setting: str, config: RunConfig, calls: int | None = None, blocks: int | None = None) -> Row:
-    """Time one setting; without numbers, in blocks of about a third of a second, fewer where a step takes a second."""
+    """One row a setting, then some with a seed on every core."""
     with one_thread():
-        slow = config.training.model_copy(update={"fast": False})
-        plain, fast = Trainer(config.model_copy(update={"training": slow}), 0), Trainer(config, 0)
-        numbers = count(1)
-        plain.step(next(numbers))
-        start = time.perf_counter()
-        plain.step(next(numbers))
-        seconds = time.perf_counter() - start
-        calls = calls or max(1, min(20, round(0.3 / seconds)))
-        blocks = blocks or (9 if seconds < 1 else 5)
-        pace = alternate(
-            lambda: plain.step(next(numbers)),
-            lambda: fast.step(next(numbers)),
-            calls=calls,
-            blocks=blocks,
-            warm_up=min(calls, 3),
-        )
-    return Row(setting, 1 / pace.first_s, 1 / pace.second_s, pace.ratio)
+        peak = product_flops_per_s()
+        for name, config in SETTINGS.items():
+            yield compare(name, config(), peak)
+    for name in SIDE_BY_SIDE:
+        yield seeds_side_by_side_row(name, SETTINGS[name](), peak)
+
+
+def way(config: RunConfig, wanted: Wanted) -> RunConfig:
+    """The same run with its loss computed in one way."""
+    return config.model_copy(update={"training": config.training.model_copy(update={"fast": wanted})})
+
+
+def compare(setting: str, config: RunConfig, peak: float, block_s: float = 0.3, blocks: int = 7) -> Row:
+    """Time one setting."""
+    trainers, numbers = [Trainer(way(config, wanted), 0) for wanted in WAYS], count(1)
+    sides = [partial(lambda trainer: trainer.step(next(numbers)), trainer) for trainer in trainers]
+    return _row(setting, 1, trainers[-1], alternate_all(sides, block_s=block_s, blocks=blocks), peak)
+
+
+def seeds_side_by_side_row(setting: str, config: RunConfig, peak: float, blocks: int = 7) -> Row:
+    """Time one setting with a seed on every core."""
+    seeds, times = seeds_side_by_side([way(config, wanted) for wanted in WAYS], blocks=blocks, block_s=0.5)
+    return _row(setting, seeds, Trainer(config, 0), times, peak * seeds)
+
+
+def _row(setting: str, seeds: int, trainer: Trainer, times: Sequence[Sequence[float]], peak: float) -> Row:
+    plain, tensor, auto = map(median, times)
+    ratios = [slow / fast for slow, fast in zip(times[1], times[2], strict=True)]
+    flops, path = math.nan, trainer.way.path
+    if isinstance(path, KernelPath):
+        prompt = cast("RegressionPrompt", trainer.prompts("train", 1, 1))
+        flops = path.flops(prompt) * trainer.config.training.batch
+    return Row(
+        setting,
+        seeds,
+        trainer.way.way,
+        1 / plain,
+        1 / tensor,
+        1 / auto,
+        times_plain=plain / auto,
+        times_tensor=tensor / auto,
+        lowest=min(ratios),
+        highest=max(ratios),
+        share_of_peak=flops / auto / peak,
+    )
+
+
+def product_flops_per_s(size: int = 1024) -> float:
+    """Operations a second of one float32 product of `size` x `size` matrices: the best of ten."""
+    left, right = torch.ones(size, size), torch.ones(size, size)
+    (times,) = alternate_all([lambda: left @ right], block_s=0.1, blocks=10)
+    return 2 * size**3 / min(times)

@@ -40,6 +40,7 @@ def _problem(config: RunConfig) -> str | None:
     import torch
 
     from mesa import build
+    from mesa.fast.support import supported
     from mesa.models.untrained import check_device, untrained_model
     from mesa.rng import generator
 
@@ -60,6 +61,8 @@ def _problem(config: RunConfig) -> str | None:
         if too_large is not None:
             return too_large
         model = untrained_model(config, 0)
+        # A way to compute the loss that cannot be had is refused here.
+        supported(model, reader, config.training.fast)
         with torch.no_grad():
             loss = reader.loss(reader.decode(model(inputs), inputs), prompt)
     except UserError:

@@ -39,8 +39,8 @@ class TrainingConfig(Strict):
     """of weights and prompts"""
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
     """cpu, cuda or cuda:N"""
-    fast: bool = True
-    """use the fast path where it is exact; false: the model's own forward pass"""
+    fast: Literal["auto", "kernel", "tensor", "plain"] = "auto"
+    """how the loss is computed: compiled kernel, tensor operations, the model's forward pass, or the first that can"""
 
 
 class RunConfig(Strict):

@@ -1,6 +1,7 @@
 """Configurations that earlier versions wrote, in the words of this one.
 
-Version 0.1.0 called two readers otherwise, and wrote no kind of model: every model had the fields of both kinds.
+Version 0.1.0 called two readers otherwise, wrote no kind of model (every model had the fields of both kinds), and had
+two ways to compute the loss.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ def upgraded(settings: Mapping[str, object]) -> dict[str, object]:
         # A value that is no language model's stays, and is then refused by its name.
         fields = {name: value for name, value in model.items() if _ONLY_IN_CONTEXT.get(name, _UNSET) != value}
         new["model"] = {"kind": "language", **fields}
+    training = new.get("training")
+    if isinstance(training, dict) and isinstance(training.get("fast"), bool):
+        new["training"] = {**training, "fast": "auto" if training["fast"] else "plain"}
     return new
 
 

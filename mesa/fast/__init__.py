@@ -6,6 +6,7 @@ channels alone. Losses and gradients are those of the HookedTransformer; a model
 this does not hold has no fast path.
 """
 
+from mesa.fast.choice import Choice, choose
 from mesa.fast.dispatch import FastPath, path
 
-__all__ = ["FastPath", "path"]
+__all__ = ["Choice", "FastPath", "choose", "path"]

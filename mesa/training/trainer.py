@@ -38,16 +38,16 @@ class Progress:
 class Trainer:
     """A model in training: fresh prompts each step, Adam, and the gradient's global norm clipped ([VO] A.2).
 
-    `loss` replaces how the loss is computed. It must have the value of the model's own forward pass, which is used by
-    default where no fast path is exact.
+    `way` says how the loss is computed. `loss` replaces that; it must have the value of the model's own forward pass.
+    Raises UserError where the configuration asks for a way that cannot be had.
     """
 
     def __init__(self, config: RunConfig, seed: int, loss: Callable[[Prompt], Tensor] | None = None) -> None:
         self.config, self.seed = config, seed
         self.task, self.reader = build.task(config.task), build.reader(config)
         self.model = untrained_model(config, seed)
-        exact = fast.path(self.model, self.reader) if config.training.fast else None
-        self.loss: Callable[[Prompt], Tensor] = loss or (exact.loss if exact else self.plain_loss)
+        self.way = fast.choose(self.model, self.reader, config.training.fast)
+        self.loss: Callable[[Prompt], Tensor] = loss or self.way.loss or self.plain_loss
         self._held_out: Prompt | None = None
         settings = config.training
         self.weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}

@@ -150,9 +150,11 @@ def test_bench_rows_have_the_promised_fields(
 
     full = bench_training.compare
     monkeypatch.setattr(bench_training, "SETTINGS", {"one-layer": bench_training.SETTINGS["one-layer"]})
-    monkeypatch.setattr(bench_training, "compare", lambda name, config: full(name, config, calls=1, blocks=1))
+    monkeypatch.setattr(bench_training, "SIDE_BY_SIDE", ())
+    monkeypatch.setattr(bench_training, "compare", lambda *setting: full(*setting, block_s=0.0, blocks=1))
     code, _, err = mesa(capfd, "bench", "training", "--json", tmp_path / "rows.json")
     assert code == 0, err
     rows = json.loads((tmp_path / "rows.json").read_text())
-    assert [list(row) for row in rows] == [["setting", "plain_steps_per_s", "fast_steps_per_s", "ratio"]] * len(rows)
-    assert rows[0]["ratio"] == pytest.approx(rows[0]["fast_steps_per_s"] / rows[0]["plain_steps_per_s"])
+    assert [row["setting"] for row in rows] == ["one-layer"]
+    assert {"seeds", "auto", "times_plain", "times_tensor", "lowest", "highest", "share_of_peak"} < set(rows[0])
+    assert rows[0]["times_plain"] == pytest.approx(rows[0]["auto_steps_per_s"] / rows[0]["plain_steps_per_s"])

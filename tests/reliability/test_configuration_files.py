@@ -119,7 +119,7 @@ TRAININGS = st.builds(
     gradient_clip=st.none() | POSITIVE,
     dtype=st.sampled_from(["float32", "float64"]),
     device=st.sampled_from(["cpu", "cuda", "cuda:1"]),
-    fast=st.booleans(),
+    fast=st.sampled_from(["auto", "kernel", "tensor", "plain"]),
 )
 TASKS = st.lists(POSITIVE, min_size=1, max_size=6).flatmap(
     lambda scales: st.fixed_dictionaries(

@@ -56,7 +56,7 @@ def test_a_seed_starts_model_and_learner_from_one_embedding():
     assert not torch.equal(model["blocks.0.attn.W_Q"], learner["blocks.0.attn.W_Q"])
 
 
-@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("fast", ["plain", "tensor"])
 def test_training_moves_the_embedding_and_leaves_the_step(fast):
     settings = TrainingConfig(batch=32, learning_rate=1e-2, gradient_clip=100.0, fast=fast)
     trainer = Trainer(RunConfig(task={"name": "sine"}, model=STEP, training=settings), seed=0)

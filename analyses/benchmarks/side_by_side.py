@@ -1,0 +1,59 @@
+"""Seeds trained side by side, a process each, and how long a step of all of them takes."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+
+from mesa.config.schema import RunConfig
+
+
+def seeds_side_by_side(
+    configs: Sequence[RunConfig], *, blocks: int, block_s: float, seeds: int | None = None
+) -> tuple[int, list[list[float]]]:
+    """How many seeds there are, one a core unless said, and by configuration and block the seconds a step takes.
+
+    Configurations take turns in blocks of `block_s` seconds. A step of all seeds together counts as `seeds` steps.
+    """
+    seeds = seeds or len(os.sched_getaffinity(0))
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = [], []
+    for seed in range(seeds):
+        ours, theirs = context.Pipe()
+        processes.append(context.Process(target=_serve, args=(theirs, list(configs), seed), daemon=True))
+        processes[-1].start()
+        pipes.append(ours)
+    try:
+        for pipe in pipes:
+            pipe.recv()
+        times: list[list[float]] = [[] for _ in configs]
+        for _ in range(blocks):
+            for number, seconds in enumerate(times):
+                for pipe in pipes:
+                    pipe.send((number, block_s))
+                # Seeds end their blocks at slightly different times: each has a pace of its own.
+                seconds.append(1 / sum(pipe.recv() for pipe in pipes))
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+    return seeds, times
+
+
+def _serve(pipe: "Connection[float, tuple[int, float]]", configs: Sequence[RunConfig], seed: int) -> None:
+    """Answer (which configuration, seconds) with the steps per second of a block."""
+    from mesa.training.trainer import Trainer, one_thread
+
+    with one_thread():
+        trainers, step = [Trainer(config, seed) for config in configs], 0
+        for trainer in trainers:
+            trainer.step(1)
+        pipe.send(0.0)
+        while True:
+            number, block_s = pipe.recv()
+            start, steps = time.perf_counter(), 0
+            while time.perf_counter() < start + block_s:
+                step, steps = step + 1, steps + 1
+                trainers[number].step(step)
+            pipe.send(steps / (time.perf_counter() - start))

@@ -1,0 +1,65 @@
+"""Layers of attention as operations on a tape: what the queries hold in the read channels after the last layer.
+
+A head writes kernel(rows A E^T) E V to rows, where E holds the context's tokens. A layer is a list of (A, V), a pair
+a head.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from llvmlite import ir
+
+from mesa.fast.kernel.matrix import Matrix
+from mesa.fast.kernel.shape import Shape
+from mesa.fast.kernel.tape import Tape
+
+Heads: TypeAlias = Sequence[tuple[Matrix, Matrix]]
+
+
+def token_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads], bound: ir.Value) -> Matrix:
+    """Every token is moved by every layer but the last; exact for any kernel of attention, clipped or not."""
+    count = shape.context
+    for kernel, heads in zip(shape.kernels[:-1], layers[:-1], strict=True):
+        keys = tokens[:count, :]
+        if kernel == "linear":
+            tokens = tape.product((tokens, _moving(tape, tape.gram(keys), heads)))
+        else:
+            tokens = tape.product(*_attended(tape, kernel, tokens, keys, heads), plus=tokens)
+        tokens = tape.clamped(tokens, bound) if shape.clip else tokens
+    rows = tokens[count:, :]
+    terms = _attended(tape, shape.kernels[-1], rows, tokens[:count, :], _reading(shape, layers[-1]))
+    return tape.product(*terms, plus=rows[:, shape.channels - shape.d_out :])
+
+
+def gram_form(
+    tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads], bound: ir.Value
+) -> tuple[Matrix, list[Matrix]]:
+    """The same for linear layers, by G = E^T E alone, and the G behind every layer but the last.
+
+    A layer is e -> e M for every token, so G -> M^T G M. That is wrong where a token of the context is clipped.
+    """
+    rows, gram, grams = tokens[shape.context :, :], tape.gram(tokens[: shape.context, :]), []
+    for heads in layers[:-1]:
+        moving = _moving(tape, gram, heads)
+        rows, gram = tape.product((rows, moving)), tape.product((moving.T, tape.product((gram, moving))))
+        rows = tape.clamped(rows, bound) if shape.clip else rows
+        grams.append(gram)
+    terms = [(tape.product((rows, A)), tape.product((gram, V))) for A, V in _reading(shape, layers[-1])]
+    return tape.product(*terms, plus=rows[:, shape.channels - shape.d_out :]), grams
+
+
+def _moving(tape: Tape, gram: Matrix, heads: Heads) -> Matrix:
+    """M = 1 + sum_h A_h G V_h."""
+    return tape.product(*[(A, tape.product((gram, V))) for A, V in heads], identity=True)
+
+
+def _attended(tape: Tape, kernel: str, rows: Matrix, keys: Matrix, heads: Heads) -> list[tuple[Matrix, Matrix]]:
+    """Pattern and values of every head: the sum of their products is what a layer writes to rows."""
+    scores = [tape.product((tape.product((rows, A)), keys.T)) for A, _ in heads]
+    patterns = [tape.softmax(score) for score in scores] if kernel == "softmax" else scores
+    return [(pattern, tape.product((keys, V))) for pattern, (_, V) in zip(patterns, heads, strict=True)]
+
+
+def _reading(shape: Shape, heads: Heads) -> Heads:
+    """The same layer, writing only to the channels that are read."""
+    return [(A, V[:, shape.channels - shape.d_out :]) for A, V in heads]

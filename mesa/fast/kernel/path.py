@@ -1,0 +1,150 @@
+"""The training loss of a model by a kernel that is made for its shape."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from mesa.fast.dispatch import FastPath, has_hooks
+from mesa.fast.kernel.compiled import Kernel, kernel_of
+from mesa.fast.kernel.machine import Machine
+from mesa.fast.kernel.shape import Shape, Span
+from mesa.models.attention import KernelAttention
+from tasks.prompt import RegressionPrompt
+from tasks.readers.interleaved import InterleavedReader
+from tasks.readers.paired import PairedReader
+
+Sources: TypeAlias = list[tuple[Span, Float[Tensor, "batch _ _"]]]
+
+
+@dataclass(frozen=True, eq=False)
+class KernelPath:
+    """The loss of a model of attention layers, differentiable in its weights.
+
+    `tensors` is the same loss by tensor operations, for what the kernel does not cover: a model that holds a hook,
+    prompts whose own gradient is wanted, and prompts that the model cannot take, which it refuses.
+    """
+
+    tensors: FastPath
+    machine: Machine
+
+    def loss(self, prompt: RegressionPrompt) -> Tensor:
+        """The reader's loss of the model's predictions."""
+        model, reader = self.tensors.model, self.tensors.reader
+        if has_hooks(model) or not _is_plain(prompt, reader.d_out, model.cfg.dtype):
+            return self.tensors.loss(prompt)
+        sources = _sources(reader, prompt)
+        if max(right for (*_, right), _ in sources) != self._layers[0].W_Q.shape[1]:
+            # These tokens have another width than the model: the tensors' own error says so.
+            return self.tensors.loss(prompt)
+        kernel = kernel_of(self._shape(sources, prompt), self.machine)
+        distinct = self._layers[:1] if model.config.tied else self._layers
+        weights = [weight for kind in zip(*map(_weights, distinct), strict=True) for weight in kind]
+        clip = 0.0 if model.config.clip is None else model.config.clip
+        return _Loss.apply(
+            kernel, ([tensor for _, tensor in sources], prompt.target, clip), _scales(distinct), *weights
+        )
+
+    def flops(self, prompt: RegressionPrompt) -> int:
+        """Operations of all matrix products for one such prompt, forward and backward."""
+        return kernel_of(self._shape(_sources(self.tensors.reader, prompt), prompt), self.machine).flops
+
+    @property
+    def _layers(self) -> list[KernelAttention]:
+        return [cast("KernelAttention", block.attn) for block in self.tensors.model.blocks]
+
+    def _shape(self, sources: Sources, prompt: RegressionPrompt) -> Shape:
+        config, layers = self.tensors.model.config, self._layers
+        heads, channels, _ = layers[0].W_Q.shape
+        return Shape(
+            kernels=tuple(layer.kernel for layer in layers),
+            weights=tuple(0 if config.tied else layer for layer in range(len(layers))),
+            heads=heads,
+            context=max(bottom for (_, bottom, *_), _ in sources) - prompt.query.shape[1],
+            queries=prompt.query.shape[1],
+            channels=channels,
+            d_out=prompt.y.shape[-1],
+            clip=config.clip is not None,
+            sources=tuple(span for span, _ in sources),
+        )
+
+
+def _is_plain(prompt: RegressionPrompt, d_out: int, dtype: torch.dtype) -> bool:
+    """May machine code read these tensors: do their shapes agree, and are they the processor's, of the model's type?"""
+    (batch, count, width), queries = prompt.x.shape, prompt.query.shape[1]
+    shapes = [(batch, count, width), (batch, count, d_out), (batch, queries, width), (batch, queries, d_out)]
+    tensors = (prompt.x, prompt.y, prompt.query, prompt.target)
+    readable = all(not t.requires_grad and t.dtype == dtype and t.device.type == "cpu" for t in tensors)
+    return readable and [tuple(t.shape) for t in tensors] == shapes and min(batch, count, queries) > 0
+
+
+def _weights(layer: KernelAttention) -> tuple[Tensor, ...]:
+    return layer.W_Q, layer.W_V, layer.W_K, layer.W_O
+
+
+def _scales(layers: list[KernelAttention]) -> Tensor | None:
+    """What the products A and V of every layer are divided by; None where that is 1."""
+    scales = [layer.attn_scale for layer in layers]
+    if all(scale == 1 for scale in scales):
+        return None
+    both = torch.tensor([scales, [1.0] * len(scales)], dtype=layers[0].W_Q.dtype)
+    return both[:, :, None, None, None]
+
+
+def _sources(reader: PairedReader | InterleavedReader, prompt: RegressionPrompt) -> Sources:
+    """Which tensor fills which rows and columns of the tokens: they are read where they stand, without a copy."""
+    (_, count, width), queries, d_out = prompt.x.shape, prompt.query.shape[1], reader.d_out
+    if isinstance(reader, InterleavedReader):
+        content = reader.content(prompt)
+        places = torch.arange(2 * count + queries).clamp(max=2 * count)
+        positions = reader.positions(places, 2 * count + 1).to(prompt.x)
+        end = content + positions.shape[1]
+        return [
+            ((0, 2 * count, 2, 0, width), prompt.x),
+            ((1, 2 * count, 2, content - d_out, content), prompt.y),
+            ((2 * count, len(places), 1, 0, width), prompt.query),
+            ((0, len(places), 1, content, end), positions.expand(len(prompt), -1, -1)),
+        ]
+    sources: Sources = [
+        ((0, count, 1, 0, width), prompt.x),
+        ((0, count, 1, width, width + d_out), prompt.y),
+        ((count, count + queries, 1, 0, width), prompt.query),
+    ]
+    if reader.start is not None:
+        guess = -(prompt.query @ reader.start.to(prompt.query))
+        sources.append(((count, count + queries, 1, width, width + d_out), guess))
+    return sources
+
+
+class _Loss(torch.autograd.Function):
+    """From the weights to the loss; loss and gradient come from one call, so backward only hands the gradient on."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, kernel: Kernel, prompt: tuple[list[Tensor], Tensor, float], scales: Tensor | None, *weights: Tensor
+    ) -> Tensor:
+        """W_Q of every layer, then W_V (head d d_head), W_K (head d d_head) and W_O (head d_head d)."""
+        layers = len(weights) // 4
+        # A = W_Q W_K^T / scale and V = W_V W_O, both as one product.
+        left = torch.stack(weights[: 2 * layers]).unflatten(0, (2, layers))
+        keys = [weight.mT for weight in weights[2 * layers : 3 * layers]]
+        right = torch.stack([*keys, *weights[3 * layers :]]).unflatten(0, (2, layers))
+        if scales is not None:
+            right = right / scales
+        needed = any(ctx.needs_input_grad)
+        sums = kernel(*prompt, left @ right, gradient=needed)
+        if needed:
+            grown = sums[1:].view(2, layers, *weights[0].shape[:2], -1)
+            ctx.left, ctx.right, ctx.scales = grown @ right.mT, left.mT @ grown, scales
+        return sums[0].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grown: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The gradient of every weight."""
+        left, right = grown[0] * ctx.left, grown[0] * (ctx.right if ctx.scales is None else ctx.right / ctx.scales)
+        keys, outputs = right
+        return None, None, None, *left.flatten(0, 1).unbind(), *keys.mT.unbind(), *outputs.unbind()

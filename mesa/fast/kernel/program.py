@@ -1,0 +1,126 @@
+"""The loss of attention layers and its gradient, for one block of prompts after another."""
+
+from llvmlite import ir
+
+from mesa.fast.kernel.emit import INDEX, Emitter, Index
+from mesa.fast.kernel.forms import Heads, gram_form, token_form
+from mesa.fast.kernel.machine import Machine
+from mesa.fast.kernel.matrix import Buffer, Matrix
+from mesa.fast.kernel.shape import Shape
+from mesa.fast.kernel.tape import Tape
+
+
+class Program:
+    """Writes `kernel(sources and target, their strides, share, weights, workspace, sums, blocks, clip, gradient)`.
+
+    The sums are the loss and its gradient in every weight. Each is summed per lane, over all blocks, and over lanes
+    once, at the end: always in the same order, so that two calls agree bit for bit. `size` is that of the workspace,
+    in vectors; `multiplications` are those for a prompt that is not clipped.
+    """
+
+    def __init__(self, shape: Shape, machine: Machine) -> None:
+        self.shape, self.emit, self.size, self._fallback = shape, Emitter(machine), 0, 0
+        number, tensors = self.emit.number.as_pointer(), len(shape.sources) + 1
+        vectors = self.emit.vector.as_pointer()
+        fixed = [vectors, number, vectors, number, INDEX, self.emit.number, INDEX]
+        kinds = [number] * tensors + [INDEX] * tensors + fixed
+        with self.emit.function("kernel", kinds, exported=True) as function:
+            *self.sources, self.target = zip(function.args[:tensors], function.args[tensors : 2 * tensors], strict=True)
+            self.share, self.weights, self.workspace, sums, blocks, clip, self.wanted = function.args[2 * tensors :]
+            self.clip = self.emit.splat(clip)
+            self._sum(sums, blocks)
+            self.multiplications = self.emit.multiplications - self._fallback
+
+    def _sum(self, sums: ir.Value, blocks: ir.Value) -> None:
+        emit, b, count = self.emit, self.emit.b, 1 + self.shape.products
+        self.totals = Matrix(Buffer(self._take(count), count), 1, count, count)
+        emit.each(lambda: emit.constant(0.0), self.totals)
+        emit.loop(blocks, lambda block, _: self._block(block))
+        add = emit.intrinsic("vector.reduce.fadd", [emit.number, emit.vector], emit.number)
+
+        def over_lanes(i: Index, _: object) -> None:
+            total = b.call(add, [emit.number(0.0), emit.load(self.totals, 0, i)], fastmath=("reassoc",))
+            b.store(total, b.gep(sums, [emit.index((i, 1))]))
+
+        emit.loop(count, over_lanes)
+
+    def _take(self, count: int) -> ir.Value:
+        start, self.size = self.size, self.size + count
+        return self.emit.b.gep(self.workspace, [INDEX(start)], inbounds=True)
+
+    def _layers(self) -> list[Heads]:
+        d, heads, count = self.shape.channels, self.shape.heads, self.shape.products // 2
+
+        def weight(start: int) -> Matrix:
+            gradient = Buffer(self.emit.address(self.totals, 0, 1 + start), d * d)
+            pointer = self.emit.b.gep(self.weights, [INDEX(start)], inbounds=True)
+            return Matrix(Buffer(pointer, d * d, shared=True, gradient=gradient), d, d, d)
+
+        starts = [[(layer * heads + head) * d * d for head in range(heads)] for layer in self.shape.weights]
+        return [[(weight(start), weight(count + start)) for start in layer] for layer in starts]
+
+    def _block(self, block: Index) -> None:
+        shape, emit, tape = self.shape, self.emit, Tape(self.emit, self._take)
+        tokens = tape.new(shape.context + shape.queries, shape.channels, varies=False)
+        emit.each(lambda: emit.constant(0.0), tokens)
+        for source, (top, bottom, step, left, right) in zip(self.sources, shape.sources, strict=True):
+            self._gather(*source, block, tokens[top:bottom:step, left:right])
+        target = tape.new(shape.queries, shape.d_out, varies=False)
+        self._gather(*self.target, block, target)
+        if shape.form == "tokens":
+            self._learn(tape, block, target, token_form(tape, shape, tokens, self._layers(), self.clip))
+            return
+        value, grams = gram_form(tape, shape, tokens, self._layers(), self.clip)
+        if not shape.clip:
+            self._learn(tape, block, target, value)
+            return
+        with emit.b.if_else(self._within(grams)) as (unclipped, clipped):
+            with unclipped:
+                self._learn(tape, block, target, value)
+            with clipped:
+                before, tape = emit.multiplications, Tape(emit, self._take)
+                self._learn(tape, block, target, token_form(tape, shape, tokens, self._layers(), self.clip))
+                self._fallback = emit.multiplications - before
+
+    def _gather(self, source: ir.Value, stride: ir.Value, block: Index, into: Matrix) -> None:
+        """One block's numbers of a tensor, in memory prompt after prompt, into the lanes of a matrix."""
+        emit, b, lanes = self.emit, self.emit.b, self.emit.machine.lanes
+        prompts = [emit.index((block, lanes), (lane, 1)) for lane in range(lanes)]
+        starts = [b.gep(source, [b.mul(prompt, stride)]) for prompt in prompts]
+
+        def entry(i: Index, j: Index) -> None:
+            at, vector = emit.index((i, into.columns), (j, 1)), ir.Constant(emit.vector, ir.Undefined)
+            for lane, start in enumerate(starts):
+                vector = b.insert_element(vector, b.load(b.gep(start, [at])), ir.IntType(32)(lane))
+            emit.store(vector, into, i, j)
+
+        emit.loop(into.rows, lambda i, _: emit.loop(into.columns, lambda j, _: entry(i, j)) and None)
+
+    def _learn(self, tape: Tape, block: Index, target: Matrix, value: Matrix) -> None:
+        """Add the loss of this block, given what its queries hold, and the gradient to the sums."""
+        emit, b = self.emit, self.emit.b
+        value = tape.clamped(value, self.clip) if self.shape.clip else value
+        share = b.load(b.gep(self.share, [emit.index((block, 1))]), align=emit.bytes)
+        # The prediction is minus what the query holds: its error, up to the sign, is value + target.
+        error = tape.new(value.rows, value.columns)
+        emit.each(b.fadd, error, value, target)
+        squares = emit.fold(lambda total, entry: emit.fma(entry, entry, total), emit.constant(0.0), error)
+        half = b.fmul(emit.constant(0.5), share)
+        emit.store(emit.fma(squares, half, emit.load(self.totals, 0, 0)), self.totals, 0, 0)
+        with b.if_then(b.icmp_signed("!=", self.wanted, INDEX(0))):
+            emit.each(lambda entry: b.fmul(entry, share), error, error)
+            tape.receive_as_is(value, error)
+            tape.backward()
+
+    def _within(self, grams: list[Matrix]) -> ir.Value:
+        """Is no token of the context clipped, for any prompt of the block? NaN is not within the bound.
+
+        G's diagonal bounds the square of every entry; it is rounded, hence a tenth less.
+        """
+        emit, b, lanes = self.emit, self.emit.b, self.emit.machine.lanes
+        inside = ir.VectorType(ir.IntType(1), lanes)([1] * lanes)
+        bound = b.fmul(emit.constant(0.9), b.fmul(self.clip, self.clip))
+        for gram in grams:
+            for i in range(gram.rows):
+                inside = b.and_(inside, b.fcmp_ordered("<", emit.load(gram, i, i), bound))
+        return b.icmp_unsigned("==", b.bitcast(inside, ir.IntType(lanes)), ir.IntType(lanes)(-1))

@@ -1,0 +1,147 @@
+"""What was computed, in order, so that gradients are computed in the reverse order."""
+
+from collections.abc import Callable
+
+from llvmlite import ir
+
+from mesa.fast.kernel.emit import Emitter, Index, Values
+from mesa.fast.kernel.exponential import exponential
+from mesa.fast.kernel.matrix import Buffer, Matrix
+from mesa.fast.kernel.product import Product, Term
+
+
+class Tape:
+    """Operations on matrices; each also notes how the gradient of its result becomes that of its operands.
+
+    `take(n)` gives the address of n unused vectors of the workspace.
+    """
+
+    def __init__(self, emit: Emitter, take: Callable[[int], ir.Value]) -> None:
+        self.emit, self.take = emit, take
+        self._steps: list[Callable[[], None]] = []
+
+    def new(self, rows: int, columns: int, varies: bool = True) -> Matrix:
+        """A matrix in the workspace, not set yet."""
+        return Matrix(Buffer(self.take(rows * columns), rows * columns, varies=varies), rows, columns, columns)
+
+    def product(self, *terms: Term, plus: Matrix | None = None, identity: bool = False) -> Matrix:
+        """plus + 1, if `identity`, + sum of A B over terms."""
+        sources = [matrix for term in terms for matrix in term] + ([plus] if plus else [])
+        varies = any(matrix.buffer.varies for matrix in sources)
+        into = self.new(terms[0][0].rows, terms[0][1].columns, varies)
+        Product(into, terms, plus, identity).emit(self.emit)
+
+        def back() -> None:
+            # d(A B) = dA B + A dB: A receives D B^T and B receives A^T D.
+            grown = self.gradient(into)
+            for A, B in terms:
+                self.receive(A, (grown, B.T))
+                self.receive(B, (A.T, grown))
+            if plus is not None:
+                self.receive_as_is(plus, grown)
+
+        return self._note(into, back)
+
+    def gram(self, tokens: Matrix) -> Matrix:
+        """E^T E."""
+        into = self.new(tokens.columns, tokens.columns, tokens.buffer.varies)
+        Product(into, [(tokens.T, tokens)]).emit(self.emit)
+
+        def back() -> None:
+            # E receives E (D + D^T), the sum being formed first: one product in place of two.
+            grown, both = self.gradient(into), self.new(into.rows, into.columns)
+            self.emit.each(self.emit.b.fadd, both, grown, grown.T)
+            self.receive(tokens, (tokens, both))
+
+        return self._note(into, back)
+
+    def clamped(self, matrix: Matrix, bound: ir.Value) -> Matrix:
+        """Every entry within +-bound; one outside it receives no gradient, as in torch."""
+        into, b = self.new(matrix.rows, matrix.columns, matrix.buffer.varies), self.emit.b
+        self.emit.each(lambda entry: self.emit.clamp(entry, bound), into, matrix)
+
+        def passed(entry: ir.Value, grown: ir.Value) -> ir.Value:
+            inside = b.and_(b.fcmp_unordered("<=", entry, bound), b.fcmp_unordered(">=", entry, b.fneg(bound)))
+            return b.select(inside, grown, self.emit.constant(0.0))
+
+        def back() -> None:
+            self.emit.each(passed, self._in_place(matrix, into), matrix, self.gradient(into))
+
+        return self._note(into, back)
+
+    def softmax(self, scores: Matrix) -> Matrix:
+        """Softmax of every row: P = exp(S - max S) / sum."""
+        into, emit, b = self.new(scores.rows, scores.columns, scores.buffer.varies), self.emit, self.emit.b
+        zero = emit.constant(0.0)
+
+        def forward(i: Index, _: Values) -> None:
+            given, powers = emit.row(scores, i), emit.row(into, i)
+            # Not "the larger one is top": a NaN is to win.
+            top = emit.fold(
+                lambda top, new: b.select(b.fcmp_ordered("<", new, top), top, new), emit.load(given, 0, 0), given
+            )
+            emit.each(lambda entry: exponential(emit, b.fsub(entry, top)), powers, given)
+            share = b.fdiv(emit.constant(1.0), emit.fold(b.fadd, zero, powers))
+            emit.each(lambda power: b.fmul(power, share), powers, powers)
+
+        emit.loop(scores.rows, forward)
+
+        def back() -> None:
+            # dS = P (dP - sum P dP), row by row.
+            whole = self._in_place(scores, into)
+
+            def row(i: Index, _: Values) -> None:
+                pattern, grown = emit.row(into, i), emit.row(whole, i)
+                mean = emit.fold(lambda total, P, dP: emit.fma(P, dP, total), zero, pattern, grown)
+                emit.each(lambda P, dP: b.fmul(P, b.fsub(dP, mean)), grown, pattern, grown)
+
+            emit.loop(into.rows, row)
+
+        return self._note(into, back)
+
+    def gradient(self, matrix: Matrix) -> Matrix:
+        """The gradient of a matrix, which has received one."""
+        assert matrix.buffer.gradient is not None
+        return matrix.within(matrix.buffer.gradient)
+
+    def receive(self, matrix: Matrix, *terms: Term) -> None:
+        """Add a sum of products to the gradient of a matrix; nothing where that is not needed."""
+        if matrix.buffer.varies:
+            first, into = self._is_first(matrix), self.gradient(matrix)
+            Product(into, terms, None if first else into).emit(self.emit)
+
+    def receive_as_is(self, matrix: Matrix, grown: Matrix) -> None:
+        """Add to the gradient of a matrix."""
+        if matrix.buffer.varies:
+            first, into = self._is_first(matrix), self.gradient(matrix)
+            if first:
+                self.emit.each(lambda new: new, into, grown)
+            else:
+                self.emit.each(self.emit.b.fadd, into, into, grown)
+
+    def backward(self) -> None:
+        """Form all gradients from those that were received so far."""
+        for step in reversed(self._steps):
+            step()
+
+    def _note(self, into: Matrix, back: Callable[[], None]) -> Matrix:
+        if into.buffer.varies:
+            self._steps.append(back)
+        return into
+
+    def _in_place(self, matrix: Matrix, result: Matrix) -> Matrix:
+        """The gradient of a matrix, formed where that of the result stands: the matrix has no other use."""
+        assert matrix.is_whole and matrix.buffer.gradient is None
+        matrix.buffer.gradient = result.buffer.gradient
+        return self.gradient(matrix)
+
+    def _is_first(self, matrix: Matrix) -> bool:
+        """Is there no gradient yet, so that what is received is all of it? Makes room, of zeros beside a part."""
+        buffer = matrix.buffer
+        if buffer.gradient is not None:
+            return False
+        buffer.gradient = Buffer(self.take(buffer.size), buffer.size)
+        if not matrix.is_whole:
+            everything = Matrix(buffer.gradient, 1, buffer.size, buffer.size)
+            self.emit.each(lambda: self.emit.constant(0.0), everything)
+        return matrix.is_whole

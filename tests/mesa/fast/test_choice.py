@@ -1,0 +1,72 @@
+"""Which way computes the loss, what is said of it, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from mesa import InContextConfig, InContextTransformer, Run, RunConfig, TrainingConfig, fast
+from mesa.config.yaml import parse
+from mesa.errors import UserError
+from mesa.fast import support
+from mesa.fast.support import Wanted
+from mesa.training.trainer import Trainer
+from tasks import PairedReader
+
+
+def way(wanted: Wanted = "auto", **fields):
+    return fast.choose(InContextTransformer(InContextConfig(**fields), 4), PairedReader(), wanted)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, r"the compiled kernel \(\d+ prompts at once\)|tensor operations \(.*\)"),
+        ({"d_model": 6}, r"tensor operations \(the kernel has no embedding and no input MLP\)"),
+        ({"d_mlp": 5}, r"the model's own forward pass \(only layers of attention, .*\)"),
+    ],
+)
+def test_the_fastest_way_that_is_exact_says_why_it_is_no_faster_one(fields, words):
+    import re
+
+    assert re.fullmatch(words, str(way(**fields)))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fields", "reason"),
+    [
+        ("kernel", {"d_model": 6}, "the kernel has no embedding"),
+        ("kernel", {"causal": True}, "only layers of attention"),
+        ("tensor", {"normalization": "LN"}, "only layers of attention"),
+    ],
+)
+def test_a_way_that_cannot_be_had_is_refused_before_a_run_is_made(tmp_path, wanted, fields, reason):
+    with pytest.raises(UserError, match=f"^training.fast: '{wanted}' is refused: {reason}"):
+        way(wanted, **fields)
+    with pytest.raises(UserError, match=f"^training.fast: '{wanted}' is refused: {reason}"):
+        Run.create(tmp_path / "run", parse({"model": fields, "training": {"fast": wanted}}))
+    assert not list(Path(tmp_path).iterdir())
+
+
+def test_without_llvmlite_tensors_take_over(monkeypatch):
+    monkeypatch.setattr(support, "_has_llvmlite", lambda: False)
+    assert str(way()) == "tensor operations (llvmlite is not installed: pip install mesa-probes[fast])"
+    with pytest.raises(UserError, match="llvmlite is not installed"):
+        way("kernel")
+
+
+def test_on_another_processor_tensors_take_over(monkeypatch):
+    monkeypatch.setattr(support, "machine_for", lambda model: None)
+    monkeypatch.setattr(support, "_has_llvmlite", lambda: True)
+    assert str(way()) == "tensor operations (no kernel was measured on this processor)"
+
+
+@pytest.mark.parametrize("wanted", ["plain", "tensor"])
+def test_a_slower_way_is_taken_where_it_is_wanted(wanted):
+    assert way(wanted).way == wanted
+    config = RunConfig(training=TrainingConfig(fast=wanted))
+    assert Trainer(config, 0).way.way == wanted
+
+
+def test_configurations_of_0_1_0_keep_their_meaning():
+    assert parse({"training": {"fast": True}}).training.fast == "auto"
+    assert parse({"training": {"fast": False}}).training.fast == "plain"
