@@ -1,12 +1,12 @@
 """Seeds trained side by side, a process each, and how long a step of all of them takes."""
 
 import multiprocessing
-import os
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 from mesa.config.schema import RunConfig
+from mesa.training.pool import cores
 
 
 def seeds_side_by_side(
@@ -16,7 +16,7 @@ def seeds_side_by_side(
 
     Configurations take turns in blocks of `block_s` seconds. A step of all seeds together counts as `seeds` steps.
     """
-    seeds = seeds or len(os.sched_getaffinity(0))
+    seeds = seeds or cores()
     context = multiprocessing.get_context("spawn")
     pipes, processes = [], []
     for seed in range(seeds):

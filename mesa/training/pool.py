@@ -35,13 +35,21 @@ def pool(workers: int, jobs: int, executor: Executor | None = None) -> Iterator[
                 raise
     else:
         before = set(multiprocessing.active_children())
-        settings = {"mp_context": multiprocessing.get_context("spawn"), "initializer": _serve, "initargs": (loaded(),)}
-        with ProcessPoolExecutor(min(workers, jobs), **settings) as processes:
+        count = min(workers, jobs)
+        # Each process has its share of the cores: threads that outnumber them wait for one another by spinning.
+        threads = max(1, cores() // count)
+        context, start = multiprocessing.get_context("spawn"), (loaded(), threads)
+        with ProcessPoolExecutor(count, mp_context=context, initializer=_serve, initargs=start) as processes:
             try:
                 yield processes
             except KeyboardInterrupt:
                 end_children(before)
                 raise
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def end_children(before: set[BaseProcess]) -> None:
@@ -75,8 +83,11 @@ def results(
         raise UserError(f"{label}: {reason}") from None
 
 
-def _serve(plugins: Sequence[str]) -> None:
+def _serve(plugins: Sequence[str], threads: int) -> None:
     one_blas_thread()
+    import torch
+
+    torch.set_num_threads(threads)
     load_all(plugins)
     # Ctrl-C reaches every process of the terminal. Only the parent handles it, and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,7 +10,7 @@ from pathlib import Path
 from mesa.plugin import loaded
 from mesa.storage.records import Outcome
 from mesa.storage.run import Run
-from mesa.training.pool import end_children, pool, results, watch
+from mesa.training.pool import cores, end_children, pool, results, watch
 
 # (steps done, steps in all, seeds done, seeds in all)
 Report = Callable[[int, int, int, int], None]
@@ -58,7 +58,7 @@ def train_all(
 
 def default_workers() -> int:
     """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores()
 
 
 def _job(path: Path, seed: int, stopped: Callable[[], bool], local: bool) -> Callable[[], Outcome]:
