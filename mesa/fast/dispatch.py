@@ -109,9 +109,13 @@ _BIASES = ("b_Q", "b_K", "b_V", "b_O")
 
 def has_hooks(model: nn.Module) -> bool:
     """Does any module, a hook point or another, hold a hook on its forward or backward pass?"""
-    return any(
+    return any(map(holds_hook, model.modules()))
+
+
+def holds_hook(module: nn.Module) -> bool:
+    """Does this module itself hold one?"""
+    return bool(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
-        for module in model.modules()
     )
 
 

@@ -1,14 +1,15 @@
 """The training loss of a model by a kernel that is made for its shape."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mesa.fast.dispatch import FastPath, has_hooks
+from mesa.fast.dispatch import FastPath, holds_hook
 from mesa.fast.kernel.compiled import Kernel, kernel_of
 from mesa.fast.kernel.machine import Machine
 from mesa.fast.kernel.shape import Shape, Span
@@ -34,7 +35,7 @@ class KernelPath:
     def loss(self, prompt: RegressionPrompt) -> Tensor:
         """The reader's loss of the model's predictions."""
         model, reader = self.tensors.model, self.tensors.reader
-        if has_hooks(model) or not _is_plain(prompt, reader.d_out, model.cfg.dtype):
+        if any(map(holds_hook, self._modules)) or not _is_plain(prompt, reader.d_out, model.cfg.dtype):
             return self.tensors.loss(prompt)
         sources = _sources(reader, prompt)
         if max(right for (*_, right), _ in sources) != self._layers[0].W_Q.shape[1]:
@@ -52,7 +53,12 @@ class KernelPath:
         """Operations of all matrix products for one such prompt, forward and backward."""
         return kernel_of(self._shape(_sources(self.tensors.reader, prompt), prompt), self.machine).flops
 
-    @property
+    @cached_property
+    def _modules(self) -> list[nn.Module]:
+        # To walk over all modules takes longer than to look at each.
+        return list(self.tensors.model.modules())
+
+    @cached_property
     def _layers(self) -> list[KernelAttention]:
         return [cast("KernelAttention", block.attn) for block in self.tensors.model.blocks]
 
