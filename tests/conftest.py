@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -36,8 +37,16 @@ def pytest_configure(config: pytest.Config) -> None:
     imports. Packages from elsewhere would be compiled again in every test process, which takes seconds.
     """
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        gc.disable()
         for name in HEAVY:
             import_module(name)
+
+
+def pytest_collection_finish() -> None:
+    """Set apart what was loaded: it stays to the end, and every full garbage collection would go through all of it."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

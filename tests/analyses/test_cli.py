@@ -32,6 +32,7 @@ def test_a_configuration_goes_round(config: Path) -> None:
     assert not undocumented
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_verbs_work_together(config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "runs" / "small"
     code, out, err = mesa(capfd, "train", config, "--out", run, "--seeds", 2, *small(), "--workers", 1)

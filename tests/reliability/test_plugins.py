@@ -4,6 +4,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,12 +97,15 @@ def test_a_run_records_its_plugins_and_needs_them(tmp_path: Path) -> None:
         Run.open(run.path)
 
 
-def test_worker_processes_load_the_plugins_of_what_they_train_and_probe(tmp_path: Path) -> None:
+def test_worker_processes_load_the_plugins_of_what_they_train_and_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plugin.load(str(written(tmp_path)))
     plugin.load(str(shutil.copy(one_of_each.__file__, tmp_path / "plugin_of_each.py")))
     run = Run.create(tmp_path / "run", config_file.parse({**SETTINGS, "training": TRAINING, "seeds": 2}))
     plan = Plan(probe_of("prediction_size", 20), controls=("silent",))
-    # One pool for both, as `mesa reproduce` has it: its processes take seconds to start.
+    # One pool for both, as `mesa reproduce` has it, and one process, which takes seconds to start, for all its jobs.
+    monkeypatch.setattr("mesa.training.pool.ProcessPoolExecutor", lambda _, **given: ProcessPoolExecutor(1, **given))
     with pool(2, 2) as processes:
         mesa.train(run, executor=processes)
         assert [run.outcome(seed)["status"] for seed in run.seeds] == ["finished"] * 2
