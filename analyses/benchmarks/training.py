@@ -18,11 +18,11 @@ from analyses.benchmarks.side_by_side import seeds_side_by_side
 from analyses.benchmarks.timing import alternate_all
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
-from mesa.fast.kernel.path import KernelPath
 from mesa.fast.support import Wanted
 from mesa.training.trainer import Trainer, one_thread
 
 if TYPE_CHECKING:
+    from mesa.fast.kernel.path import KernelPath
     from tasks.prompt import RegressionPrompt
 
 WAYS: tuple[Wanted, ...] = ("plain", "tensor", "auto")
@@ -110,9 +110,9 @@ def seeds_side_by_side_row(setting: str, config: RunConfig, peak: float, blocks:
 def _row(setting: str, seeds: int, trainer: Trainer, times: Sequence[Sequence[float]], peak: float) -> Row:
     plain, tensor, auto = map(median, times)
     ratios = [slow / fast for slow, fast in zip(times[1], times[2], strict=True)]
-    flops, path = math.nan, trainer.way.path
-    if isinstance(path, KernelPath):
-        prompt = cast("RegressionPrompt", trainer.prompts("train", 1, 1))
+    flops = math.nan
+    if trainer.way.way == "kernel":
+        path, prompt = cast("KernelPath", trainer.way.path), cast("RegressionPrompt", trainer.prompts("train", 1, 1))
         flops = path.flops(prompt) * trainer.config.training.batch
     return Row(
         setting,

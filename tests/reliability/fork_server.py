@@ -38,6 +38,8 @@ def main() -> None:
             continue
         child = os.fork()
         if child == 0:
+            # A shell starts background jobs with Ctrl-C ignored, and children keep that.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             os._exit(command(job) if "command" in job else train(job))
         print(child, flush=True)
 
