@@ -20,8 +20,9 @@ lint: .venv/.installed-dev
 types: .venv/.installed-dev
 	$(BIN)/basedpyright --warnings
 
+# Bytecode is kept, so that the processes that tests start do not compile the package each for itself.
 test-fast: .venv/.installed-dev
-	$(BIN)/pytest $(PARALLEL)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PARALLEL)
 
 test-slow: .venv/.installed-dev
 	$(BIN)/pytest $(PARALLEL) -m slow

@@ -114,6 +114,10 @@ def _look_by_hash(name: str) -> Look:
     return Look(colour, name.replace("_", " "), line, marker)
 
 
+# TrueType: many journals refuse type 3.
+PDF_FONTS = 42
+
+
 @contextmanager
 def styled() -> Iterator[None]:
     """Settings for drawing and saving; matplotlib's own are restored afterwards."""
@@ -123,7 +127,7 @@ def styled() -> Iterator[None]:
         "axes.titlesize": 10,
         "figure.constrained_layout.use": True,
         "legend.frameon": False,
-        "pdf.fonttype": 42,
+        "pdf.fonttype": PDF_FONTS,
         # Identifiers inside an SVG are hashes; a fixed salt makes them the same every time.
         "svg.hashsalt": "mesa-probes",
     }
