@@ -38,8 +38,8 @@ def failure_of(error: BaseException, kind: str = "", name: str = "") -> str | No
         # What ran last may be a helper; the row is what called it.
         rows = [_row(caller, plugin) for caller, _, owner in inside if owner is plugin]
         known = [row for row in rows if row] or ([f"{kind} {name!r}"] if plugin_of(kind, name) is plugin else ["a row"])
-        place = f"{Path(frame.f_code.co_filename).name}, line {line}"
-        return f"{known[-1]} of the plugin {plugin.module!r} failed ({place}): {reason}"
+        source_line = f"{Path(frame.f_code.co_filename).name}, line {line}"
+        return f"{known[-1]} of the plugin {plugin.module!r} failed ({source_line}): {reason}"
     plugin = plugin_of(kind, name)
     return None if plugin is None else f"{kind} {name!r} of the plugin {plugin.module!r} failed: {reason}"
 

@@ -63,8 +63,8 @@ def all_jobs() -> Iterator[Job]:
     """Every plant of the learners' rows, and every impostor."""
     for name, row in LEARNERS.items():
         for steps, settings in row.plants.items():
-            places = tuple(TASKS) if settings else FITTED_ON
-            for place in places if row.equivariant else ("uneven",):
-                yield Job(f"{name} {steps}".removesuffix(" 0"), place)
+            fitted_on = tuple(TASKS) if settings else FITTED_ON
+            for setting in fitted_on if row.equivariant else ("uneven",):
+                yield Job(f"{name} {steps}".removesuffix(" 0"), setting)
     for setting in FITTED_ON:
         yield from (Job(kind, setting, (0.0, 0.1)) for kind in (*IMPOSTORS, *OFF_LIST))

@@ -21,8 +21,8 @@ def training(evidence: Evidence, runs: Mapping[str, Sequence[str]], look: str, a
     rows = evidence.rows[(evidence.rows["probe"] == "token_alignment") & (evidence.rows["control"] == "none")]
     levels = rows[rows["metric"] == "learner_loss"].groupby(["run", "learner"])["value"].mean()
     curves = evidence.curves[evidence.curves["run"].isin(list(runs))][["run", "seed", "step", "held_out_loss"]]
-    fixed = levels.rename("held_out_loss").reset_index().rename(columns={"learner": "who"})
-    data = pd.concat([curves.assign(who="model"), fixed], ignore_index=True)
+    fixed = levels.rename("held_out_loss").reset_index().rename(columns={"learner": "predictor"})
+    data = pd.concat([curves.assign(predictor="model"), fixed], ignore_index=True)
 
     def draw() -> Figure:
         figure, panels = grid(1, len(runs), 3.6 if len(runs) > 1 else 5.0, 3.2)

@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from probes.controls.registry import CONTROLS
 
@@ -153,6 +154,11 @@ def log_steps(axes: Axes) -> None:
     axes.set(xscale="log", xlabel="training step")
     # Over less than two decades matplotlib would label minor ticks too, and their labels overlap.
     axes.tick_params(axis="x", which="minor", labelbottom=False)
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Ticks of an axis of layers: there is no layer 1.5."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def nothing_to_draw(axes: Axes, reason: str) -> None:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from analyses.evidence import Evidence
 from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import LineStyle, seed_lines
-from analyses.plots.style import HALF, grid, legend, look_of
+from analyses.plots.style import HALF, grid, legend, look_of, whole_numbers
 
 
 def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
@@ -37,7 +37,10 @@ def by_layer(evidence: Evidence, rivals: Mapping[str, str]) -> Plot:
                 to_learner = cosines[(cosines["run"] == run) & (cosines["learner"] == learner)]
                 seed_lines(bottom, to_learner.assign(number=to_learner["layer"] + 1), learner, x="number", **dots)
             top.set(yscale="log", title=run)
-            bottom.set(xlabel="layer, and step of the learner", ylim=(0, 1.02))
+            lowest = min(0.0, float(cosines["value"].min()) - 0.02)
+            bottom.set(xlabel="layer, and step of the learner", ylim=(lowest, 1.02))
+            whole_numbers(top)
+            whole_numbers(bottom)
         panels[0].set_ylabel(f"loss after it ({HALF})")
         panels[len(rivals)].set_ylabel("sensitivity cosine\nto the same step")
         legend(figure, *panels[: len(rivals)], columns=2)
@@ -80,6 +83,7 @@ def gammas(evidence: Evidence, runs: Sequence[str]) -> Plot:
                     marks["linestyle"] = "-" if name == "model" else "--"
                     seed_lines(axes, of_control, name, x="number", label=label, **marks)
                 axes.set_yscale("symlog", linthresh=0.1)
+                whole_numbers(axes)
                 if row == 0:
                     axes.set_title(run)
                 else:
