@@ -1,7 +1,8 @@
 """`mesa bench training`: whole training steps by every way to compute the loss, in one run on one machine.
 
-All sides are the same Trainer with the same sampling, optimiser, clipping and dtype, on one thread; only the loss is
-computed differently. The plain side is a loop over HookedTransformer's forward pass, without hooks, caching nothing.
+All sides are the same Trainer with the same prompts, optimiser, clipping and dtype, on one thread. The loss is computed
+differently; the kernel also draws the same prompts faster, where the task's inputs are uniform. The plain side is a
+loop over HookedTransformer's forward pass, without hooks, caching nothing.
 """
 
 import math

@@ -8,5 +8,6 @@ this does not hold has no fast path.
 
 from mesa.fast.choice import Choice, choose
 from mesa.fast.dispatch import FastPath, path
+from mesa.fast.sampling import sampler
 
-__all__ = ["Choice", "FastPath", "choose", "path"]
+__all__ = ["Choice", "FastPath", "choose", "path", "sampler"]

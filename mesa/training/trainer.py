@@ -47,6 +47,7 @@ class Trainer:
         self.task, self.reader = build.task(config.task), build.reader(config)
         self.model = untrained_model(config, seed)
         self.way = fast.choose(self.model, self.reader, config.training.fast)
+        self.sample = fast.sampler(self.task, self.way.way)
         self.loss: Callable[[Prompt], Tensor] = loss or self.way.loss or self.plain_loss
         self._held_out: Prompt | None = None
         settings = config.training
@@ -62,7 +63,7 @@ class Trainer:
     def prompts(self, stream: str, step: int, count: int) -> Prompt:
         """The prompts of one step: a function of (seed, stream, step)."""
         source = generator(self.seed, stream, step, self.model.cfg.device or "cpu")
-        return self.task.sample(count, source).to(dtype=self.model.cfg.dtype)
+        return self.sample(count, source).to(dtype=self.model.cfg.dtype)
 
     def step(self, number: int) -> Progress:
         """Take training step `number`; Diverged, with the weights untouched, where it is not finite."""

@@ -79,6 +79,10 @@ class LinearRegression:
             x.uniform_(-self.input_scale, self.input_scale, generator=generator)
         else:
             x.normal_(0.0, self.input_scale, generator=generator)
+        return self.scale_inputs(x)
+
+    def scale_inputs(self, x: Float[Tensor, "batch count d_in"]) -> Float[Tensor, "batch count d_in"]:
+        """Multiply every coordinate by its factor, in place."""
         return x if self.scales is None else x.mul_(x.new_tensor(self.scales))
 
     def draw_teachers(self, batch: int, generator: torch.Generator) -> Float[Tensor, "batch d_in d_out"]:
@@ -87,7 +91,7 @@ class LinearRegression:
             index = torch.randint(self.teachers, (batch,), generator=generator, device=generator.device)
             return self.teacher_set.to(generator.device)[index]
         w = torch.empty(batch, self.d_in, self.d_out, device=generator.device)
-        return self._scaled(w.normal_(0.0, self.teacher_scale, generator=generator))
+        return self._scale_teachers(w.normal_(0.0, self.teacher_scale, generator=generator))
 
     @cached_property
     def teacher_set(self) -> Float[Tensor, "teacher d_in d_out"]:
@@ -97,7 +101,7 @@ class LinearRegression:
         source = torch.Generator().manual_seed(self.teachers_seed)
         shape = _BLOCK, self.d_in, self.d_out
         drawn = [torch.empty(shape).normal_(generator=source) for _ in range(0, self.teachers, _BLOCK)]
-        return self._scaled(torch.cat(drawn)[: self.teachers] * self.teacher_scale)
+        return self._scale_teachers(torch.cat(drawn)[: self.teachers] * self.teacher_scale)
 
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
         """Draw `batch` prompts with `queries` queries each, on the generator's device, in float32."""
@@ -122,5 +126,5 @@ class LinearRegression:
         scales = self.scales or (1.0,) * self.d_in
         return GaussianPosterior(tuple(self.teacher_scale / scale for scale in scales), self.label_noise)
 
-    def _scaled(self, w: Float[Tensor, "batch d_in d_out"]) -> Float[Tensor, "batch d_in d_out"]:
+    def _scale_teachers(self, w: Float[Tensor, "batch d_in d_out"]) -> Float[Tensor, "batch d_in d_out"]:
         return w if self.scales is None else w.div_(w.new_tensor(self.scales)[:, None])

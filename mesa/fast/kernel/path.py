@@ -143,14 +143,17 @@ class _Loss(torch.autograd.Function):
         needed = any(ctx.needs_input_grad)
         sums = kernel(*prompt, left @ right, gradient=needed)
         if needed:
-            grown = sums[1:].view(2, layers, *weights[0].shape[:2], -1)
-            ctx.left, ctx.right, ctx.scales = grown @ right.mT, left.mT @ grown, scales
+            upstream = sums[1:].view(2, layers, *weights[0].shape[:2], -1)
+            ctx.left, ctx.right, ctx.scales = upstream @ right.mT, left.mT @ upstream, scales
         return sums[0].clone()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grown: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *upstream: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The gradient of every weight."""
-        left, right = grown[0] * ctx.left, grown[0] * (ctx.right if ctx.scales is None else ctx.right / ctx.scales)
+        left, right = (
+            upstream[0] * ctx.left,
+            upstream[0] * (ctx.right if ctx.scales is None else ctx.right / ctx.scales),
+        )
         keys, outputs = right
         return None, None, None, *left.flatten(0, 1).unbind(), *keys.mT.unbind(), *outputs.unbind()

@@ -45,12 +45,12 @@ class Product:
             plus = rest.pop() if self.plus else None
             here = replace(self, into=into, terms=list(zip(rest[::2], rest[1::2], strict=True)), plus=plus)
             height, width = _tile_size(emit, into)
-            for rows in _spans(into.rows, height):
-                for columns in _spans(into.columns, width):
+            for rows in _tilings(into.rows, height):
+                for columns in _tilings(into.columns, width):
                     here._tiles(emit, rows, columns)
         return function
 
-    def _tiles(self, emit: Emitter, rows: "Span", columns: "Span") -> None:
+    def _tiles(self, emit: Emitter, rows: "Tiles", columns: "Tiles") -> None:
         def tile(a: Index, c: Index) -> None:
             i, j = emit.index((rows.start, 1), (a, rows.size)), emit.index((columns.start, 1), (c, columns.size))
             moved = replace(
@@ -86,7 +86,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Span:
+class Tiles:
     """`count` tiles of `size` rows, or columns, from `start` on."""
 
     start: int
@@ -94,13 +94,13 @@ class Span:
     size: int
 
 
-def _spans(length: int, size: int) -> Iterator[Span]:
+def _tilings(length: int, size: int) -> Iterator[Tiles]:
     """Whole tiles, then what is left."""
     count, left = divmod(length, size)
     if count:
-        yield Span(0, count, size)
+        yield Tiles(0, count, size)
     if left:
-        yield Span(count * size, 1, left)
+        yield Tiles(count * size, 1, left)
 
 
 def _tile_size(emit: Emitter, into: Matrix) -> tuple[int, int]:

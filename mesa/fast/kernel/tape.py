@@ -33,12 +33,12 @@ class Tape:
 
         def back() -> None:
             # d(A B) = dA B + A dB: A receives D B^T and B receives A^T D.
-            grown = self.gradient(into)
+            upstream = self.gradient(into)
             for A, B in terms:
-                self.receive(A, (grown, B.T))
-                self.receive(B, (A.T, grown))
+                self.receive(A, (upstream, B.T))
+                self.receive(B, (A.T, upstream))
             if plus is not None:
-                self.receive_as_is(plus, grown)
+                self.receive_as_is(plus, upstream)
 
         return self._note(into, back)
 
@@ -49,8 +49,8 @@ class Tape:
 
         def back() -> None:
             # E receives E (D + D^T), the sum being formed first: one product in place of two.
-            grown, both = self.gradient(into), self.new(into.rows, into.columns)
-            self.emit.each(self.emit.b.fadd, both, grown, grown.T)
+            upstream, both = self.gradient(into), self.new(into.rows, into.columns)
+            self.emit.each(self.emit.b.fadd, both, upstream, upstream.T)
             self.receive(tokens, (tokens, both))
 
         return self._note(into, back)
@@ -60,9 +60,9 @@ class Tape:
         into, b = self.new(matrix.rows, matrix.columns, matrix.buffer.varies), self.emit.b
         self.emit.each(lambda entry: self.emit.clamp(entry, bound), into, matrix)
 
-        def passed(entry: ir.Value, grown: ir.Value) -> ir.Value:
+        def passed(entry: ir.Value, upstream: ir.Value) -> ir.Value:
             inside = b.and_(b.fcmp_unordered("<=", entry, bound), b.fcmp_unordered(">=", entry, b.fneg(bound)))
-            return b.select(inside, grown, self.emit.constant(0.0))
+            return b.select(inside, upstream, self.emit.constant(0.0))
 
         def back() -> None:
             self.emit.each(passed, self._in_place(matrix, into), matrix, self.gradient(into))
@@ -91,9 +91,9 @@ class Tape:
             whole = self._in_place(scores, into)
 
             def row(i: Index, _: Values) -> None:
-                pattern, grown = emit.row(into, i), emit.row(whole, i)
-                mean = emit.fold(lambda total, P, dP: emit.fma(P, dP, total), zero, pattern, grown)
-                emit.each(lambda P, dP: b.fmul(P, b.fsub(dP, mean)), grown, pattern, grown)
+                pattern, upstream = emit.row(into, i), emit.row(whole, i)
+                mean = emit.fold(lambda total, P, dP: emit.fma(P, dP, total), zero, pattern, upstream)
+                emit.each(lambda P, dP: b.fmul(P, b.fsub(dP, mean)), upstream, pattern, upstream)
 
             emit.loop(into.rows, row)
 
@@ -110,14 +110,14 @@ class Tape:
             first, into = self._is_first(matrix), self.gradient(matrix)
             Product(into, terms, None if first else into).emit(self.emit)
 
-    def receive_as_is(self, matrix: Matrix, grown: Matrix) -> None:
+    def receive_as_is(self, matrix: Matrix, upstream: Matrix) -> None:
         """Add to the gradient of a matrix."""
         if matrix.buffer.varies:
             first, into = self._is_first(matrix), self.gradient(matrix)
             if first:
-                self.emit.each(lambda new: new, into, grown)
+                self.emit.each(lambda new: new, into, upstream)
             else:
-                self.emit.each(self.emit.b.fadd, into, into, grown)
+                self.emit.each(self.emit.b.fadd, into, into, upstream)
 
     def backward(self) -> None:
         """Form all gradients from those that were received so far."""

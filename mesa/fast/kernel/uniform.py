@@ -1,0 +1,111 @@
+"""Uniform numbers, bit for bit those that torch draws on the processor, a vector of them at a time.
+
+torch's generator is MT19937 (Matsumoto & Nishimura 1998): word n + 624 is word n + 397, xor a mix of words n and n + 1.
+Here the words stand one after another in memory, so three vectors that were there before give the next one:
+
+    n, n + 1         n + 397              n + 624
+    |................|....................|-- vector -> |
+    the state is the last 624 words; a draw tempers the new ones and keeps 24 bits of each as a fraction
+"""
+
+import ctypes
+import math
+from functools import cache, partial
+
+import torch
+from llvmlite import ir
+from torch import Tensor
+
+from mesa.fast.kernel.emit import INDEX, Emitter, Index
+from mesa.fast.kernel.machine import Code, Machine
+
+_STATE, _MIDDLE = 624, 397
+# torch.Generator.get_state() as 64-bit integers: the seed, two flags of 32 bits, the next word's number, the words.
+_FLAGS, _NEXT, _WORDS = 1, 2, slice(3, 3 + _STATE)
+# The first flag counts the words left, plus one; the second says that the generator has a seed.
+_SEEDED = 1 << 32
+
+
+class Uniform:
+    """Draws like `Tensor.uniform_` of a generator that was just seeded."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._code = Code(_program(machine), machine)
+        pointers, numbers = [ctypes.c_void_p] * 2, [ctypes.c_float] * 2
+        self._function, self._lanes = self._code.function("uniform", *pointers, ctypes.c_int64, *numbers), machine.lanes
+
+    def __call__(self, shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
+        """Numbers of [low, high) in float32; the generator goes on behind them. ValueError unless it is fresh."""
+        count = math.prod(shape)
+        blocks = -(-count // _STATE)
+        saved = generator.get_state()
+        state = saved.view(torch.int64)
+        if state[_FLAGS] != _SEEDED + 1 or not count:
+            raise ValueError("generator: it must have been seeded, and nothing drawn from it")
+        words = torch.empty((1 + blocks) * _STATE, dtype=torch.int32)
+        words[:_STATE] = state[_WORDS]
+        numbers = torch.empty(blocks * _STATE)
+        # torch subtracts the bounds in float32.
+        width = torch.tensor(high).sub(low).item()
+        self._function(words.data_ptr(), numbers.data_ptr(), blocks * _STATE // self._lanes, low, width)
+        drawn = count - (blocks - 1) * _STATE
+        state[_WORDS] = words[-_STATE:]
+        state[_FLAGS], state[_NEXT] = _SEEDED + _STATE + 1 - drawn, drawn
+        generator.set_state(saved)
+        return numbers[:count].view(shape)
+
+
+@cache
+def uniform_of(machine: Machine) -> Uniform | None:
+    """The draw by this machine's vectors; None where torch's own numbers are others, those of another release, say."""
+    draw, source, same = Uniform(machine), torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)
+    # These bounds show in which steps torch rounds: the width is no power of two.
+    ours, theirs = draw((2000,), -0.3, 1.4, source), torch.empty(2000).uniform_(-0.3, 1.4, generator=same)
+    following = [torch.empty(2000).normal_(generator=generator) for generator in (source, same)]
+    return draw if torch.equal(ours, theirs) and torch.equal(*following) else None
+
+
+def _program(machine: Machine) -> str:
+    """Writes `uniform(words, numbers, how many vectors, low, width)`."""
+    emit = Emitter(machine)
+    words_type = ir.VectorType(ir.IntType(32), machine.lanes)
+    kinds = [ir.IntType(32).as_pointer(), emit.number.as_pointer(), INDEX, emit.number, emit.number]
+    with emit.function("uniform", kinds, exported=True) as function:
+        words, numbers, count, low, width = function.args
+        b, low, width = emit.b, emit.splat(low), emit.splat(width)
+
+        def at(start: ir.Value, kind: ir.Type, n: Index, offset: int = 0) -> ir.Value:
+            return b.bitcast(b.gep(start, [emit.index((n, machine.lanes), (offset, 1))]), kind.as_pointer())
+
+        def turn(n: Index, _: object) -> None:
+            before = [b.load(at(words, words_type, n, offset), align=4) for offset in (0, 1, _MIDDLE)]
+            word = _next_word(emit, *before)
+            b.store(word, at(words, words_type, n, _STATE), align=4)
+            # torch's own code, too, rounds low + width * fraction once.
+            number = emit.fma(_fraction(emit, word), width, low)
+            b.store(number, at(numbers, emit.vector, n), align=4)
+
+        emit.loop(count, turn)
+    return str(emit.module)
+
+
+def _next_word(emit: Emitter, first: ir.Value, second: ir.Value, middle: ir.Value) -> ir.Value:
+    """Word n + 624 of words n, n + 1 and n + 397."""
+    b, same = emit.b, partial(_same, emit)
+    mixed = b.or_(b.and_(first, same(0x80000000)), b.and_(second, same(0x7FFFFFFF)))
+    if_odd = b.and_(b.neg(b.and_(second, same(1))), same(0x9908B0DF))
+    return b.xor(middle, b.xor(b.lshr(mixed, same(1)), if_odd))
+
+
+def _fraction(emit: Emitter, word: ir.Value) -> ir.Value:
+    """The last 24 bits of the tempered word, as a fraction of 1."""
+    b, same = emit.b, partial(_same, emit)
+    for shift, mask in ((-11, 0xFFFFFFFF), (7, 0x9D2C5680), (15, 0xEFC60000), (-18, 0xFFFFFFFF)):
+        moved = b.shl(word, same(shift)) if shift > 0 else b.lshr(word, same(-shift))
+        word = b.xor(word, b.and_(moved, same(mask)))
+    return b.fmul(b.sitofp(b.and_(word, same(2**24 - 1)), emit.vector), emit.constant(2.0**-24))
+
+
+def _same(emit: Emitter, number: int) -> ir.Constant:
+    """A vector of one known 32-bit integer."""
+    return ir.VectorType(ir.IntType(32), emit.machine.lanes)([number] * emit.machine.lanes)
