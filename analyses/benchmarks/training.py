@@ -36,7 +36,7 @@ class Row:
     `seeds` are trained side by side, a process each; steps are then those of all together. `auto` is the way that a
     run takes here. Ratios are those of medians of blocks that alternate; the range is that of single blocks.
     `share_of_peak` is what the step's matrix products, counted as the kernel computes them, are of the measured speed
-    of one large product on the same thread.
+    of one large product on the same thread; `kernel_share` is the same without sampling and the optimiser.
     """
 
     setting: str
@@ -50,6 +50,7 @@ class Row:
     lowest: float
     highest: float
     share_of_peak: float
+    kernel_share: float
 
 
 def varied(name: str, context: int | None = None, batch: int | None = None) -> RunConfig:
@@ -86,8 +87,8 @@ def rows() -> Iterator[Row]:
         peak = product_flops_per_s()
         for name, config in SETTINGS.items():
             yield compare(name, config(), peak)
-    for name in SIDE_BY_SIDE:
-        yield seeds_side_by_side_row(name, SETTINGS[name](), peak)
+        for name in SIDE_BY_SIDE:
+            yield seeds_side_by_side_row(name, SETTINGS[name](), peak)
 
 
 def way(config: RunConfig, wanted: Wanted) -> RunConfig:
@@ -105,16 +106,13 @@ def compare(setting: str, config: RunConfig, peak: float, block_s: float = 0.3, 
 def seeds_side_by_side_row(setting: str, config: RunConfig, peak: float, blocks: int = 7) -> Row:
     """Time one setting with a seed on every core."""
     seeds, times = seeds_side_by_side([way(config, wanted) for wanted in WAYS], blocks=blocks, block_s=0.5)
-    return _row(setting, seeds, Trainer(config, 0), times, peak * seeds)
+    return _row(setting, seeds, Trainer(config, 0), times, peak)
 
 
 def _row(setting: str, seeds: int, trainer: Trainer, times: Sequence[Sequence[float]], peak: float) -> Row:
     plain, tensor, auto = map(median, times)
     ratios = [slow / fast for slow, fast in zip(times[1], times[2], strict=True)]
-    flops = math.nan
-    if trainer.way.way == "kernel":
-        path, prompt = cast("KernelPath", trainer.way.path), cast("RegressionPrompt", trainer.prompts("train", 1, 1))
-        flops = path.flops(prompt) * trainer.config.training.batch
+    in_step, in_kernel = _shares(trainer, auto * seeds, peak)
     return Row(
         setting,
         seeds,
@@ -126,8 +124,20 @@ def _row(setting: str, seeds: int, trainer: Trainer, times: Sequence[Sequence[fl
         times_tensor=tensor / auto,
         lowest=min(ratios),
         highest=max(ratios),
-        share_of_peak=flops / auto / peak,
+        share_of_peak=in_step,
+        kernel_share=in_kernel,
     )
+
+
+def _shares(trainer: Trainer, step_s: float, peak: float) -> tuple[float, float]:
+    """What a step's matrix products are of a thread's peak, in the step and in the loss alone; NaN if not counted."""
+    if trainer.way.way != "kernel":
+        return math.nan, math.nan
+    batch = trainer.config.training.batch
+    path, prompt = cast("KernelPath", trainer.way.path), cast("RegressionPrompt", trainer.prompts("train", 1, batch))
+    flops = path.flops(prompt) * batch
+    (alone,) = alternate_all([lambda: path.loss(prompt)], block_s=0.1)
+    return flops / step_s / peak, flops / median(alone) / peak
 
 
 def product_flops_per_s(size: int = 1024) -> float:

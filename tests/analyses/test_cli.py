@@ -157,5 +157,7 @@ def test_bench_rows_have_the_promised_fields(
     assert code == 0, err
     rows = json.loads((tmp_path / "rows.json").read_text())
     assert [row["setting"] for row in rows] == ["one-layer"]
-    assert {"seeds", "auto", "times_plain", "times_tensor", "lowest", "highest", "share_of_peak"} < set(rows[0])
+    assert {"seeds", "auto", "times_plain", "times_tensor", "lowest", "highest", "share_of_peak", "kernel_share"} < set(
+        rows[0]
+    )
     assert rows[0]["times_plain"] == pytest.approx(rows[0]["auto_steps_per_s"] / rows[0]["plain_steps_per_s"])
