@@ -27,7 +27,7 @@ class Kernel:
             program = Program(shape, machine)
             self._code = Code(str(program.emit.module), machine)
         self.lanes, self._numbers = machine.lanes, shape.products
-        self.flops = 2 * program.multiplications
+        self.flops = 2 * program.emit.multiplications
         self.dtype = torch.float64 if machine.bits == 64 else torch.float32
         number = ctypes.c_double if machine.bits == 64 else ctypes.c_float
         tensors = len(shape.sources) + 1

@@ -69,6 +69,10 @@ class Emitter:
         b.position_at_end(after)
         return results
 
+    def grid(self, rows: Index, columns: Index, body: Callable[[Index, Index], None]) -> None:
+        """Run `body(i, j)` for every i below `rows` and j below `columns`, row after row."""
+        self.loop(rows, lambda i, _: self.loop(columns, lambda j, _: body(i, j)))
+
     def index(self, *terms: tuple[Index, int]) -> ir.Value:
         """The sum of i times stride over `terms`."""
         known = sum(i * stride for i, stride in terms if isinstance(i, int))
@@ -106,11 +110,9 @@ class Emitter:
 
     def each(self, write: Callable[..., ir.Value], into: Matrix, *sources: Matrix) -> None:
         """Set every entry of `into` to `write` of the entries of `sources`."""
-
-        def row(i: Index, _: Values) -> None:
-            self.loop(into.columns, lambda j, _: self.store(write(*(self.load(m, i, j) for m in sources)), into, i, j))
-
-        self.loop(into.rows, row)
+        self.grid(
+            into.rows, into.columns, lambda i, j: self.store(write(*(self.load(m, i, j) for m in sources)), into, i, j)
+        )
 
     def splat(self, number: ir.Value) -> ir.Value:
         """A vector of one number."""

@@ -14,9 +14,11 @@ from mesa.fast.kernel.shape import Shape
 from mesa.fast.kernel.tape import Tape
 
 Heads: TypeAlias = Sequence[tuple[Matrix, Matrix]]
+Result: TypeAlias = tuple[Matrix, list[Matrix]]
+"""What the queries hold, and in the Gram form G behind every layer but the last."""
 
 
-def token_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads], bound: ir.Value) -> Matrix:
+def token_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads], bound: ir.Value) -> Result:
     """Every token is moved by every layer but the last; exact for any kernel of attention, clipped or not."""
     count = shape.context
     for kernel, heads in zip(shape.kernels[:-1], layers[:-1], strict=True):
@@ -28,13 +30,11 @@ def token_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads]
         tokens = tape.clamped(tokens, bound) if shape.clip else tokens
     rows = tokens[count:, :]
     terms = _attended(tape, shape.kernels[-1], rows, tokens[:count, :], _reading(shape, layers[-1]))
-    return tape.product(*terms, plus=rows[:, shape.channels - shape.d_out :])
+    return tape.product(*terms, plus=rows[:, shape.channels - shape.d_out :]), []
 
 
-def gram_form(
-    tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads], bound: ir.Value
-) -> tuple[Matrix, list[Matrix]]:
-    """The same for linear layers, by G = E^T E alone, and the G behind every layer but the last.
+def gram_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads], bound: ir.Value) -> Result:
+    """The same for linear layers, by G = E^T E alone.
 
     A layer is e -> e M for every token, so G -> M^T G M. That is wrong where a token of the context is clipped.
     """

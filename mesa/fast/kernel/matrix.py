@@ -60,7 +60,7 @@ class Matrix:
         """Does it hold every entry of its buffer?"""
         return self.rows * self.columns == self.buffer.size
 
-    def within(self, buffer: Buffer) -> "Matrix":
+    def in_buffer(self, buffer: Buffer) -> "Matrix":
         """The same view of another buffer of this size: of the gradient, say."""
         return replace(self, buffer=buffer)
 

@@ -35,7 +35,7 @@ class KernelPath:
     def loss(self, prompt: RegressionPrompt) -> Tensor:
         """The reader's loss of the model's predictions."""
         model, reader = self.tensors.model, self.tensors.reader
-        if any(map(holds_hook, self._modules)) or not _is_plain(prompt, reader.d_out, model.cfg.dtype):
+        if any(map(holds_hook, self._modules)) or not _is_readable(prompt, reader.d_out, model.cfg.dtype):
             return self.tensors.loss(prompt)
         sources = _sources(reader, prompt)
         if max(right for (*_, right), _ in sources) != self._layers[0].W_Q.shape[1]:
@@ -78,7 +78,7 @@ class KernelPath:
         )
 
 
-def _is_plain(prompt: RegressionPrompt, d_out: int, dtype: torch.dtype) -> bool:
+def _is_readable(prompt: RegressionPrompt, d_out: int, dtype: torch.dtype) -> bool:
     """May machine code read these tensors: do their shapes agree, and are they the processor's, of the model's type?"""
     (batch, count, width), queries = prompt.x.shape, prompt.query.shape[1]
     shapes = [(batch, count, width), (batch, count, d_out), (batch, queries, width), (batch, queries, d_out)]

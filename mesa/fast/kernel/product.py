@@ -1,6 +1,6 @@
 """Sums of matrix products, in tiles that stay in the processor's registers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -10,6 +10,8 @@ from mesa.fast.kernel.emit import INDEX, Emitter, Index, Values
 from mesa.fast.kernel.matrix import Matrix
 
 Term: TypeAlias = tuple[Matrix, Matrix]
+Tiles: TypeAlias = tuple[int, int, int]
+"""The first row, or column, the number of tiles, and how many rows each has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,21 +52,23 @@ class Product:
                     here._tiles(emit, rows, columns)
         return function
 
-    def _tiles(self, emit: Emitter, rows: "Tiles", columns: "Tiles") -> None:
+    def _tiles(self, emit: Emitter, rows: Tiles, columns: Tiles) -> None:
+        (top, down, height), (left, across, width) = rows, columns
+
         def tile(a: Index, c: Index) -> None:
-            i, j = emit.index((rows.start, 1), (a, rows.size)), emit.index((columns.start, 1), (c, columns.size))
+            i, j = emit.index((top, 1), (a, height)), emit.index((left, 1), (c, width))
             moved = replace(
                 self,
                 into=self.into.at(emit.address(self.into, i, j)),
                 terms=[(A.at(emit.address(A, i, 0)), B.at(emit.address(B, 0, j))) for A, B in self.terms],
                 plus=self.plus and self.plus.at(emit.address(self.plus, i, j)),
             )
-            moved._tile(emit, rows.size, columns.size, emit.b.sub(i, j))
+            moved._tile(emit, height, width, emit.b.sub(i, j))
 
-        emit.loop(rows.count, lambda a, _: emit.loop(columns.count, lambda c, _: tile(a, c)) and None)
+        emit.grid(down, across, tile)
 
     def _tile(self, emit: Emitter, height: int, width: int, below: ir.Value) -> None:
-        """The first rows and columns; `below` the diagonal stands the first entry, in rows."""
+        """Only the first `height` rows and `width` columns; entry (0, 0) stands `below` rows under the diagonal."""
         b, sums = emit.b, [emit.constant(0.0)] * (height * width)
         for A, B in self.terms:
 
@@ -85,22 +89,10 @@ class Product:
             emit.store(total, self.into, i, j)
 
 
-@dataclass(frozen=True)
-class Tiles:
-    """`count` tiles of `size` rows, or columns, from `start` on."""
-
-    start: int
-    count: int
-    size: int
-
-
-def _tilings(length: int, size: int) -> Iterator[Tiles]:
+def _tilings(length: int, size: int) -> list[Tiles]:
     """Whole tiles, then what is left."""
     count, left = divmod(length, size)
-    if count:
-        yield Tiles(0, count, size)
-    if left:
-        yield Tiles(count * size, 1, left)
+    return [tiles for tiles in ((0, count, size), (count * size, 1, left)) if tiles[1] * tiles[2]]
 
 
 def _tile_size(emit: Emitter, into: Matrix) -> tuple[int, int]:

@@ -15,11 +15,11 @@ class Program:
 
     The sums are the loss and its gradient in every weight. Each is summed per lane, over all blocks, and over lanes
     once, at the end: always in the same order, so that two calls agree bit for bit. `size` is that of the workspace,
-    in vectors; `multiplications` are those for a prompt that is not clipped.
+    in vectors; `emit.multiplications` are those for a prompt that is not clipped.
     """
 
     def __init__(self, shape: Shape, machine: Machine) -> None:
-        self.shape, self.emit, self.size, self._fallback = shape, Emitter(machine), 0, 0
+        self.shape, self.emit, self.size = shape, Emitter(machine), 0
         number, tensors = self.emit.number.as_pointer(), len(shape.sources) + 1
         vectors = self.emit.vector.as_pointer()
         fixed = [vectors, number, vectors, number, INDEX, self.emit.number, INDEX]
@@ -29,7 +29,6 @@ class Program:
             self.share, self.weights, self.workspace, sums, blocks, clip, self.wanted = function.args[2 * tensors :]
             self.clip = self.emit.splat(clip)
             self._sum(sums, blocks)
-            self.multiplications = self.emit.multiplications - self._fallback
 
     def _sum(self, sums: ir.Value, blocks: ir.Value) -> None:
         emit, b, count = self.emit, self.emit.b, 1 + self.shape.products
@@ -67,20 +66,19 @@ class Program:
             self._gather(*source, block, tokens[top:bottom:step, left:right])
         target = tape.new(shape.queries, shape.d_out, varies=False)
         self._gather(*self.target, block, target)
-        if shape.form == "tokens":
-            self._learn(tape, block, target, token_form(tape, shape, tokens, self._layers(), self.clip))
+        form = gram_form if shape.form == "gram" else token_form
+        value, grams = form(tape, shape, tokens, self._layers(), self.clip)
+        if not (grams and shape.clip):
+            self._add_loss(tape, block, target, value)
             return
-        value, grams = gram_form(tape, shape, tokens, self._layers(), self.clip)
-        if not shape.clip:
-            self._learn(tape, block, target, value)
-            return
-        with emit.b.if_else(self._within(grams)) as (unclipped, clipped):
+        with emit.b.if_else(self._unclipped(grams)) as (unclipped, clipped):
             with unclipped:
-                self._learn(tape, block, target, value)
+                self._add_loss(tape, block, target, value)
             with clipped:
-                before, tape = emit.multiplications, Tape(emit, self._take)
-                self._learn(tape, block, target, token_form(tape, shape, tokens, self._layers(), self.clip))
-                self._fallback = emit.multiplications - before
+                counted, tape = emit.multiplications, Tape(emit, self._take)
+                value, _ = token_form(tape, shape, tokens, self._layers(), self.clip)
+                self._add_loss(tape, block, target, value)
+                emit.multiplications = counted
 
     def _gather(self, source: ir.Value, stride: ir.Value, block: Index, into: Matrix) -> None:
         """One block's numbers of a tensor, in memory prompt after prompt, into the lanes of a matrix."""
@@ -88,15 +86,15 @@ class Program:
         prompts = [emit.index((block, lanes), (lane, 1)) for lane in range(lanes)]
         starts = [b.gep(source, [b.mul(prompt, stride)]) for prompt in prompts]
 
-        def entry(i: Index, j: Index) -> None:
+        def gather(i: Index, j: Index) -> None:
             at, vector = emit.index((i, into.columns), (j, 1)), ir.Constant(emit.vector, ir.Undefined)
             for lane, start in enumerate(starts):
                 vector = b.insert_element(vector, b.load(b.gep(start, [at])), ir.IntType(32)(lane))
             emit.store(vector, into, i, j)
 
-        emit.loop(into.rows, lambda i, _: emit.loop(into.columns, lambda j, _: entry(i, j)) and None)
+        emit.grid(into.rows, into.columns, gather)
 
-    def _learn(self, tape: Tape, block: Index, target: Matrix, value: Matrix) -> None:
+    def _add_loss(self, tape: Tape, block: Index, target: Matrix, value: Matrix) -> None:
         """Add the loss of this block, given what its queries hold, and the gradient to the sums."""
         emit, b = self.emit, self.emit.b
         value = tape.clamped(value, self.clip) if self.shape.clip else value
@@ -109,10 +107,10 @@ class Program:
         emit.store(emit.fma(squares, half, emit.load(self.totals, 0, 0)), self.totals, 0, 0)
         with b.if_then(b.icmp_signed("!=", self.wanted, INDEX(0))):
             emit.each(lambda entry: b.fmul(entry, share), error, error)
-            tape.receive_as_is(value, error)
+            tape.receive_matrix(value, error)
             tape.backward()
 
-    def _within(self, grams: list[Matrix]) -> ir.Value:
+    def _unclipped(self, grams: list[Matrix]) -> ir.Value:
         """Is no token of the context clipped, for any prompt of the block? NaN is not within the bound.
 
         G's diagonal bounds the square of every entry; it is rounded, hence a tenth less.

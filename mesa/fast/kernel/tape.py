@@ -38,7 +38,7 @@ class Tape:
                 self.receive(A, (upstream, B.T))
                 self.receive(B, (A.T, upstream))
             if plus is not None:
-                self.receive_as_is(plus, upstream)
+                self.receive_matrix(plus, upstream)
 
         return self._note(into, back)
 
@@ -102,7 +102,7 @@ class Tape:
     def gradient(self, matrix: Matrix) -> Matrix:
         """The gradient of a matrix, which has received one."""
         assert matrix.buffer.gradient is not None
-        return matrix.within(matrix.buffer.gradient)
+        return matrix.in_buffer(matrix.buffer.gradient)
 
     def receive(self, matrix: Matrix, *terms: Term) -> None:
         """Add a sum of products to the gradient of a matrix; nothing where that is not needed."""
@@ -110,7 +110,7 @@ class Tape:
             first, into = self._is_first(matrix), self.gradient(matrix)
             Product(into, terms, None if first else into).emit(self.emit)
 
-    def receive_as_is(self, matrix: Matrix, upstream: Matrix) -> None:
+    def receive_matrix(self, matrix: Matrix, upstream: Matrix) -> None:
         """Add to the gradient of a matrix."""
         if matrix.buffer.varies:
             first, into = self._is_first(matrix), self.gradient(matrix)
