@@ -1,5 +1,6 @@
 """Which models have a fast path, and the form that is fastest for each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -63,12 +64,16 @@ class FastPath:
         rows = values[:, count:]
         return rows[..., -self.reader.d_out :] + tokens.written(last, rows, values, count)
 
-    def written(self, inputs: Inputs) -> Float[Tensor, "batch pos d_out"]:
-        """What a model of one layer writes to the read channels of every token."""
+    def writer(self) -> Callable[[Inputs], Float[Tensor, "batch pos d_out"]]:
+        """What a model of one layer writes to the read channels of every token, by the weights it has now."""
         (layer,) = self._layers()
-        values = self.model.embed(inputs.values)
-        count = values.shape[1] - inputs.queries
-        return tokens.written(layer.reading(self.reader.d_out), values, values, count)
+        layer = layer.reading(self.reader.d_out)
+
+        def written(inputs: Inputs) -> Tensor:
+            values = self.model.embed(inputs.values)
+            return tokens.written(layer, values, values, values.shape[1] - inputs.queries)
+
+        return written
 
     def loss(self, prompt: Prompt) -> Tensor:
         """The reader's loss of these predictions; ValueError for token sequences, which no fast path reads."""

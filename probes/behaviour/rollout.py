@@ -1,8 +1,11 @@
 """Is one trained layer a step that can be repeated? Apply it again and again, as GD would ([VO] section 3)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
+from torch import Tensor
 
 from mesa import fast
 from mesa.learners import GradientDescent
@@ -12,6 +15,8 @@ from probes.subject import RegressionSubject
 from tasks.prompt import RegressionPrompt
 from tasks.readers.paired import PairedReader
 from tasks.readers.reader import Inputs, half_squared_error
+
+_Writer: TypeAlias = Callable[[Inputs], Tensor]
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,12 @@ class Rollout:
     def _losses(self, subject: RegressionSubject, prompt: RegressionPrompt, damping: float) -> list[float]:
         """The model's loss after each application."""
         path = fast.path(subject.with_weights(), subject.reader)
+        writer = path and path.writer()
         totals = torch.zeros(self.applications, dtype=torch.float64)
         for chunk in chunks(prompt):
             inputs = subject.encode(chunk)
             for index in range(self.applications):
-                inputs = self._applied(subject, path, inputs, chunk.x.shape[-1], damping)
+                inputs = self._applied(subject, writer, inputs, chunk.x.shape[-1], damping)
                 prediction = subject.decode(inputs.values, inputs)
                 totals[index] += half_squared_error(prediction, chunk.target).item() * len(chunk.x)
         return (totals / len(prompt.x)).tolist()
@@ -83,11 +89,11 @@ class Rollout:
         return [half_squared_error(step, prompt.target).item() for step in learner.predict(prompt)]
 
     def _applied(
-        self, subject: RegressionSubject, path: fast.FastPath | None, inputs: Inputs, d_in: int, damping: float
+        self, subject: RegressionSubject, writer: _Writer | None, inputs: Inputs, d_in: int, damping: float
     ) -> Inputs:
         """The tokens after one more application of the layer to their y entries."""
         with torch.no_grad():
             x, y = inputs.values[..., :d_in], inputs.values[..., d_in:]
-            written = path.written(inputs) if path else subject.output(inputs)[..., d_in:] - y
+            written = writer(inputs) if writer else subject.output(inputs)[..., d_in:] - y
             updated = (y + damping * written).clamp(-self.clip, self.clip)
         return Inputs(torch.cat([x, updated], dim=-1), inputs.queries)

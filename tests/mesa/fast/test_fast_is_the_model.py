@@ -81,7 +81,7 @@ def test_what_one_layer_writes_to_every_token(lively, tokens, heads):
     assert path is not None
     expected = (model(inputs) - inputs.values)[..., -1:]
     # Float64, another order of the same sums.
-    torch.testing.assert_close(path.written(inputs), expected, rtol=0, atol=1e-10)
+    torch.testing.assert_close(path.writer()(inputs), expected, rtol=0, atol=1e-10)
 
 
 def test_a_step_of_training_is_the_same_every_way():
