@@ -28,6 +28,9 @@ def sampler(task: Task | TokenTask, way: Way) -> Sampler:
     width = task.input_scale
 
     def sample(batch: int, generator: torch.Generator) -> RegressionPrompt:
+        if torch.get_default_dtype() != torch.float32:
+            # The task then draws numbers of that type.
+            return task.sample(batch, generator)
         x = draw((batch, task.context + 1, task.d_in), -width, width, generator)
         return task.labelled(task.scale_inputs(x), task.draw_teachers(batch, generator), generator)
 

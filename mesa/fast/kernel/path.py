@@ -26,7 +26,8 @@ class KernelPath:
     """The loss of a model of attention layers, differentiable in its weights.
 
     `tensors` is the same loss by tensor operations, for what the kernel does not cover: a model that holds a hook,
-    prompts whose own gradient is wanted, and prompts that the model cannot take, which it refuses.
+    prompts whose own gradient is wanted, a model that was cast to another type, and prompts that the model cannot take,
+    which it refuses.
     """
 
     tensors: FastPath
@@ -35,7 +36,10 @@ class KernelPath:
     def loss(self, prompt: RegressionPrompt) -> Tensor:
         """The reader's loss of the model's predictions."""
         model, reader = self.tensors.model, self.tensors.reader
-        if any(map(holds_hook, self._modules)) or not _is_readable(prompt, reader.d_out, model.cfg.dtype):
+        dtype = torch.float64 if self.machine.bits == 64 else torch.float32
+        # A model may be cast to another type after the code was made.
+        cast_since = self._layers[0].W_Q.dtype != dtype
+        if cast_since or any(map(holds_hook, self._modules)) or not _is_readable(prompt, reader.d_out, dtype):
             return self.tensors.loss(prompt)
         sources = _sources(reader, prompt)
         if max(right for (*_, right), _ in sources) != self._layers[0].W_Q.shape[1]:
@@ -45,9 +49,8 @@ class KernelPath:
         distinct = self._layers[:1] if model.config.tied else self._layers
         weights = [weight for kind in zip(*map(_weights, distinct), strict=True) for weight in kind]
         clip = 0.0 if model.config.clip is None else model.config.clip
-        return _Loss.apply(
-            kernel, ([tensor for _, tensor in sources], prompt.target, clip), _scales(distinct), *weights
-        )
+        given = [tensor for _, tensor in sources], prompt.target, clip
+        return _Loss.apply(kernel, given, _scales(distinct), torch.is_grad_enabled(), *weights)
 
     def flops(self, prompt: RegressionPrompt) -> int:
         """Operations of all matrix products for one such prompt, forward and backward."""
@@ -130,7 +133,12 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, kernel: Kernel, prompt: tuple[list[Tensor], Tensor, float], scales: Tensor | None, *weights: Tensor
+        ctx: Any,
+        kernel: Kernel,
+        prompt: tuple[list[Tensor], Tensor, float],
+        scales: Tensor | None,
+        wanted: bool,
+        *weights: Tensor,
     ) -> Tensor:
         """W_Q of every layer, then W_V (head d d_head), W_K (head d d_head) and W_O (head d_head d)."""
         layers = len(weights) // 4
@@ -140,7 +148,8 @@ class _Loss(torch.autograd.Function):
         right = torch.stack([*keys, *weights[3 * layers :]]).unflatten(0, (2, layers))
         if scales is not None:
             right = right / scales
-        needed = any(ctx.needs_input_grad)
+        # torch calls a weight's gradient needed also below `torch.no_grad()`.
+        needed = wanted and any(ctx.needs_input_grad)
         sums = kernel(*prompt, left @ right, gradient=needed)
         if needed:
             upstream = sums[1:].view(2, layers, *weights[0].shape[:2], -1)
@@ -156,4 +165,4 @@ class _Loss(torch.autograd.Function):
             upstream[0] * (ctx.right if ctx.scales is None else ctx.right / ctx.scales),
         )
         keys, outputs = right
-        return None, None, None, *left.flatten(0, 1).unbind(), *keys.mT.unbind(), *outputs.unbind()
+        return None, None, None, None, *left.flatten(0, 1).unbind(), *keys.mT.unbind(), *outputs.unbind()

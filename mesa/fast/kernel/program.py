@@ -113,7 +113,8 @@ class Program:
     def _unclipped(self, grams: list[Matrix]) -> ir.Value:
         """Is no token of the context clipped, for any prompt of the block? NaN is not within the bound.
 
-        G's diagonal bounds the square of every entry; it is rounded, hence a tenth less.
+        G's diagonal bounds the square of every entry; it is rounded, hence a tenth less. In float32 that is too
+        little where numbers two thousand times the bound cancel to about the bound: clipping may then be missed.
         """
         emit, b, lanes = self.emit, self.emit.b, self.emit.machine.lanes
         inside = ir.VectorType(ir.IntType(1), lanes)([1] * lanes)

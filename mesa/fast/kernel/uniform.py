@@ -44,9 +44,9 @@ class Uniform:
             raise ValueError("generator: it must have been seeded, and nothing drawn from it")
         words = torch.empty((1 + blocks) * _STATE, dtype=torch.int32)
         words[:_STATE] = state[_WORDS]
-        numbers = torch.empty(blocks * _STATE)
+        numbers = torch.empty(blocks * _STATE, dtype=torch.float32)
         # torch subtracts the bounds in float32.
-        width = torch.tensor(high).sub(low).item()
+        width = torch.tensor(high, dtype=torch.float32).sub(low).item()
         self._function(words.data_ptr(), numbers.data_ptr(), blocks * _STATE // self._lanes, low, width)
         drawn = count - (blocks - 1) * _STATE
         state[_WORDS] = words[-_STATE:]
@@ -60,7 +60,8 @@ def uniform_of(machine: Machine) -> Uniform | None:
     """The draw by this machine's vectors; None where torch's own numbers are others, those of another release, say."""
     draw, source, same = Uniform(machine), torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)
     # These bounds show in which steps torch rounds: the width is no power of two.
-    ours, theirs = draw((2000,), -0.3, 1.4, source), torch.empty(2000).uniform_(-0.3, 1.4, generator=same)
+    room = torch.empty(2000, dtype=torch.float32)
+    ours, theirs = draw((2000,), -0.3, 1.4, source), room.uniform_(-0.3, 1.4, generator=same)
     following = [torch.empty(2000).normal_(generator=generator) for generator in (source, same)]
     return draw if torch.equal(ours, theirs) and torch.equal(*following) else None
 

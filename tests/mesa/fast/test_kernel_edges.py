@@ -154,7 +154,8 @@ def test_the_exponential_is_exact_to_two_units_in_the_last_place(bits, ulp):
     code = Code(str(emit.module), on)
     call = code.function("exp", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
     # Memory for whole vectors at their alignment; torch aligns to 64 bytes.
-    x = torch.cat([-torch.logspace(-20, math.log10(86), 4096 - 3), torch.tensor([0.0, -1e30, math.nan])])
+    lowest = 86 if bits == 32 else 700
+    x = torch.cat([-torch.logspace(-20, math.log10(lowest), 4096 - 3), torch.tensor([0.0, -1e30, math.nan])])
     x = x.to(torch.float64 if bits == 64 else torch.float32).clone()
     y = torch.zeros_like(x)
     assert x.data_ptr() % 64 == y.data_ptr() % 64 == 0

@@ -59,6 +59,16 @@ def test_prompts_are_the_tasks_own(task):
             assert torch.equal(getattr(drawn, name), getattr(expected, name)), name
 
 
+def test_prompts_of_another_default_type_are_the_tasks_own():
+    sample = fast.sampler(TASK, "kernel")
+    torch.set_default_dtype(torch.float64)
+    try:
+        drawn, expected = (getattr(draw(7, generator(5, "train", 1)), "x") for draw in (sample, TASK.sample))  # noqa: B009
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert drawn.dtype == torch.float64 and torch.equal(drawn, expected)
+
+
 @pytest.mark.parametrize("task", [LinearRegression(law="normal"), SparseLinearRegression()])
 def test_other_tasks_draw_themselves(task):
     assert fast.sampler(task, "kernel") == task.sample

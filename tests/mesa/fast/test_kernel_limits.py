@@ -1,0 +1,224 @@
+"""The kernel where it is easy to be wrong: large scores, clipping of one entry, rounding, other types and batches."""
+
+import pytest
+import torch
+
+from mesa import InContextConfig, InContextTransformer, fast
+from tasks import InterleavedReader, LinearRegression, PairedReader
+from tasks.prompt import RegressionPrompt
+
+pytest.importorskip("llvmlite")
+
+from mesa.fast.kernel import compiled
+from mesa.fast.kernel.machine import machine
+from mesa.fast.kernel.path import KernelPath
+
+pytestmark = pytest.mark.skipif(machine(32) is None, reason="this processor has neither AVX2 nor AVX-512")
+AVX2 = {"avx2": True, "fma": True}
+READER = PairedReader()
+BITS = (torch.float64, torch.float32)
+
+
+def kernel(model, features=None, reader: PairedReader | InterleavedReader = READER):
+    tensors, on = fast.path(model, reader), machine(64 if model.cfg.dtype == torch.float64 else 32, features)
+    assert tensors is not None and on is not None
+    return KernelPath(tensors, on)
+
+
+def prompts(batch=20, context=12, dtype=torch.float64):
+    return LinearRegression(d_in=3, context=context).sample(batch, torch.Generator().manual_seed(0)).to(dtype=dtype)
+
+
+def plain(model, prompt):
+    inputs = READER.encode(prompt)
+    return READER.loss(READER.decode(model(inputs), inputs), prompt)
+
+
+def gradients(model, loss):
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(loss, trained)]).double()
+
+
+def agree(model, prompt, factor=1.0):
+    own, quick = factor * plain(model, prompt), factor * kernel(model).loss(prompt)
+    assert abs(own - quick) <= 1e-10 * abs(own)
+    expected = gradients(model, own)
+    assert (gradients(model, quick) - expected).abs().max() <= 1e-10 * expected.abs().max()
+    return own
+
+
+def test_scores_whose_exponentials_overflow(lively):
+    """Softmax takes their differences: exp(710) is no number of 64 bits."""
+    model, prompt = lively(n_layers=1, kernel="softmax"), prompts()
+    with torch.no_grad():
+        model.blocks[0].attn.W_Q.mul_(1e4)
+        _, cache = model.run_with_cache(READER.encode(prompt))
+    assert cache["blocks.0.attn.hook_attn_scores"].max() > 710
+    agree(model, prompt)
+
+
+@pytest.mark.parametrize(("kernels", "tied"), [("linear", False), ("linear", True), (["linear", "softmax"], False)])
+def test_scores_are_divided_by_the_layers_scale(lively, kernels, tied):
+    model = lively(n_layers=2, kernel=kernels, tied=tied, attn_scale=3.0)
+    assert {block.attn.attn_scale for block in model.blocks} == {3.0}
+    agree(model, prompts())
+
+
+def test_a_multiple_of_the_loss_has_that_multiple_of_the_gradient(lively):
+    agree(lively(n_layers=2), prompts(), factor=-3.0)
+
+
+def test_one_kernel_serves_batches_of_all_sizes(lively):
+    """Prompts that fill the last block count nothing, and the others as much as there are."""
+    model = lively(n_layers=2)
+    for batch in (40, 3, 16, 1, 33, 40):
+        agree(model, prompts(batch))
+
+
+@pytest.mark.parametrize("layer", range(3))
+@pytest.mark.parametrize("channel", range(4))
+def test_one_entry_is_clipped_in_any_layer_and_channel(lively, layer, channel):
+    """Behind that layer it exceeds the bound, in one prompt of 24; behind the others all diagonals of G stay below."""
+    source = torch.Generator().manual_seed(0)
+    tokens = torch.empty(24, 13, 4, dtype=torch.float64).uniform_(-0.02, 0.02, generator=source)
+    tokens[13, 4, channel] = 0.42
+    target = torch.ones(24, 1, 1, dtype=torch.float64)
+    prompt = RegressionPrompt(tokens[:, :-1, :3], tokens[:, :-1, 3:], tokens[:, -1:, :3], target)
+
+    def model_of(clip):
+        model = lively(n_layers=4, d_head=4, clip=clip)
+        # e -> e (1 + s G) in this channel: up, then down again.
+        for number, block in enumerate(model.blocks[:3]):
+            strength = {layer: 2.0, layer + 1: -1.2}.get(number, 0.0)
+            for weight in (block.attn.W_Q, block.attn.W_K, block.attn.W_V, block.attn.W_O):
+                weight.data.mul_(0.01)
+                weight.data[0, channel, channel] = 1.0
+            block.attn.W_O.data[0, channel, channel] = strength
+        return model
+
+    free, model = model_of(1e3), model_of(0.5)
+    with torch.no_grad():
+        _, cache = free.run_with_cache(READER.encode(prompt))
+    for number in range(3):
+        context = cache[f"blocks.{number}.hook_resid_post"][:, :-1]
+        assert (context.abs() > 0.5).nonzero().tolist() == ([[13, 4, channel]] if number == layer else [])
+        largest = float(context.square().sum(1).max())
+        assert 0.25 < largest < 0.35 if number == layer else largest < 0.2
+    # To miss the clipping would show.
+    own = agree(model, prompt)
+    assert abs(own - plain(free, prompt)) > 1e-8 * own
+
+
+def test_a_query_is_clipped_where_the_context_is_not(lively):
+    prompt = prompts()
+    prompt = RegressionPrompt(prompt.x / 10, prompt.y / 10, prompt.query * 2, prompt.target)
+    free, model = (lively(n_layers=3, clip=clip) for clip in (1e3, 0.8))
+    with torch.no_grad():
+        _, cache = free.run_with_cache(READER.encode(prompt))
+    for layer in range(2):
+        tokens = cache[f"blocks.{layer}.hook_resid_post"]
+        assert tokens[:, :-1].square().sum(1).max() < 0.9 * 0.8**2 and tokens[:, -1].abs().max() > 0.8
+    own = agree(model, prompt)
+    assert abs(own - plain(free, prompt)) > 1e-8 * own
+
+
+@pytest.mark.parametrize(
+    ("fields", "features"),
+    [
+        ({"n_layers": 2}, None),
+        ({"n_layers": 4, "n_heads": 2}, AVX2),
+        ({"n_layers": 2, "kernel": "softmax", "n_heads": 2}, None),
+    ],
+)
+def test_in_float32_the_error_is_that_of_the_models_own_rounding(fields, features):
+    """Deep layers that clip many entries magnify rounding, in whatever order sums are formed."""
+    prompt = LinearRegression(d_in=7, context=20).sample(70, torch.Generator().manual_seed(2))
+    exact, model = (InContextTransformer(InContextConfig(clip=0.5, **fields), 8, dtype=t) for t in BITS)
+    source = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for wide, narrow in zip(exact.parameters(), model.parameters(), strict=True):
+            wide.copy_(narrow.normal_(0.0, 0.3, generator=source) if narrow.requires_grad else narrow)
+        _, cache = exact.run_with_cache(READER.encode(prompt.to(dtype=torch.float64)))
+    share = float((cache["blocks.0.hook_resid_post"].abs() >= 0.5).double().mean())
+    assert share > 0.1
+    losses = [plain(exact, prompt.to(dtype=torch.float64)), plain(model, prompt), kernel(model, features).loss(prompt)]
+    models = (exact, model, model)
+    figures = [(loss.detach().double(), gradients(each, loss)) for each, loss in zip(models, losses, strict=True)]
+    for right, own, quick in zip(*figures, strict=True):
+        size = right.abs().max()
+        assert (quick - right).abs().max() <= 10 * (own - right).abs().max() + 2e-6 * size
+
+
+def test_prompts_with_gaps_in_memory_are_read(lively):
+    model, prompt = lively(n_layers=2), prompts(16)
+    x, query = torch.randn(16, 12, 5, dtype=torch.float64), torch.randn(16, 1, 6, dtype=torch.float64)
+    turned = torch.randn(16, 3, 12, 3, dtype=torch.float64)
+    for inputs in (x[:, :, :3], turned[:, :, :, 0].mT):
+        agree(model, RegressionPrompt(inputs, prompt.y, query[:, :, ::2], prompt.target))
+
+
+@pytest.mark.parametrize("batch", [16, 17])
+def test_positions_are_the_same_for_every_prompt(batch):
+    """They are stored once: the stride from one prompt to the next is 0."""
+    reader, prompt = InterleavedReader(1, channels=4), prompts(batch, context=3)
+    model = InContextTransformer(
+        InContextConfig(n_layers=2), reader.encode(prompt).values.shape[2], dtype=torch.float64
+    )
+    inputs = reader.encode(prompt)
+    own = reader.loss(reader.decode(model(inputs), inputs), prompt)
+    assert kernel(model, reader=reader).loss(prompt).item() == pytest.approx(own.item(), rel=1e-12)
+
+
+KINDS = ["forward_hook", "forward_pre_hook", "full_backward_hook", "full_backward_pre_hook"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fields", [{}, {"clip": 2.0}])
+def test_a_hook_of_any_kind_on_any_module_switches_to_the_plain_path(lively, monkeypatch, kind, fields):
+    model, prompt = lively(n_layers=2, **fields), prompts()
+    path, calls = kernel(model), []
+    own = compiled.Kernel.__call__
+    monkeypatch.setattr(compiled.Kernel, "__call__", lambda *a, **b: [calls.append(1), own(*a, **b)][1])
+    for name, module in model.named_modules():
+        handle = getattr(module, f"register_{kind}")(lambda *_: None)
+        path.loss(prompt)
+        assert not calls, name
+        handle.remove()
+    path.loss(prompt)
+    assert calls
+
+
+@pytest.mark.parametrize("name", ["x", "y", "query", "target"])
+def test_the_gradient_of_any_tensor_of_a_prompt_is_formed(lively, name):
+    model, prompt = lively(n_layers=2), prompts()
+    (tensor := getattr(prompt, name)).requires_grad_()
+    (expected,) = torch.autograd.grad(plain(model, prompt), tensor)
+    (quick,) = torch.autograd.grad(kernel(model).loss(prompt), tensor)
+    assert (expected - quick).abs().max() <= 1e-10 * expected.abs().max()
+
+
+@pytest.mark.parametrize("cast", ["to", "double"])
+def test_a_model_of_another_type_than_the_code_is_computed_by_tensors(lively, cast):
+    """The code reads weights as it was made to: as float32 here."""
+    model, prompt = lively(n_layers=2, dtype=torch.float32).requires_grad_(False), prompts()
+    path = kernel(model)
+    model.to(torch.float64) if cast == "to" else model.double()
+    assert path.loss(prompt).item() == pytest.approx(plain(model, prompt).item(), rel=1e-10)
+
+
+def test_where_no_gradient_is_wanted_none_is_formed(lively, monkeypatch):
+    wanted, own = [], compiled.Kernel.__call__
+
+    def spied(self, *given, gradient):
+        wanted.append(gradient)
+        return own(self, *given, gradient=gradient)
+
+    monkeypatch.setattr(compiled.Kernel, "__call__", spied)
+    model, prompt = lively(n_layers=2), prompts()
+    path = kernel(model)
+    path.loss(prompt)
+    with torch.no_grad():
+        path.loss(prompt)
+    model.requires_grad_(False)
+    path.loss(prompt)
+    assert wanted == [True, False, False]
