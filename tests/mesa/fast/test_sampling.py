@@ -86,3 +86,12 @@ def test_where_torch_draws_other_numbers_its_own_are_used(monkeypatch, wrong):
         patch.setattr(torch.Tensor, "uniform_", lambda x, *bounds, **options: wrong(own(x, *bounds, **options)))
         assert fast.sampler(TASK, "kernel") == TASK.sample
     uniform.uniform_of.cache_clear()
+
+
+def test_a_subclass_may_sample_in_another_way_and_draws_itself():
+    class Shifted(LinearRegression):
+        def scale_inputs(self, x):
+            return super().scale_inputs(x) + 1
+
+    task = Shifted()
+    assert fast.sampler(task, "kernel") == task.sample
