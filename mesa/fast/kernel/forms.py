@@ -15,7 +15,7 @@ from mesa.fast.kernel.tape import Tape
 
 Heads: TypeAlias = Sequence[tuple[Matrix, Matrix]]
 Result: TypeAlias = tuple[Matrix, list[Matrix]]
-"""What the queries hold, and in the Gram form G behind every layer but the last."""
+"""What the queries hold, and in the Gram form G of the context before every layer."""
 
 
 def token_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads], bound: ir.Value) -> Result:
@@ -38,7 +38,7 @@ def gram_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads],
 
     A layer is e -> e M for every token, so G -> M^T G M. That is wrong where a token of the context is clipped.
     """
-    rows, gram, grams = tokens[shape.context :, :], tape.gram(tokens[: shape.context, :]), []
+    rows, grams = tokens[shape.context :, :], [gram := tape.gram(tokens[: shape.context, :])]
     for heads in layers[:-1]:
         moving = _moving(tape, gram, heads)
         rows, gram = tape.product((rows, moving)), tape.product((moving.T, tape.product((gram, moving))))

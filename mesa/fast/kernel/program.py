@@ -113,13 +113,14 @@ class Program:
     def _unclipped(self, grams: list[Matrix]) -> ir.Value:
         """Is no token of the context clipped, for any prompt of the block? NaN is not within the bound.
 
-        G's diagonal bounds the square of every entry; it is rounded, hence a tenth less. In float32 that is too
-        little where numbers two thousand times the bound cancel to about the bound: clipping may then be missed.
+        G's diagonal bounds the square of every entry; it is rounded, hence a tenth less. Where numbers a thousand times
+        the bound cancel, a tenth is too little in float32: so the tokens before the first layer are within a hundred
+        times the bound.
         """
         emit, b, lanes = self.emit, self.emit.b, self.emit.machine.lanes
         inside = ir.VectorType(ir.IntType(1), lanes)([1] * lanes)
-        bound = b.fmul(emit.constant(0.9), b.fmul(self.clip, self.clip))
-        for gram in grams:
+        for number, gram in enumerate(grams):
+            bound = b.fmul(emit.constant(0.9 if number else 1e4), b.fmul(self.clip, self.clip))
             for i in range(gram.rows):
                 inside = b.and_(inside, b.fcmp_ordered("<", emit.load(gram, i, i), bound))
         return b.icmp_unsigned("==", b.bitcast(inside, ir.IntType(lanes)), ir.IntType(lanes)(-1))

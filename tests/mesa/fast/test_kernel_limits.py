@@ -122,6 +122,32 @@ def test_a_query_is_clipped_where_the_context_is_not(lively):
     assert abs(own - plain(free, prompt)) > 1e-8 * own
 
 
+@pytest.mark.parametrize("labels", [50.0, 1e3, 3e3, 1e4])
+def test_large_numbers_that_cancel_to_little_more_than_the_bound_are_clipped(labels):
+    """In float32 the rounding of G's diagonal would hide a clipped entry."""
+    source = torch.Generator().manual_seed(0)
+    x = torch.zeros(128, 8, 3)
+    x[..., 0] = 0.5 * torch.nn.functional.normalize(torch.randn(128, 8, generator=source), dim=1)
+    y = -labels * x[..., 0]
+    y[::16, 0] += 1.06
+    y = y[..., None]
+    prompt = RegressionPrompt(x, y, torch.tensor([0.0, 0.7, 0.0]).expand(128, 1, 3), torch.full((128, 1, 1), 0.3))
+    losses = {}
+    for dtype in BITS:
+        model = InContextTransformer(InContextConfig(n_layers=2, clip=1.0), 4, dtype=dtype)
+        # The first layer adds `labels` times x_0 to y; the second writes what the keys' y say to the query.
+        first = {"W_Q": (0, 0, 4 * labels), "W_K": (0, 0, 1.0), "W_V": (0, 0, 1.0), "W_O": (0, 3, 1.0)}
+        second = {"W_Q": (1, 0, 1.0), "W_K": (3, 0, 1.0), "W_V": (3, 0, 1.0), "W_O": (0, 3, 0.2)}
+        for block, entries in zip(model.blocks, (first, second), strict=True):
+            for name, (row, column, number) in entries.items():
+                getattr(block.attn, name).data.zero_()[0, row, column] = number
+        given = prompt.to(dtype=dtype)
+        with torch.no_grad():
+            losses[dtype] = plain(model, given).item(), kernel(model).loss(given).item()
+    assert losses[torch.float64][1] == pytest.approx(losses[torch.float64][0], rel=1e-10)
+    assert losses[torch.float32][1] == pytest.approx(losses[torch.float32][0], rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("fields", "features"),
     [
