@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class FastPath:
     """The predictions of a model of attention layers, differentiable in its weights.
 
-    A model that holds a hook runs its own forward pass instead, because a hook may change activations.
+    A model that holds a hook runs its own forward pass instead, because a hook may change activations; so does one
+    that was given a bias, or other weights in a tied layer.
     """
 
     model: InContextTransformer
@@ -32,7 +34,7 @@ class FastPath:
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out"]:
         """What the reader decodes from the model's output."""
         inputs = self.reader.encode(prompt)
-        if has_hooks(self.model):
+        if not is_plain(self.model):
             return self.reader.decode(self.model(inputs), inputs)
         embed, d_out, layers = self.model.embed, self.reader.d_out, self._layers()
         if len(layers) > 1:
@@ -98,26 +100,46 @@ def path(model: nn.Module, reader: Reader) -> FastPath | None:
 
     A model that holds a hook has none.
     """
-    if not isinstance(model, InContextTransformer) or has_hooks(model):
+    if not isinstance(model, InContextTransformer) or not is_plain(model):
         return None
     config = model.config
     attention_only = config.normalization is None and config.d_mlp is None
     plain = not config.bias and not config.causal
-    unbiased = not any(bool(getattr(block.attn, name).any()) for block in model.blocks for name in _BIASES)
     # Both read minus the last channels of the queries; a subclass may not.
-    exact = attention_only and plain and unbiased and type(reader) in (PairedReader, InterleavedReader)
+    exact = attention_only and plain and type(reader) in (PairedReader, InterleavedReader)
     return FastPath(model, reader) if exact and isinstance(reader, PairedReader | InterleavedReader) else None
 
 
 _BIASES = ("b_Q", "b_K", "b_V", "b_O")
 
 
+def is_plain(model: InContextTransformer) -> bool:
+    """Has the model no hook, no bias, and one set of weights where its layers are tied? Looked at in every step.
+
+    All of these can change after a path was made, and parts of the model can be replaced.
+    """
+    if has_hooks(model):
+        return False
+    first, *others = (block.attn._parameters for block in model.blocks)
+    if not model.config.tied:
+        distinct = [first, *others]
+    elif all(weights[name] is first[name] for weights in others for name in first):
+        distinct = [first]
+    else:
+        return False
+    return not torch.cat([cast("Tensor", weights[name]).flatten() for weights in distinct for name in _BIASES]).any()
+
+
 def has_hooks(model: nn.Module) -> bool:
     """Does any module, a hook point or another, hold a hook on its forward or backward pass?"""
-    return any(map(holds_hook, model.modules()))
+    modules = [model]
+    # nn.Module.modules takes five times as long.
+    for module in modules:
+        modules.extend(part for part in module._modules.values() if part is not None)
+    return any(map(_holds_hook, modules))
 
 
-def holds_hook(module: nn.Module) -> bool:
+def _holds_hook(module: nn.Module) -> bool:
     """Does this module itself hold one?"""
     return bool(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks

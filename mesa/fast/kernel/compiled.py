@@ -46,6 +46,8 @@ class Kernel:
         gradient: bool,
     ) -> Float[Tensor, "sum"]:
         """The loss and, behind it, its gradient in every one of `products`, which are A and V of every head."""
+        if products.numel() != self._numbers or products.dtype != self.dtype or products.device.type != "cpu":
+            raise ValueError(f"products: {self._numbers} numbers of {self.dtype} on the processor are needed")
         batch, queries, _ = target.shape
         blocks = -(-batch // self.lanes)
         tensors = [_readable(tensor, blocks * self.lanes) for tensor in (*sources, target)]

@@ -1,15 +1,13 @@
 """The training loss of a model by a kernel that is made for its shape."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch import Tensor
 
-from mesa.fast.dispatch import FastPath, holds_hook
+from mesa.fast.dispatch import FastPath, is_plain
 from mesa.fast.kernel.compiled import Kernel, kernel_of
 from mesa.fast.kernel.machine import Machine
 from mesa.fast.kernel.shape import Shape, Span
@@ -25,9 +23,9 @@ Sources: TypeAlias = list[tuple[Span, Float[Tensor, "batch _ _"]]]
 class KernelPath:
     """The loss of a model of attention layers, differentiable in its weights.
 
-    `tensors` is the same loss by tensor operations, for what the kernel does not cover: a model that holds a hook,
-    prompts whose own gradient is wanted, a model that was cast to another type, and prompts that the model cannot take,
-    which it refuses.
+    `tensors` is the same loss by tensor operations, for what the kernel does not cover: a model that holds a hook or
+    was given a bias, weights that were moved, converted or cut, prompts whose own gradient is wanted, and prompts that
+    the model cannot take, which it refuses.
     """
 
     tensors: FastPath
@@ -36,18 +34,18 @@ class KernelPath:
     def loss(self, prompt: RegressionPrompt) -> Tensor:
         """The reader's loss of the model's predictions."""
         model, reader = self.tensors.model, self.tensors.reader
+        layers = self._layers
+        distinct = layers[:1] if model.config.tied else layers
+        weights = [weight for kind in zip(*map(_weights, distinct), strict=True) for weight in kind]
         dtype = torch.float64 if self.machine.bits == 64 else torch.float32
-        # A model may be cast to another type after the code was made.
-        cast_since = self._layers[0].W_Q.dtype != dtype
-        if cast_since or any(map(holds_hook, self._modules)) or not _is_readable(prompt, reader.d_out, dtype):
+        covered = is_plain(model) and _are_readable(weights, dtype) and _are_alike(weights)
+        if not (covered and _fits(prompt, reader.d_out, dtype)):
             return self.tensors.loss(prompt)
         sources = _sources(reader, prompt)
-        if max(right for (*_, right), _ in sources) != self._layers[0].W_Q.shape[1]:
+        if max(right for (*_, right), _ in sources) != layers[0].W_Q.shape[1]:
             # These tokens have another width than the model: the tensors' own error says so.
             return self.tensors.loss(prompt)
         kernel = kernel_of(self._shape(sources, prompt), self.machine)
-        distinct = self._layers[:1] if model.config.tied else self._layers
-        weights = [weight for kind in zip(*map(_weights, distinct), strict=True) for weight in kind]
         clip = 0.0 if model.config.clip is None else model.config.clip
         given = [tensor for _, tensor in sources], prompt.target, clip
         return _Loss.apply(kernel, given, _scales(distinct), torch.is_grad_enabled(), *weights)
@@ -56,13 +54,9 @@ class KernelPath:
         """Operations of all matrix products for one such prompt, forward and backward."""
         return kernel_of(self._shape(_sources(self.tensors.reader, prompt), prompt), self.machine).flops
 
-    @cached_property
-    def _modules(self) -> list[nn.Module]:
-        # To walk over all modules takes longer than to look at each.
-        return list(self.tensors.model.modules())
-
-    @cached_property
+    @property
     def _layers(self) -> list[KernelAttention]:
+        # Asked for in every step: a layer may be replaced.
         return [cast("KernelAttention", block.attn) for block in self.tensors.model.blocks]
 
     def _shape(self, sources: Sources, prompt: RegressionPrompt) -> Shape:
@@ -81,13 +75,25 @@ class KernelPath:
         )
 
 
-def _is_readable(prompt: RegressionPrompt, d_out: int, dtype: torch.dtype) -> bool:
-    """May machine code read these tensors: do their shapes agree, and are they the processor's, of the model's type?"""
+def _fits(prompt: RegressionPrompt, d_out: int, dtype: torch.dtype) -> bool:
+    """May machine code read these tensors: do their shapes agree, and does nobody ask for their own gradient?"""
     (batch, count, width), queries = prompt.x.shape, prompt.query.shape[1]
     shapes = [(batch, count, width), (batch, count, d_out), (batch, queries, width), (batch, queries, d_out)]
-    tensors = (prompt.x, prompt.y, prompt.query, prompt.target)
-    readable = all(not t.requires_grad and t.dtype == dtype and t.device.type == "cpu" for t in tensors)
-    return readable and [tuple(t.shape) for t in tensors] == shapes and min(batch, count, queries) > 0
+    tensors = [prompt.x, prompt.y, prompt.query, prompt.target]
+    agree = [tuple(tensor.shape) for tensor in tensors] == shapes and min(batch, count, queries) > 0
+    return agree and _are_readable(tensors, dtype) and not any(tensor.requires_grad for tensor in tensors)
+
+
+def _are_readable(tensors: list[Tensor], dtype: torch.dtype) -> bool:
+    """Are they in the processor's memory and of this type, and do their products keep it?"""
+    here = all(tensor.dtype == dtype and tensor.device.type == "cpu" for tensor in tensors)
+    return here and not torch.is_autocast_enabled("cpu")
+
+
+def _are_alike(weights: list[Tensor]) -> bool:
+    """Have all layers one shape? W_O comes last, and has another one."""
+    before = len(weights) * 3 // 4
+    return all(len({weight.shape for weight in kind}) == 1 for kind in (weights[:before], weights[before:]))
 
 
 def _weights(layer: KernelAttention) -> tuple[Tensor, ...]:
@@ -157,9 +163,11 @@ class _Loss(torch.autograd.Function):
         return sums[0].clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The gradient of every weight."""
+        """The gradient of every weight, of which there is no further gradient."""
+        # autograd enables gradients here only for create_graph. It would take this gradient for a constant.
+        if torch.is_grad_enabled():
+            raise RuntimeError("create_graph: the compiled kernel has no second derivative; training.fast=tensor has")
         left, right = (
             upstream[0] * ctx.left,
             upstream[0] * (ctx.right if ctx.scales is None else ctx.right / ctx.scales),
