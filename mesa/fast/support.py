@@ -1,6 +1,7 @@
 """Which ways to compute the training loss a model has on this machine, from the fastest on."""
 
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -49,12 +50,22 @@ def _obstacle(model: InContextTransformer) -> str:
         return "the kernel runs on the processor"
     if model.cfg.dtype not in (torch.float32, torch.float64):
         return f"the kernel computes in float32 or float64, not in {model.cfg.dtype}"
-    return "" if _has_llvmlite() else "llvmlite is not installed: pip install mesa-probes[fast]"
+    return _broken_llvmlite() if _has_llvmlite() else "llvmlite is not installed: pip install mesa-probes[fast]"
 
 
 @cache
 def _has_llvmlite() -> bool:
     return find_spec("llvmlite") is not None
+
+
+@cache
+def _broken_llvmlite() -> str:
+    """Why an llvmlite that is installed cannot be used; empty where it can. It needs a library of the system."""
+    try:
+        import_module("mesa.fast.kernel.machine").machine(32)
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"llvmlite is installed, but cannot be used: {' '.join(str(error).split())}"
+    return ""
 
 
 def machine_for(model: InContextTransformer) -> "Machine | None":

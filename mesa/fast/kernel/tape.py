@@ -71,33 +71,9 @@ class Tape:
 
     def softmax(self, scores: Matrix) -> Matrix:
         """Softmax of every row: P = exp(S - max S) / sum."""
-        into, emit, b = self.new(scores.rows, scores.columns, scores.buffer.varies), self.emit, self.emit.b
-        zero = emit.constant(0.0)
-
-        def forward(i: Index, _: Values) -> None:
-            given, powers = emit.row(scores, i), emit.row(into, i)
-            # Not "the larger one is top": a NaN is to win.
-            top = emit.fold(
-                lambda top, new: b.select(b.fcmp_ordered("<", new, top), top, new), emit.load(given, 0, 0), given
-            )
-            emit.each(lambda entry: exponential(emit, b.fsub(entry, top)), powers, given)
-            share = b.fdiv(emit.constant(1.0), emit.fold(b.fadd, zero, powers))
-            emit.each(lambda power: b.fmul(power, share), powers, powers)
-
-        emit.loop(scores.rows, forward)
-
-        def back() -> None:
-            # dS = P (dP - sum P dP), row by row.
-            whole = self._in_place(scores, into)
-
-            def row(i: Index, _: Values) -> None:
-                pattern, upstream = emit.row(into, i), emit.row(whole, i)
-                mean = emit.fold(lambda total, P, dP: emit.fma(P, dP, total), zero, pattern, upstream)
-                emit.each(lambda P, dP: b.fmul(P, b.fsub(dP, mean)), upstream, pattern, upstream)
-
-            emit.loop(into.rows, row)
-
-        return self._note(into, back)
+        into = self.new(scores.rows, scores.columns, scores.buffer.varies)
+        self._call(_softmax, into, scores)
+        return self._note(into, lambda: self._call(_softmax_gradient, self._in_place(scores, into), into))
 
     def gradient(self, matrix: Matrix) -> Matrix:
         """The gradient of a matrix, which has received one."""
@@ -124,6 +100,19 @@ class Tape:
         for step in reversed(self._steps):
             step()
 
+    def _call(self, write: Callable[[Emitter, Matrix, Matrix], None], into: Matrix, source: Matrix) -> None:
+        """Call the function of two whole matrices that `write` writes: one for all layers, which compiles faster."""
+        emit, matrices = self.emit, (into, source)
+
+        def function() -> ir.Function:
+            name = emit.module.get_unique_name(write.__name__)
+            with emit.function(name, [matrix.buffer.pointer.type for matrix in matrices]) as function:
+                write(emit, *(matrix.at(start) for matrix, start in zip(matrices, function.args, strict=True)))
+            return function
+
+        key = (write, *((matrix.rows, matrix.columns, matrix.row_stride, matrix.column_stride) for matrix in matrices))
+        emit.b.call(emit.once(key, function), [emit.address(matrix, 0, 0) for matrix in matrices])
+
     def _note(self, into: Matrix, back: Callable[[], None]) -> Matrix:
         if into.buffer.varies:
             self._steps.append(back)
@@ -145,3 +134,31 @@ class Tape:
             everything = Matrix(buffer.gradient, 1, buffer.size, buffer.size)
             self.emit.each(lambda: self.emit.constant(0.0), everything)
         return matrix.is_whole
+
+
+def _softmax(emit: Emitter, into: Matrix, scores: Matrix) -> None:
+    b = emit.b
+
+    def row(i: Index, _: Values) -> None:
+        given, powers = emit.row(scores, i), emit.row(into, i)
+        # Not "the larger one is top": a NaN is to win.
+        top = emit.fold(
+            lambda top, new: b.select(b.fcmp_ordered("<", new, top), top, new), emit.load(given, 0, 0), given
+        )
+        emit.each(lambda entry: exponential(emit, b.fsub(entry, top)), powers, given)
+        share = b.fdiv(emit.constant(1.0), emit.fold(b.fadd, emit.constant(0.0), powers))
+        emit.each(lambda power: b.fmul(power, share), powers, powers)
+
+    emit.loop(scores.rows, row)
+
+
+def _softmax_gradient(emit: Emitter, whole: Matrix, patterns: Matrix) -> None:
+    """dS = P (dP - sum P dP), row by row, where dP stands."""
+    b = emit.b
+
+    def row(i: Index, _: Values) -> None:
+        pattern, upstream = emit.row(patterns, i), emit.row(whole, i)
+        mean = emit.fold(lambda total, P, dP: emit.fma(P, dP, total), emit.constant(0.0), pattern, upstream)
+        emit.each(lambda P, dP: b.fmul(P, b.fsub(dP, mean)), upstream, pattern, upstream)
+
+    emit.loop(patterns.rows, row)

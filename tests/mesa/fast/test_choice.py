@@ -1,5 +1,7 @@
 """Which way computes the loss, what is said of it, and what is refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,9 +56,27 @@ def test_without_llvmlite_tensors_take_over(monkeypatch):
         way("kernel")
 
 
+@pytest.mark.parametrize("error", ["ImportError", "OSError", "RuntimeError"])
+def test_with_an_llvmlite_that_does_not_load_tensors_take_over(tmp_path, error):
+    (tmp_path / "llvmlite.py").write_text(f"raise {error}('no libLLVM.so')")
+    shown = python(
+        "from mesa import InContextConfig, InContextTransformer, fast; from tasks import PairedReader;"
+        "print(fast.choose(InContextTransformer(InContextConfig(), 4), PairedReader()))",
+        str(tmp_path),
+    )
+    assert shown == "tensor operations (llvmlite is installed, but cannot be used: no libLLVM.so)"
+
+
+def python(code: str, first: str) -> str:
+    """What a new process prints that looks for modules in the folder `first` before all others."""
+    code = f"import sys; sys.path.insert(0, {first!r}); {code}"
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
 def test_on_another_processor_tensors_take_over(monkeypatch):
     monkeypatch.setattr(support, "machine_for", lambda model: None)
     monkeypatch.setattr(support, "_has_llvmlite", lambda: True)
+    monkeypatch.setattr(support, "_broken_llvmlite", lambda: "")
     assert str(way()) == "tensor operations (no kernel was measured on this processor)"
 
 
