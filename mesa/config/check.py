@@ -62,7 +62,7 @@ def _problem(config: RunConfig) -> str | None:
             return too_large
         model = untrained_model(config, 0)
         # A way to compute the loss that cannot be had is refused here.
-        supported(model, reader, config.training.fast)
+        supported(model, reader, config.training.fast, prompt)
         with torch.no_grad():
             loss = reader.loss(reader.decode(model(inputs), inputs), prompt)
     except UserError:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mesa.fast.dispatch import FastPath, path
 from mesa.fast.support import Wanted, Way, machine_for, supported
+from tasks.prompt import Prompt
 from tasks.readers.reader import Reader
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ class Choice:
         return _NAMES[self.way] + (f" ({self.remark})" if self.remark else "")
 
 
-def choose(model: nn.Module, reader: Reader, wanted: Wanted = "auto") -> Choice:
+def choose(model: nn.Module, reader: Reader, wanted: Wanted = "auto", example: Prompt | None = None) -> Choice:
     """The fastest way that is exact for this model and that this machine can run, or the one that is wanted.
+
+    An `example` of the prompts tells how much memory a way takes.
 
     Raises UserError where the one that is wanted cannot be had.
     """
-    way, reason = supported(model, reader, wanted)
+    way, reason = supported(model, reader, wanted, example)
     exact = None if way == "plain" else path(model, reader)
     machine = machine_for(exact.model) if way == "kernel" and exact else None
     if exact is None or machine is None:

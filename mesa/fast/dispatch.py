@@ -135,7 +135,7 @@ def has_hooks(model: nn.Module) -> bool:
     modules = [model]
     # nn.Module.modules takes five times as long.
     for module in modules:
-        modules.extend(part for part in module._modules.values() if part is not None)
+        modules.extend(child for child in module._modules.values() if child is not None)
     return any(map(_holds_hook, modules))
 
 

@@ -1,32 +1,42 @@
 """Which ways to compute the training loss a model has on this machine, from the fastest on."""
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import torch
 
 from mesa.errors import UserError
 from mesa.fast.dispatch import path
 from mesa.models.in_context import InContextTransformer
-from tasks.readers.reader import Reader
+from tasks.prompt import Prompt, RegressionPrompt
+from tasks.readers.reader import Inputs, Reader
 
 if TYPE_CHECKING:
     from mesa.fast.kernel.machine import Machine
+    from mesa.models.attention import KernelAttention
 
+# Compiling takes some hundredths of a second for each head of each layer.
+_MOST_HEADS = 256
+# Beyond 128 MB a block of prompts is far from any cache: at 108 MB the kernel was 1.7 times as fast as tensors.
+_ROOM = 2**27
+# Of a number of every prompt of a block.
+_BYTES = 64
 Way: TypeAlias = Literal["plain", "tensor", "kernel"]
 Wanted: TypeAlias = Literal["auto", "kernel", "tensor", "plain"]
 
 
-def supported(model: torch.nn.Module, reader: Reader, wanted: Wanted) -> tuple[Way, str]:
+def supported(model: torch.nn.Module, reader: Reader, wanted: Wanted, example: Prompt | None = None) -> tuple[Way, str]:
     """The way that is wanted, or the fastest that is exact and can run here, and why not a faster one.
 
+    An `example` of the prompts tells how much memory a way takes.
     Raises UserError where the one that is wanted cannot be had.
     """
     if wanted == "plain":
         return "plain", ""
-    way, reason = _fastest(model, reader)
+    way, reason = _fastest(model, reader, example)
     if wanted == "tensor" and way == "kernel":
         return "tensor", ""
     if wanted not in ("auto", way):
@@ -34,12 +44,14 @@ def supported(model: torch.nn.Module, reader: Reader, wanted: Wanted) -> tuple[W
     return way, reason
 
 
-def _fastest(model: torch.nn.Module, reader: Reader) -> tuple[Way, str]:
+def _fastest(model: torch.nn.Module, reader: Reader, example: Prompt | None) -> tuple[Way, str]:
     if path(model, reader) is None or not isinstance(model, InContextTransformer):
         return "plain", "only layers of attention, without norm, MLP, bias, mask or hook, have a faster way"
     obstacle = _obstacle(model)
     if not obstacle and machine_for(model) is None:
         obstacle = "no kernel was measured on this processor"
+    if not obstacle and isinstance(example, RegressionPrompt):
+        obstacle = _too_large(model, reader.encode(example))
     return ("tensor", obstacle) if obstacle else ("kernel", "")
 
 
@@ -51,6 +63,28 @@ def _obstacle(model: InContextTransformer) -> str:
     if model.cfg.dtype not in (torch.float32, torch.float64):
         return f"the kernel computes in float32 or float64, not in {model.cfg.dtype}"
     return _broken_llvmlite() if _has_llvmlite() else "llvmlite is not installed: pip install mesa-probes[fast]"
+
+
+def _too_large(model: InContextTransformer, inputs: Inputs) -> str:
+    """Why the kernel had better not be made for such prompts; empty where nothing is against it."""
+    config, (rows, width) = model.config, inputs.values.shape[1:]
+    if config.n_layers * config.n_heads > _MOST_HEADS:
+        return f"the code of {config.n_layers} layers of {config.n_heads} heads would take long to compile"
+    kernels = [cast("KernelAttention", block.attn).kernel for block in model.blocks]
+    size = _BYTES * workspace_numbers(kernels, config.n_heads, rows, inputs.queries, width)
+    return f"the kernel would take about {size / 2**20:,.0f} MB of memory" if size > _ROOM else ""
+
+
+def workspace_numbers(kernels: Sequence[str], heads: int, rows: int, queries: int, width: int) -> int:
+    """About how many numbers the kernel keeps of one prompt: tokens, products and patterns, with their gradients."""
+    total = 0
+    for layer, kernel in enumerate(kernels):
+        # The last layer is computed for the queries alone; a linear one before it has no pattern.
+        moved = queries if layer == len(kernels) - 1 else rows
+        patterns = heads * 3 * (moved * rows + (moved + rows) * width)
+        total += 3 * moved * width
+        total += (6 + 2 * heads) * width**2 if kernel == "linear" and moved == rows else patterns
+    return total
 
 
 @cache

@@ -46,7 +46,8 @@ class Trainer:
         self.config, self.seed = config, seed
         self.task, self.reader = build.task(config.task), build.reader(config)
         self.model = untrained_model(config, seed)
-        self.way = fast.choose(self.model, self.reader, config.training.fast)
+        example = self.task.sample(1, generator(seed, "example", 0, self.model.cfg.device or "cpu"))
+        self.way = fast.choose(self.model, self.reader, config.training.fast, example)
         self.sample = fast.sampler(self.task, self.way.way)
         self.loss: Callable[[Prompt], Tensor] = loss or self.way.loss or self.plain_loss
         self._held_out: Prompt | None = None

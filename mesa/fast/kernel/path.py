@@ -168,9 +168,6 @@ class _Loss(torch.autograd.Function):
         # autograd enables gradients here only for create_graph. It would take this gradient for a constant.
         if torch.is_grad_enabled():
             raise RuntimeError("create_graph: the compiled kernel has no second derivative; training.fast=tensor has")
-        left, right = (
-            upstream[0] * ctx.left,
-            upstream[0] * (ctx.right if ctx.scales is None else ctx.right / ctx.scales),
-        )
-        keys, outputs = right
+        right = ctx.right if ctx.scales is None else ctx.right / ctx.scales
+        left, (keys, outputs) = upstream[0] * ctx.left, upstream[0] * right
         return None, None, None, None, *left.flatten(0, 1).unbind(), *keys.mT.unbind(), *outputs.unbind()

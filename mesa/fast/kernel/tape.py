@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from llvmlite import ir
 
-from mesa.fast.kernel.emit import Emitter, Index, Values
-from mesa.fast.kernel.exponential import exponential
+from mesa.fast.kernel.emit import Emitter
 from mesa.fast.kernel.matrix import Buffer, Matrix
 from mesa.fast.kernel.product import Product, Term
+from mesa.fast.kernel.softmax import softmax, softmax_gradient
 
 
 class Tape:
@@ -72,8 +72,8 @@ class Tape:
     def softmax(self, scores: Matrix) -> Matrix:
         """Softmax of every row: P = exp(S - max S) / sum."""
         into = self.new(scores.rows, scores.columns, scores.buffer.varies)
-        self._call(_softmax, into, scores)
-        return self._note(into, lambda: self._call(_softmax_gradient, self._in_place(scores, into), into))
+        self._call(softmax, into, scores)
+        return self._note(into, lambda: self._call(softmax_gradient, self._in_place(scores, into), into))
 
     def gradient(self, matrix: Matrix) -> Matrix:
         """The gradient of a matrix, which has received one."""
@@ -134,31 +134,3 @@ class Tape:
             everything = Matrix(buffer.gradient, 1, buffer.size, buffer.size)
             self.emit.each(lambda: self.emit.constant(0.0), everything)
         return matrix.is_whole
-
-
-def _softmax(emit: Emitter, into: Matrix, scores: Matrix) -> None:
-    b = emit.b
-
-    def row(i: Index, _: Values) -> None:
-        given, powers = emit.row(scores, i), emit.row(into, i)
-        # Not "the larger one is top": a NaN is to win.
-        top = emit.fold(
-            lambda top, new: b.select(b.fcmp_ordered("<", new, top), top, new), emit.load(given, 0, 0), given
-        )
-        emit.each(lambda entry: exponential(emit, b.fsub(entry, top)), powers, given)
-        share = b.fdiv(emit.constant(1.0), emit.fold(b.fadd, emit.constant(0.0), powers))
-        emit.each(lambda power: b.fmul(power, share), powers, powers)
-
-    emit.loop(scores.rows, row)
-
-
-def _softmax_gradient(emit: Emitter, whole: Matrix, patterns: Matrix) -> None:
-    """dS = P (dP - sum P dP), row by row, where dP stands."""
-    b = emit.b
-
-    def row(i: Index, _: Values) -> None:
-        pattern, upstream = emit.row(patterns, i), emit.row(whole, i)
-        mean = emit.fold(lambda total, P, dP: emit.fma(P, dP, total), emit.constant(0.0), pattern, upstream)
-        emit.each(lambda P, dP: b.fmul(P, b.fsub(dP, mean)), upstream, pattern, upstream)
-
-    emit.loop(patterns.rows, row)

@@ -1,5 +1,6 @@
 """Which way computes the loss, what is said of it, and what is refused."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,8 +29,6 @@ def way(wanted: Wanted = "auto", **fields):
     ],
 )
 def test_the_fastest_way_that_is_exact_says_why_it_is_no_faster_one(fields, words):
-    import re
-
     assert re.fullmatch(words, str(way(**fields)))
 
 
@@ -47,6 +46,25 @@ def test_a_way_that_cannot_be_had_is_refused_before_a_run_is_made(tmp_path, want
     with pytest.raises(UserError, match=f"^training.fast: '{wanted}' is refused: {reason}"):
         Run.create(tmp_path / "run", parse({"model": fields, "training": {"fast": wanted}}))
     assert not list(Path(tmp_path).iterdir())
+
+
+@pytest.mark.parametrize(
+    ("fields", "context", "words"),
+    [
+        ({"n_layers": 2, "kernel": "softmax"}, 2000, r"the kernel would take about [\d,]+ MB of memory"),
+        ({"n_heads": 300, "d_head": 1}, 5, "the code of 1 layers of 300 heads would take long to compile"),
+    ],
+)
+def test_a_kernel_that_would_be_too_large_is_neither_made_nor_taken(fields, context, words):
+    pytest.importorskip("llvmlite")
+    task = {"name": "linear_regression", "d_in": 3, "context": context}
+    config = parse({"task": task, "model": fields, "training": {"batch": 2, "held_out": 2}})
+    if support.machine_for(InContextTransformer(InContextConfig(), 4)) is None:
+        pytest.skip("this processor has neither AVX2 nor AVX-512")
+    assert re.fullmatch(rf"tensor operations \({words}\)", str(Trainer(config, 0).way))
+    training = config.training.model_copy(update={"fast": "kernel"})
+    with pytest.raises(UserError, match=f"^training.fast: 'kernel' is refused: {words}"):
+        Trainer(config.model_copy(update={"training": training}), 0)
 
 
 def test_without_llvmlite_tensors_take_over(monkeypatch):

@@ -12,6 +12,9 @@ pytest.importorskip("llvmlite")
 from mesa.fast.kernel import compiled
 from mesa.fast.kernel.machine import machine
 from mesa.fast.kernel.path import KernelPath
+from mesa.fast.kernel.program import Program
+from mesa.fast.kernel.shape import Shape
+from mesa.fast.support import workspace_numbers
 
 pytestmark = pytest.mark.skipif(machine(32) is None, reason="this processor has neither AVX2 nor AVX-512")
 AVX2 = {"avx2": True, "fma": True}
@@ -248,3 +251,22 @@ def test_where_no_gradient_is_wanted_none_is_formed(lively, monkeypatch):
     model.requires_grad_(False)
     path.loss(prompt)
     assert wanted == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("kernels", "heads", "rows", "width"),
+    [
+        (("linear",) * 3, 1, 41, 40),
+        (("linear",) * 5, 2, 21, 64),
+        (("linear",) * 3, 1, 301, 64),
+        (("softmax",) * 2, 1, 2001, 4),
+        (("softmax",) * 2, 4, 65, 100),
+        (("softmax",), 1, 5001, 20),
+    ],
+)
+def test_memory_is_estimated_to_a_factor_of_two(kernels, heads, rows, width):
+    sources = ((0, rows, 1, 0, width),)
+    shape = Shape(kernels, tuple(range(len(kernels))), heads, rows - 1, 1, width, 1, True, sources)
+    on = machine(32)
+    assert on is not None
+    assert 0.5 < workspace_numbers(kernels, heads, rows, 1, width) / Program(shape, on).size < 2
