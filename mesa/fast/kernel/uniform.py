@@ -1,11 +1,11 @@
 """Uniform numbers, bit for bit those that torch draws on the processor, a vector of them at a time.
 
 torch's generator is MT19937 (Matsumoto & Nishimura 1998): word n + 624 is word n + 397, xor a mix of words n and n + 1.
-Here the words stand one after another in memory, so three vectors that were there before give the next one:
+Here 1248 words stand one after another in memory, so three vectors that were there before give the next one:
 
     n, n + 1         n + 397              n + 624
-    |................|....................|-- vector -> |
-    the state is the last 624 words; a draw tempers the new ones and keeps 24 bits of each as a fraction
+    |.. the state ...|....................|-- vector -> |
+    the new words are tempered, and 24 bits of each are a fraction; after 624 of them they become the state
 """
 
 import ctypes
@@ -32,7 +32,7 @@ class Uniform:
     def __init__(self, machine: Machine) -> None:
         self._code = Code(_program(machine), machine)
         pointers, numbers = [ctypes.c_void_p] * 2, [ctypes.c_float] * 2
-        self._function, self._lanes = self._code.function("uniform", *pointers, ctypes.c_int64, *numbers), machine.lanes
+        self._function = self._code.function("uniform", *pointers, ctypes.c_int64, *numbers)
 
     def __call__(self, shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
         """Numbers of [low, high) in float32; the generator goes on behind them. ValueError unless it is fresh."""
@@ -42,14 +42,14 @@ class Uniform:
         state = saved.view(torch.int64)
         if state[_FLAGS] != _SEEDED + 1 or not count:
             raise ValueError("generator: it must have been seeded, and nothing drawn from it")
-        words = torch.empty((1 + blocks) * _STATE, dtype=torch.int32)
+        words = torch.empty(2 * _STATE, dtype=torch.int32)
         words[:_STATE] = state[_WORDS]
         numbers = torch.empty(blocks * _STATE, dtype=torch.float32)
         # torch subtracts the bounds in float32.
         width = torch.tensor(high, dtype=torch.float32).sub(low).item()
-        self._function(words.data_ptr(), numbers.data_ptr(), blocks * _STATE // self._lanes, low, width)
+        self._function(words.data_ptr(), numbers.data_ptr(), blocks, low, width)
         drawn = count - (blocks - 1) * _STATE
-        state[_WORDS] = words[-_STATE:]
+        state[_WORDS] = words[:_STATE]
         state[_FLAGS], state[_NEXT] = _SEEDED + _STATE + 1 - drawn, drawn
         generator.set_state(saved)
         return numbers[:count].view(shape)
@@ -67,26 +67,30 @@ def uniform_of(machine: Machine) -> Uniform | None:
 
 
 def _program(machine: Machine) -> str:
-    """Writes `uniform(words, numbers, how many vectors, low, width)`."""
-    emit = Emitter(machine)
-    words_type = ir.VectorType(ir.IntType(32), machine.lanes)
+    """Writes `uniform(words, numbers, how many times 624, low, width)`."""
+    emit, lanes = Emitter(machine), machine.lanes
+    integers = ir.VectorType(ir.IntType(32), lanes).as_pointer()
     kinds = [ir.IntType(32).as_pointer(), emit.number.as_pointer(), INDEX, emit.number, emit.number]
     with emit.function("uniform", kinds, exported=True) as function:
-        words, numbers, count, low, width = function.args
+        words, numbers, blocks, low, width = function.args
         b, low, width = emit.b, emit.splat(low), emit.splat(width)
 
-        def at(start: ir.Value, kind: ir.Type, n: Index, offset: int = 0) -> ir.Value:
-            return b.bitcast(b.gep(start, [emit.index((n, machine.lanes), (offset, 1))]), kind.as_pointer())
+        def at(n: Index, offset: int) -> ir.Value:
+            return b.bitcast(b.gep(words, [emit.index((n, lanes), (offset, 1))]), integers)
 
-        def turn(n: Index, _: object) -> None:
-            before = [b.load(at(words, words_type, n, offset), align=4) for offset in (0, 1, _MIDDLE)]
-            word = _next_word(emit, *before)
-            b.store(word, at(words, words_type, n, _STATE), align=4)
+        def draw(block: Index, n: Index) -> None:
+            word = _next_word(emit, *(b.load(at(n, offset), align=4) for offset in (0, 1, _MIDDLE)))
+            b.store(word, at(n, _STATE), align=4)
             # torch's own code, too, rounds low + width * fraction once.
             number = emit.fma(_fraction(emit, word), width, low)
-            b.store(number, at(numbers, emit.vector, n), align=4)
+            into = b.gep(numbers, [emit.index((block, _STATE), (n, lanes))])
+            b.store(number, b.bitcast(into, emit.vector.as_pointer()), align=4)
 
-        emit.loop(count, turn)
+        def of_block(block: Index, _: object) -> None:
+            emit.loop(_STATE // lanes, lambda n, _: draw(block, n))
+            emit.loop(_STATE // lanes, lambda n, _: b.store(b.load(at(n, _STATE), align=4), at(n, 0), align=4) and None)
+
+        emit.loop(blocks, of_block)
     return str(emit.module)
 
 
