@@ -11,16 +11,18 @@ from torch import Tensor
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt, TokenPrompt
 
-# Prompts whose activations, for the small models studied here, fit a cache of a megabyte or two.
-CHUNK = 500
+# Regression prompts whose activations, for the small models studied here, fit a cache of a megabyte or two; and
+# sequences, of which each can have logits for a large vocabulary at every token.
+CHUNK, SEQUENCES = 1000, 500
 
 PromptT = TypeVar("PromptT", RegressionPrompt, TokenPrompt)
 
 
 def chunks(prompt: PromptT) -> Iterator[PromptT]:
     """The same prompts in chunks whose activations fit in a processor's cache, which is faster."""
-    for start in range(0, len(prompt), CHUNK):
-        yield prompt.batch(start, start + CHUNK)
+    size = SEQUENCES if isinstance(prompt, TokenPrompt) else CHUNK
+    for start in range(0, len(prompt), size):
+        yield prompt.batch(start, start + size)
 
 
 def sensitivity(
