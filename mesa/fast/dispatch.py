@@ -32,8 +32,11 @@ class FastPath:
     reader: PairedReader | InterleavedReader
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "batch query d_out"]:
-        """What the reader decodes from the model's output."""
-        inputs = self.reader.encode(prompt)
+        """What the reader decodes from the model's output on these prompts."""
+        return self.answer(self.reader.encode(prompt))
+
+    def answer(self, inputs: Inputs) -> Float[Tensor, "batch query d_out"]:
+        """What the reader decodes from the model's output on these tokens."""
         if not is_plain(self.model):
             return self.reader.decode(self.model(inputs), inputs)
         embed, d_out, layers = self.model.embed, self.reader.d_out, self._layers()
