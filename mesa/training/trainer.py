@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from mesa import build, fast
 from mesa.config.schema import RunConfig
@@ -71,11 +72,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(number)
         prompt = self.prompts("train", number, self.config.training.batch)
-        self.optimizer.zero_grad()
+        for weight in self.weights.values():
+            weight.grad = None
         loss = self.loss(prompt)
         loss.backward()
-        clip = self.config.training.gradient_clip
-        norm = float(torch.nn.utils.clip_grad_norm_(self.weights.values(), math.inf if clip is None else clip))
+        norm = self._clip_gradient()
         value = loss.item()
         if not math.isfinite(value):
             raise Diverged(number, "loss")
@@ -83,6 +84,15 @@ class Trainer:
             raise Diverged(number, "gradient")
         self.optimizer.step()
         return Progress(number, value, norm)
+
+    def _clip_gradient(self) -> float:
+        """The gradient's global norm before it is scaled down to at most `gradient_clip`."""
+        norm = get_total_norm([weight.grad for weight in self.weights.values() if weight.grad is not None])
+        clip = self.config.training.gradient_clip
+        # torch's factor clip / (norm + 1e-6), at most 1, is 1 for a smaller norm: then there is nothing to do.
+        if clip is not None and norm > 0.99 * clip:
+            clip_grads_with_norm_(self.weights.values(), clip, norm)
+        return float(norm)
 
     def learning_rate(self, number: int) -> float:
         """The rate of step `number`, a function of it alone: a resumed or longer run has the same rates."""

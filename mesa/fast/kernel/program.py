@@ -4,6 +4,7 @@ from llvmlite import ir
 
 from mesa.fast.kernel.emit import INDEX, Emitter, Index
 from mesa.fast.kernel.forms import Heads, gram_form, token_form
+from mesa.fast.kernel.gather import gather
 from mesa.fast.kernel.machine import Machine
 from mesa.fast.kernel.matrix import Buffer, Matrix
 from mesa.fast.kernel.shape import Shape
@@ -63,9 +64,9 @@ class Program:
         tokens = tape.new(shape.context + shape.queries, shape.channels, varies=False)
         emit.each(lambda: emit.constant(0.0), tokens)
         for source, (top, bottom, step, left, right) in zip(self.sources, shape.sources, strict=True):
-            self._gather(*source, block, tokens[top:bottom:step, left:right])
+            gather(emit, *source, block, tokens[top:bottom:step, left:right])
         target = tape.new(shape.queries, shape.d_out, varies=False)
-        self._gather(*self.target, block, target)
+        gather(emit, *self.target, block, target)
         form = gram_form if shape.form == "gram" else token_form
         value, grams = form(tape, shape, tokens, self._layers(), self.clip)
         if not (grams and shape.clip):
@@ -79,20 +80,6 @@ class Program:
                 value, _ = token_form(tape, shape, tokens, self._layers(), self.clip)
                 self._add_loss(tape, block, target, value)
                 emit.multiplications = counted
-
-    def _gather(self, source: ir.Value, stride: ir.Value, block: Index, into: Matrix) -> None:
-        """One block's numbers of a tensor, in memory prompt after prompt, into the lanes of a matrix."""
-        emit, b, lanes = self.emit, self.emit.b, self.emit.machine.lanes
-        prompts = [emit.index((block, lanes), (lane, 1)) for lane in range(lanes)]
-        starts = [b.gep(source, [b.mul(prompt, stride)]) for prompt in prompts]
-
-        def gather(i: Index, j: Index) -> None:
-            at, vector = emit.index((i, into.columns), (j, 1)), ir.Constant(emit.vector, ir.Undefined)
-            for lane, start in enumerate(starts):
-                vector = b.insert_element(vector, b.load(b.gep(start, [at])), ir.IntType(32)(lane))
-            emit.store(vector, into, i, j)
-
-        emit.grid(into.rows, into.columns, gather)
 
     def _add_loss(self, tape: Tape, block: Index, target: Matrix, value: Matrix) -> None:
         """Add the loss of this block, given what its queries hold, and the gradient to the sums."""
