@@ -12,9 +12,9 @@ from mesa.training.pool import cores
 def seeds_side_by_side(
     configs: Sequence[RunConfig], *, blocks: int, block_s: float, seeds: int | None = None
 ) -> tuple[int, list[list[float]]]:
-    """How many seeds there are, one a core unless said, and by configuration and block the seconds a step takes.
+    """The number of seeds, by default that of cores, and the seconds per step by configuration and block.
 
-    Configurations take turns in blocks of `block_s` seconds. A step of all seeds together counts as `seeds` steps.
+    Configurations alternate in blocks of `block_s` seconds. The steps of all seeds are counted together.
     """
     seeds = seeds or cores()
     context = multiprocessing.get_context("spawn")
@@ -32,7 +32,7 @@ def seeds_side_by_side(
             for number, seconds in enumerate(times):
                 for pipe in pipes:
                     pipe.send((number, block_s))
-                # Seeds end their blocks at slightly different times: each has a pace of its own.
+                # Each seed measures its own steps per second, since seeds end their blocks at different times.
                 seconds.append(1 / sum(pipe.recv() for pipe in pipes))
     finally:
         for process in processes:
@@ -42,7 +42,7 @@ def seeds_side_by_side(
 
 
 def _serve(pipe: "Connection[float, tuple[int, float]]", configs: Sequence[RunConfig], seed: int) -> None:
-    """Answer (which configuration, seconds) with the steps per second of a block."""
+    """Answer each (number of a configuration, seconds) with the steps per second of such a block."""
     from mesa.training.trainer import Trainer, one_thread
 
     with one_thread():

@@ -1,8 +1,8 @@
 """`mesa bench training`: whole training steps by every way to compute the loss, in one run on one machine.
 
-All sides are the same Trainer with the same prompts, optimiser, clipping and dtype, on one thread. The loss is computed
-differently; the kernel also draws the same prompts faster, where the task's inputs are uniform. The plain side is a
-loop over HookedTransformer's forward pass, without hooks, caching nothing.
+Every way is timed in the same Trainer with the same prompts, optimiser, clipping and dtype, on one thread. Only the
+loss is computed in another way; with the kernel, the same prompts are drawn faster where the task's inputs are uniform.
+`plain` is the HookedTransformer's forward pass, without hooks, caching nothing.
 """
 
 import math
@@ -31,12 +31,12 @@ WAYS: tuple[Wanted, ...] = ("plain", "tensor", "auto")
 
 @dataclass(frozen=True)
 class Row:
-    """Steps per second of each side, and how many times faster the fastest is.
+    """Steps per second by each way, and how many times faster `auto` is, the way that a run takes here.
 
-    `seeds` are trained side by side, a process each; steps are then those of all together. `auto` is the way that a
-    run takes here. Ratios are those of medians of blocks that alternate; the range is that of single blocks.
-    `share_of_peak` is what the step's matrix products, counted as the kernel computes them, are of the measured speed
-    of one large product on the same thread; `kernel_share` is the same without sampling and the optimiser.
+    With several `seeds`, trained side by side in a process each, steps are those of all seeds together. Ratios are of
+    the medians over alternating blocks; `lowest` and `highest` are `times_tensor` of single blocks. `share_of_peak` is
+    the speed of the step's matrix products, as the kernel counts them, relative to that of one large product measured
+    on one thread; `kernel_share` is the same without sampling and the optimiser.
     """
 
     setting: str
@@ -77,12 +77,12 @@ SETTINGS: dict[str, Callable[[], RunConfig]] = {
     "sine": partial(varied, "sine"),
     "interleaved": partial(varied, "interleaved"),
 }
-# Seeds side by side share memory and caches: these settings have the largest and the smallest steps.
+# Seeds side by side share memory and caches, so that short and long steps may lose by it.
 SIDE_BY_SIDE = ("one-layer", "five-layers", "ten-layers-tied")
 
 
 def rows() -> Iterator[Row]:
-    """One row a setting, then some with a seed on every core."""
+    """One row for each setting, then one with a seed on every core for some of them."""
     with one_thread():
         peak = product_flops_per_s()
         for name, config in SETTINGS.items():
@@ -116,7 +116,7 @@ def _row(setting: str, seeds: int, trainer: Trainer, times: Sequence[Sequence[fl
     return Row(
         setting,
         seeds,
-        trainer.way.way,
+        trainer.choice.way,
         1 / plain,
         1 / tensor,
         1 / auto,
@@ -130,11 +130,11 @@ def _row(setting: str, seeds: int, trainer: Trainer, times: Sequence[Sequence[fl
 
 
 def _shares(trainer: Trainer, step_s: float, peak: float) -> tuple[float, float]:
-    """What a step's matrix products are of a thread's peak, in the step and in the loss alone; NaN if not counted."""
-    if trainer.way.way != "kernel":
+    """The speed of a step's matrix products relative to `peak`, in the step and in the loss alone; NaN if uncounted."""
+    if trainer.choice.way != "kernel":
         return math.nan, math.nan
     batch = trainer.config.training.batch
-    path, prompt = cast("KernelPath", trainer.way.path), cast("RegressionPrompt", trainer.prompts("train", 1, batch))
+    path, prompt = cast("KernelPath", trainer.choice.path), cast("RegressionPrompt", trainer.prompts("train", 1, batch))
     flops = path.flops(prompt) * batch
     (alone,) = alternate_all([lambda: path.loss(prompt)], block_s=0.1)
     return flops / step_s / peak, flops / median(alone) / peak

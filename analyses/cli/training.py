@@ -63,7 +63,7 @@ def _train(run: "Run", workers: int | None) -> None:
     from mesa.training.runs import default_workers, train
     from mesa.training.trainer import Trainer
 
-    typer.echo(f"the loss is computed by {Trainer(run.config, run.seeds[0]).way}")
+    typer.echo(f"the loss is computed by {Trainer(run.config, run.seeds[0]).choice}")
     with interruptible(), Progress().task(f"training {run.name}", "steps") as report:
         train(run, workers=workers or default_workers(), report=report)
     for seed in run.seeds:

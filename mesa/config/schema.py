@@ -40,7 +40,7 @@ class TrainingConfig(Strict):
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
     """cpu, cuda or cuda:N"""
     fast: Literal["auto", "kernel", "tensor", "plain"] = "auto"
-    """how the loss is computed: compiled kernel, tensor operations, the model's forward pass, or the first that can"""
+    """how the loss is computed: by compiled code, by fewer tensor operations, by the model itself; auto: the fastest"""
 
 
 class RunConfig(Strict):

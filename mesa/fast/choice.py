@@ -19,7 +19,7 @@ _NAMES = {"plain": "the model's own forward pass", "tensor": "tensor operations"
 
 @dataclass(frozen=True)
 class Choice:
-    """A way to compute the loss, and a remark; `path` is None for `plain`, the model's own forward pass."""
+    """A way to compute the loss, and why not a faster one; `path` is None for the model's own forward pass, `plain`."""
 
     way: Way
     remark: str
@@ -27,7 +27,7 @@ class Choice:
 
     @property
     def loss(self) -> Callable[..., Tensor] | None:
-        """The loss of prompts, where it is not by the model's own forward pass."""
+        """The loss of prompts by this path; None for the model's own forward pass."""
         return self.path and self.path.loss
 
     def __str__(self) -> str:
@@ -35,17 +35,17 @@ class Choice:
 
 
 def choose(model: nn.Module, reader: Reader, wanted: Wanted = "auto", example: Prompt | None = None) -> Choice:
-    """The fastest way that is exact for this model and that this machine can run, or the one that is wanted.
+    """The way that is wanted, or the fastest that is exact for this model and that this machine can run.
 
-    An `example` of the prompts tells how much memory a way takes.
+    An `example` of the prompts tells how much memory the kernel needs.
 
-    Raises UserError where the one that is wanted cannot be had.
+    Raises UserError where the way that is wanted cannot be taken.
     """
     way, reason = supported(model, reader, wanted, example)
-    exact = None if way == "plain" else path(model, reader)
-    machine = machine_for(exact.model) if way == "kernel" and exact else None
-    if exact is None or machine is None:
-        return Choice(way, reason, exact)
+    tensors = None if way == "plain" else path(model, reader)
+    machine = machine_for(tensors.model) if way == "kernel" and tensors else None
+    if tensors is None or machine is None:
+        return Choice(way, reason, tensors)
     from mesa.fast.kernel.path import KernelPath
 
-    return Choice(way, f"{machine.lanes} prompts at once", KernelPath(exact, machine))
+    return Choice(way, f"{machine.lanes} prompts at once", KernelPath(tensors, machine))

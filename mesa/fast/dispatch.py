@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class FastPath:
     """The predictions of a model of attention layers, differentiable in its weights.
 
-    A model that holds a hook runs its own forward pass instead, because a hook may change activations; so does one
-    that was given a bias, or other weights in a tied layer.
+    A model that holds a hook runs its own forward pass instead, because a hook may change activations. So does a model
+    that has been given a bias, or other weights in a tied layer.
     """
 
     model: InContextTransformer
@@ -117,9 +117,9 @@ _BIASES = ("b_Q", "b_K", "b_V", "b_O")
 
 
 def is_plain(model: InContextTransformer) -> bool:
-    """Has the model no hook, no bias, and one set of weights where its layers are tied? Looked at in every step.
+    """Has the model no hook, no bias, and one set of weights where its layers are tied?
 
-    All of these can change after a path was made, and parts of the model can be replaced.
+    This is asked in every step: a model can change after its path was made, and its parts can be replaced.
     """
     if has_hooks(model):
         return False

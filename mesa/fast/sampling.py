@@ -15,7 +15,7 @@ Sampler: TypeAlias = Callable[[int, torch.Generator], Prompt]
 
 
 def sampler(task: Task | TokenTask, way: Way) -> Sampler:
-    """The task's own `sample`; beside the kernel, the same prompts with uniform inputs from vectors of numbers."""
+    """The task's `sample`; where the kernel computes the loss, it draws uniform inputs by vectors of numbers."""
     if way != "kernel" or type(task) is not LinearRegression or task.law != "uniform":
         return task.sample
     from mesa.fast.kernel.machine import machine
@@ -28,8 +28,8 @@ def sampler(task: Task | TokenTask, way: Way) -> Sampler:
     width = task.input_scale
 
     def sample(batch: int, generator: torch.Generator) -> RegressionPrompt:
+        # The task draws numbers of torch's default type.
         if torch.get_default_dtype() != torch.float32:
-            # The task then draws numbers of that type.
             return task.sample(batch, generator)
         x = draw((batch, task.context + 1, task.d_in), -width, width, generator)
         return task.labelled(task.scale_inputs(x), task.draw_teachers(batch, generator), generator)

@@ -1,4 +1,4 @@
-"""Which ways to compute the training loss a model has on this machine, from the fastest on."""
+"""The fastest way to compute the training loss that is exact for a model and runs on this machine."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 # Compiling takes some hundredths of a second for each head of each layer.
 _MOST_HEADS = 256
-# Beyond 128 MB a block of prompts is far from any cache: at 108 MB the kernel was 1.7 times as fast as tensors.
-_ROOM = 2**27
-# Of a number of every prompt of a block.
-_BYTES = 64
+# At 108 MB the kernel, which then works outside all caches, was still 1.7 times as fast as tensor operations.
+_MOST_BYTES = 2**27
+# A number of each prompt of a block is a vector of 64 bytes; AVX2 has half as many prompts.
+_BYTES_PER_NUMBER = 64
 Way: TypeAlias = Literal["plain", "tensor", "kernel"]
 Wanted: TypeAlias = Literal["auto", "kernel", "tensor", "plain"]
 
@@ -31,8 +31,8 @@ Wanted: TypeAlias = Literal["auto", "kernel", "tensor", "plain"]
 def supported(model: torch.nn.Module, reader: Reader, wanted: Wanted, example: Prompt | None = None) -> tuple[Way, str]:
     """The way that is wanted, or the fastest that is exact and can run here, and why not a faster one.
 
-    An `example` of the prompts tells how much memory a way takes.
-    Raises UserError where the one that is wanted cannot be had.
+    An `example` of the prompts tells how much memory the kernel needs.
+    Raises UserError where the way that is wanted cannot be taken.
     """
     if wanted == "plain":
         return "plain", ""
@@ -66,13 +66,13 @@ def _obstacle(model: InContextTransformer) -> str:
 
 
 def _too_large(model: InContextTransformer, inputs: Inputs) -> str:
-    """Why the kernel had better not be made for such prompts; empty where nothing is against it."""
+    """Why no kernel is compiled for such prompts; empty where it is."""
     config, (rows, width) = model.config, inputs.values.shape[1:]
     if config.n_layers * config.n_heads > _MOST_HEADS:
         return f"the code of {config.n_layers} layers of {config.n_heads} heads would take long to compile"
     kernels = [cast("KernelAttention", block.attn).kernel for block in model.blocks]
-    size = _BYTES * workspace_numbers(kernels, config.n_heads, rows, inputs.queries, width)
-    return f"the kernel would take about {size / 2**20:,.0f} MB of memory" if size > _ROOM else ""
+    size = _BYTES_PER_NUMBER * workspace_numbers(kernels, config.n_heads, rows, inputs.queries, width)
+    return f"the kernel would take about {size / 2**20:,.0f} MB of memory" if size > _MOST_BYTES else ""
 
 
 def workspace_numbers(kernels: Sequence[str], heads: int, rows: int, queries: int, width: int) -> int:
@@ -94,7 +94,7 @@ def _has_llvmlite() -> bool:
 
 @cache
 def _broken_llvmlite() -> str:
-    """Why an llvmlite that is installed cannot be used; empty where it can. It needs a library of the system."""
+    """Why an llvmlite that is installed cannot be used, such as a missing system library; empty where it can."""
     try:
         import_module("mesa.fast.kernel.machine").machine(32)
     except (ImportError, OSError, RuntimeError) as error:

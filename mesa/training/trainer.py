@@ -39,8 +39,8 @@ class Progress:
 class Trainer:
     """A model in training: fresh prompts each step, Adam, and the gradient's global norm clipped ([VO] A.2).
 
-    `way` says how the loss is computed. `loss` replaces that; it must have the value of the model's own forward pass.
-    Raises UserError where the configuration asks for a way that cannot be had.
+    `choice` is the way in which the loss is computed. The argument `loss` replaces it, and must have the value of the
+    model's own forward pass. Raises UserError where the configuration asks for a way that cannot be taken.
     """
 
     def __init__(self, config: RunConfig, seed: int, loss: Callable[[Prompt], Tensor] | None = None) -> None:
@@ -48,9 +48,9 @@ class Trainer:
         self.task, self.reader = build.task(config.task), build.reader(config)
         self.model = untrained_model(config, seed)
         example = self.task.sample(1, generator(seed, "example", 0, self.model.cfg.device or "cpu"))
-        self.way = fast.choose(self.model, self.reader, config.training.fast, example)
-        self.sample = fast.sampler(self.task, self.way.way)
-        self.loss: Callable[[Prompt], Tensor] = loss or self.way.loss or self.plain_loss
+        self.choice = fast.choose(self.model, self.reader, config.training.fast, example)
+        self.sample = fast.sampler(self.task, self.choice.way)
+        self.loss: Callable[[Prompt], Tensor] = loss or self.choice.loss or self.plain_loss
         self._held_out: Prompt | None = None
         settings = config.training
         self.weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
@@ -89,8 +89,8 @@ class Trainer:
         """The gradient's global norm before it is scaled down to at most `gradient_clip`."""
         norm = get_total_norm([weight.grad for weight in self.weights.values() if weight.grad is not None])
         clip = self.config.training.gradient_clip
-        # torch's factor clip / (norm + 1e-6), at most 1, is 1 for a smaller norm: then there is nothing to do.
-        if clip is not None and norm > 0.99 * clip:
+        # Else torch's factor clip / (norm + 1e-6), which is at most 1, is 1: then nothing needs to be scaled.
+        if clip is not None and norm + 1e-6 > clip:
             clip_grads_with_norm_(self.weights.values(), clip, norm)
         return float(norm)
 
@@ -152,7 +152,7 @@ def one_thread() -> Iterator[None]:
 
 
 class Ticker:
-    """True once every `seconds`; monotonic, so a changed clock does no harm."""
+    """True once every `seconds`, by a monotonic clock: the system's clock may be changed."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.last = seconds, time.monotonic()

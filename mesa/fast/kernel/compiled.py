@@ -1,4 +1,4 @@
-"""A program in memory, ready to be called."""
+"""A program compiled in memory, as a function of tensors."""
 
 import ctypes
 import gc
@@ -31,8 +31,8 @@ class Kernel:
         self.dtype = torch.float64 if machine.bits == 64 else torch.float32
         number = ctypes.c_double if machine.bits == 64 else ctypes.c_float
         tensors = len(shape.sources) + 1
-        layout = [ctypes.c_void_p] * tensors + [ctypes.c_int64] * tensors + [ctypes.c_void_p] * 4
-        self._function = self._code.function("kernel", *layout, ctypes.c_int64, number, ctypes.c_int64)
+        kinds = [ctypes.c_void_p] * tensors + [ctypes.c_int64] * tensors + [ctypes.c_void_p] * 4
+        self._function = self._code.function("kernel", *kinds, ctypes.c_int64, number, ctypes.c_int64)
         self._workspace = self._aligned(program.size * machine.lanes)
         self._shares: dict[tuple[int, int], Tensor] = {}
         self._turn = threading.Lock()
@@ -47,7 +47,7 @@ class Kernel:
     ) -> Float[Tensor, "sum"]:
         """The loss and, behind it, its gradient in every one of `products`, which are A and V of every head."""
         if products.numel() != self._numbers or products.dtype != self.dtype or products.device.type != "cpu":
-            raise ValueError(f"products: {self._numbers} numbers of {self.dtype} on the processor are needed")
+            raise ValueError(f"products: {self._numbers} numbers of {self.dtype} in the processor's memory are needed")
         batch, queries, _ = target.shape
         blocks = -(-batch // self.lanes)
         tensors = [_readable(tensor, blocks * self.lanes) for tensor in (*sources, target)]
@@ -60,7 +60,7 @@ class Kernel:
         return sums
 
     def _share(self, batch: int, queries: int) -> Tensor:
-        """What each prompt counts in the mean: nothing where it only fills the last block."""
+        """What each prompt counts in the mean: zero if it only fills the last block."""
         if (batch, queries) not in self._shares:
             share = self._aligned(-(-batch // self.lanes) * self.lanes)
             share[:batch] = 1 / (batch * queries)
@@ -68,13 +68,13 @@ class Kernel:
         return self._shares[batch, queries]
 
     def _aligned(self, size: int) -> Tensor:
-        room = torch.zeros(size + _ALIGNMENT, dtype=self.dtype)
-        first = -room.data_ptr() % _ALIGNMENT // room.element_size()
-        return room[first : first + size]
+        memory = torch.zeros(size + _ALIGNMENT, dtype=self.dtype)
+        first = -memory.data_ptr() % _ALIGNMENT // memory.element_size()
+        return memory[first : first + size]
 
 
 def _readable(tensor: Float[Tensor, "batch row column"], prompts: int) -> Tensor:
-    """The same numbers, each prompt's without gaps, and the last prompt again until there are `prompts` of them."""
+    """The same numbers, each prompt's without gaps; the last prompt is repeated until there are `prompts` of them."""
     missing = prompts - len(tensor)
     if missing:
         tensor = torch.cat([tensor, tensor[-1:].expand(missing, *tensor.shape[1:])])
@@ -85,7 +85,7 @@ def _readable(tensor: Float[Tensor, "batch row column"], prompts: int) -> Tensor
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Python's collector finds nothing among tens of thousands of new instructions, and takes half a second for it."""
+    """Without Python's garbage collector: it takes half a second for tens of thousands of objects that are in use."""
     was_on = gc.isenabled()
     gc.disable()
     try:

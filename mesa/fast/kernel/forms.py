@@ -1,7 +1,6 @@
 """Layers of attention as operations on a tape: what the queries hold in the read channels after the last layer.
 
-A head writes kernel(rows A E^T) E V to rows, where E holds the context's tokens. A layer is a list of (A, V), a pair
-a head.
+A head adds kernel(R A E^T) E V to rows R; rows of E are the context's tokens. A layer lists (A, V) of its heads.
 """
 
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ Result: TypeAlias = tuple[Matrix, list[Matrix]]
 
 
 def token_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads], bound: ir.Value) -> Result:
-    """Every token is moved by every layer but the last; exact for any kernel of attention, clipped or not."""
+    """All tokens after every layer but the last; exact for any kernel of attention, clipped or not."""
     count = shape.context
     for kernel, heads in zip(shape.kernels[:-1], layers[:-1], strict=True):
         keys = tokens[:count, :]
@@ -34,9 +33,9 @@ def token_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads]
 
 
 def gram_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads], bound: ir.Value) -> Result:
-    """The same for linear layers, by G = E^T E alone.
+    """The same for linear layers, from G = E^T E alone.
 
-    A layer is e -> e M for every token, so G -> M^T G M. That is wrong where a token of the context is clipped.
+    A layer turns every token e into e M, and so G into M^T G M; this is wrong where a token of the context is clipped.
     """
     rows, grams = tokens[shape.context :, :], [gram := tape.gram(tokens[: shape.context, :])]
     for heads in layers[:-1]:
@@ -49,12 +48,12 @@ def gram_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads],
 
 
 def _moving(tape: Tape, gram: Matrix, heads: Heads) -> Matrix:
-    """M = 1 + sum_h A_h G V_h."""
+    """M = I + sum_h A_h G V_h."""
     return tape.product(*[(A, tape.product((gram, V))) for A, V in heads], identity=True)
 
 
 def _attended(tape: Tape, kernel: str, rows: Matrix, keys: Matrix, heads: Heads) -> list[tuple[Matrix, Matrix]]:
-    """Pattern and values of every head: the sum of their products is what a layer writes to rows."""
+    """Pattern and values of every head: the sum of their products is what a layer adds to rows."""
     scores = [tape.product((tape.product((rows, A)), keys.T)) for A, _ in heads]
     patterns = [tape.softmax(score) for score in scores] if kernel == "softmax" else scores
     return [(pattern, tape.product((keys, V))) for pattern, (_, V) in zip(patterns, heads, strict=True)]

@@ -1,4 +1,4 @@
-"""What the processor can do: how many numbers in a vector, and the tiles that were measured to be fast on it."""
+"""The processor's vectors, the tiles that were measured to be fast on it, and code in its memory."""
 
 import ctypes
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ Bits = Literal[32, 64]
 
 @dataclass(frozen=True)
 class Machine:
-    """`lanes` numbers of `bits` bits in a vector; tiles of `tile` rows and columns of sums; LLVM's feature string."""
+    """Vectors of `lanes` numbers of `bits` bits; the rows and columns of a tile of sums; LLVM's feature string."""
 
     bits: Bits
     lanes: int
@@ -31,7 +31,7 @@ def machine(bits: Bits, features: Mapping[str, bool] | None = None) -> Machine |
     if not (has.get("avx2") and has.get("fma")):
         return None
     if all(has.get(name) for name in ("avx512f", "avx512vl", "avx512dq", "avx512bw")):
-        # LLVM would else take half of each register: it guards against clock rates that fell on older processors.
+        # By default LLVM takes half of each register, because older processors lowered their clock for whole ones.
         return Machine(bits, 512 // bits, (4, 6), _string(has) + ",-prefer-256-bit")
     return Machine(bits, 256 // bits, (4, 3), _string({**has, **{name: False for name in has if "avx512" in name}}))
 
@@ -42,11 +42,11 @@ def _features() -> dict[str, bool]:
 
 
 def _string(features: Mapping[str, bool]) -> str:
-    return ",".join(("+" if there else "-") + name for name, there in sorted(features.items()))
+    return ",".join(("+" if present else "-") + name for name, present in sorted(features.items()))
 
 
 class Code:
-    """Machine code of one module, in memory: never on disk. ValueError from LLVM where the module is wrong."""
+    """Machine code of one module, in memory and never on disk; llvmlite raises RuntimeError where `text` is wrong."""
 
     def __init__(self, text: str, on: Machine) -> None:
         llvm.initialize_native_target()
@@ -56,7 +56,7 @@ class Code:
         target = llvm.Target.from_default_triple().create_target_machine(
             cpu=llvm.get_host_cpu_name(), features=on.features, opt=2, jit=True
         )
-        # No passes over the module first: they double the time, and the code was no faster by them.
+        # LLVM's passes over the module are left out: they double the compile time, and the code was no faster.
         self._engine = llvm.create_mcjit_compiler(module, target)
         self._engine.finalize_object()
 

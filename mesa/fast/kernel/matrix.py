@@ -1,15 +1,16 @@
 """Matrices of which every entry is a vector: one number for each of a few prompts.
 
-A processor adds and multiplies 16 numbers (8 with AVX2) in one instruction. The matrices of one prompt are too small
-for that: rows of 11 channels. So 16 prompts are computed at once, and the prompts come last in memory:
+A processor adds and multiplies a vector of 16 numbers (AVX2: 8) in one instruction. The matrices of one prompt are too
+small for that: their rows have about 11 numbers. So a block of 16 prompts is computed at once, each in its own lane of
+the vectors, and the prompt is the last index in memory:
 
-    entry          (0,0)           (0,1)               (1,0)
-    prompt     0 1 2 ... 15    0 1 2 ... 15   ...  0 1 2 ... 15   ...
-               <-- vector ->   <-- vector ->       <-- vector ->
+    entry        (0, 0)          (0, 1)       ...      (1, 0)       ...
+    prompt    0 1 2 ... 15    0 1 2 ... 15    ...   0 1 2 ... 15    ...
+              <- vector ->    <- vector ->          <- vector ->
 
-The matrices of such a block of prompts, with the gradients of all layers, fit in the second-level cache. A transpose
-swaps the strides, and rows or columns are an offset: neither moves a number. A weight is the same for all prompts: its
-entries are single numbers, which an instruction reads into all 16 lanes.
+All matrices of a block, with their gradients, take .4 MB for five layers of 11 channels and 10 examples: they stay in
+the second-level cache. A transpose swaps the strides, and a part shifts the offset: neither copies a number. A weight
+is the same for all prompts: its entries are single numbers, and an instruction copies one into all lanes.
 """
 
 from dataclasses import dataclass, field, replace
@@ -19,9 +20,9 @@ from llvmlite import ir
 
 @dataclass(eq=False)
 class Buffer:
-    """Where the entries of a matrix and of its views lie; `shared`: one number each, for all prompts.
+    """The memory of a matrix and of its views: `size` entries, each a vector, or a single number if `shared`.
 
-    `varies`: does it depend on a weight, so that it has a gradient? `gradient` is set once that is formed.
+    `varies` if it depends on a weight and so has a gradient; `gradient` is None until that has memory.
     """
 
     pointer: ir.Value
@@ -33,7 +34,7 @@ class Buffer:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """A view of a buffer: entry (i, j) is number offset + i row_stride + j column_stride of it."""
+    """A view of a buffer: entry (i, j) is its entry offset + i row_stride + j column_stride."""
 
     buffer: Buffer
     rows: int
@@ -61,9 +62,9 @@ class Matrix:
         return self.rows * self.columns == self.buffer.size
 
     def in_buffer(self, buffer: Buffer) -> "Matrix":
-        """The same view of another buffer of this size: of the gradient, say."""
+        """The same view of another buffer of this size, such as that of the gradient."""
         return replace(self, buffer=buffer)
 
     def at(self, start: ir.Value) -> "Matrix":
-        """A view of the same strides whose first entry stands at `start`."""
+        """The matrix of the same shape and strides whose first entry is at address `start`."""
         return replace(self, buffer=replace(self.buffer, pointer=start), offset=0)

@@ -1,4 +1,4 @@
-"""The training loss of a model by a kernel that is made for its shape."""
+"""The training loss of a model by a kernel that is compiled for its shape."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
@@ -24,8 +24,8 @@ class KernelPath:
     """The loss of a model of attention layers, differentiable in its weights.
 
     `tensors` is the same loss by tensor operations, for what the kernel does not cover: a model that holds a hook or
-    was given a bias, weights that were moved, converted or cut, prompts whose own gradient is wanted, and prompts that
-    the model cannot take, which it refuses.
+    was given a bias, weights on another device, of another type or of unequal shapes, and prompts whose own gradient is
+    wanted. It also raises the error for prompts that do not fit the model.
     """
 
     tensors: FastPath
@@ -43,7 +43,7 @@ class KernelPath:
             return self.tensors.loss(prompt)
         sources = _sources(reader, prompt)
         if max(right for (*_, right), _ in sources) != layers[0].W_Q.shape[1]:
-            # These tokens have another width than the model: the tensors' own error says so.
+            # These tokens have another width than the model: the error of the tensor operations says so.
             return self.tensors.loss(prompt)
         kernel = kernel_of(self._shape(sources, prompt), self.machine)
         clip = 0.0 if model.config.clip is None else model.config.clip
@@ -56,7 +56,7 @@ class KernelPath:
 
     @property
     def _layers(self) -> list[KernelAttention]:
-        # Asked for in every step: a layer may be replaced.
+        # Read in every step, because a layer may be replaced.
         return [cast("KernelAttention", block.attn) for block in self.tensors.model.blocks]
 
     def _shape(self, sources: Sources, prompt: RegressionPrompt) -> Shape:
@@ -76,7 +76,7 @@ class KernelPath:
 
 
 def _fits(prompt: RegressionPrompt, d_out: int, dtype: torch.dtype) -> bool:
-    """May machine code read these tensors: do their shapes agree, and does nobody ask for their own gradient?"""
+    """Do the shapes of these tensors agree, can machine code read them, and is no gradient in them wanted?"""
     (batch, count, width), queries = prompt.x.shape, prompt.query.shape[1]
     shapes = [(batch, count, width), (batch, count, d_out), (batch, queries, width), (batch, queries, d_out)]
     tensors = [prompt.x, prompt.y, prompt.query, prompt.target]
@@ -85,15 +85,15 @@ def _fits(prompt: RegressionPrompt, d_out: int, dtype: torch.dtype) -> bool:
 
 
 def _are_readable(tensors: list[Tensor], dtype: torch.dtype) -> bool:
-    """Are they in the processor's memory and of this type, and do their products keep it?"""
-    here = all(tensor.dtype == dtype and tensor.device.type == "cpu" for tensor in tensors)
-    return here and not torch.is_autocast_enabled("cpu")
+    """Are they in the processor's memory and of this type, as are their products?"""
+    readable = all(tensor.dtype == dtype and tensor.device.type == "cpu" for tensor in tensors)
+    return readable and not torch.is_autocast_enabled("cpu")
 
 
 def _are_alike(weights: list[Tensor]) -> bool:
-    """Have all layers one shape? W_O comes last, and has another one."""
-    before = len(weights) * 3 // 4
-    return all(len({weight.shape for weight in kind}) == 1 for kind in (weights[:before], weights[before:]))
+    """Have all layers weights of the same shapes? That of W_O, which comes last, is not that of the others."""
+    outputs = len(weights) * 3 // 4
+    return all(len({weight.shape for weight in kind}) == 1 for kind in (weights[:outputs], weights[outputs:]))
 
 
 def _weights(layer: KernelAttention) -> tuple[Tensor, ...]:
@@ -110,18 +110,19 @@ def _scales(layers: list[KernelAttention]) -> Tensor | None:
 
 
 def _sources(reader: PairedReader | InterleavedReader, prompt: RegressionPrompt) -> Sources:
-    """Which tensor fills which rows and columns of the tokens: they are read where they stand, without a copy."""
+    """Which tensor fills which rows and columns of the tokens; the kernel reads the tensors themselves."""
     (_, count, width), queries, d_out = prompt.x.shape, prompt.query.shape[1], reader.d_out
     if isinstance(reader, InterleavedReader):
         content = reader.content(prompt)
-        places = torch.arange(2 * count + queries).clamp(max=2 * count)
-        positions = reader.positions(places, 2 * count + 1).to(prompt.x)
+        # All queries have the position behind the context.
+        indices = torch.arange(2 * count + queries).clamp(max=2 * count)
+        positions = reader.positions(indices, 2 * count + 1).to(prompt.x)
         end = content + positions.shape[1]
         return [
             ((0, 2 * count, 2, 0, width), prompt.x),
             ((1, 2 * count, 2, content - d_out, content), prompt.y),
-            ((2 * count, len(places), 1, 0, width), prompt.query),
-            ((0, len(places), 1, content, end), positions.expand(len(prompt), -1, -1)),
+            ((2 * count, len(indices), 1, 0, width), prompt.query),
+            ((0, len(indices), 1, content, end), positions.expand(len(prompt), -1, -1)),
         ]
     sources: Sources = [
         ((0, count, 1, 0, width), prompt.x),
@@ -135,7 +136,7 @@ def _sources(reader: PairedReader | InterleavedReader, prompt: RegressionPrompt)
 
 
 class _Loss(torch.autograd.Function):
-    """From the weights to the loss; loss and gradient come from one call, so backward only hands the gradient on."""
+    """The loss as a function of the weights; `forward` computes the gradient too, and `backward` multiplies it."""
 
     @staticmethod
     def forward(
@@ -154,7 +155,7 @@ class _Loss(torch.autograd.Function):
         right = torch.stack([*keys, *weights[3 * layers :]]).unflatten(0, (2, layers))
         if scales is not None:
             right = right / scales
-        # torch calls a weight's gradient needed also below `torch.no_grad()`.
+        # `needs_input_grad` is true also under `torch.no_grad()`.
         needed = wanted and any(ctx.needs_input_grad)
         sums = kernel(*prompt, left @ right, gradient=needed)
         if needed:
@@ -165,7 +166,7 @@ class _Loss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The gradient of every weight, of which there is no further gradient."""
-        # autograd enables gradients here only for create_graph. It would take this gradient for a constant.
+        # Gradients are enabled here only for create_graph, and this one would then count as a constant.
         if torch.is_grad_enabled():
             raise RuntimeError("create_graph: the compiled kernel has no second derivative; training.fast=tensor has")
         right = ctx.right if ctx.scales is None else ctx.right / ctx.scales

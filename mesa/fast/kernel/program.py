@@ -1,4 +1,4 @@
-"""The loss of attention layers and its gradient, for one block of prompts after another."""
+"""The function that computes the loss of attention layers and its gradient, one block of prompts after another."""
 
 from llvmlite import ir
 
@@ -12,11 +12,12 @@ from mesa.fast.kernel.tape import Tape
 
 
 class Program:
-    """Writes `kernel(sources and target, their strides, share, weights, workspace, sums, blocks, clip, gradient)`.
+    """Writes `kernel(sources and target, their strides, share, weights, workspace, sums, blocks, clip, wanted)`.
 
-    The sums are the loss and its gradient in every weight. Each is summed per lane, over all blocks, and over lanes
-    once, at the end: always in the same order, so that two calls agree bit for bit. `size` is that of the workspace,
-    in vectors; `emit.multiplications` are those for a prompt that is not clipped.
+    `share` is what each prompt counts in the mean, and `weights` are A and V of all heads. `sums` receives the loss
+    and, if `wanted`, its gradient in every weight. Each sum runs over the blocks in every lane, and at the end over the
+    lanes: always in the same order, so that two calls agree bit for bit. `size` counts the vectors of the workspace;
+    `emit.multiplications` are those for a prompt that is not clipped.
     """
 
     def __init__(self, shape: Shape, machine: Machine) -> None:
@@ -68,41 +69,41 @@ class Program:
         target = tape.new(shape.queries, shape.d_out, varies=False)
         gather(emit, *self.target, block, target)
         form = gram_form if shape.form == "gram" else token_form
-        value, grams = form(tape, shape, tokens, self._layers(), self.clip)
+        read, grams = form(tape, shape, tokens, self._layers(), self.clip)
         if not (grams and shape.clip):
-            self._add_loss(tape, block, target, value)
+            self._add_loss(tape, block, target, read)
             return
         with emit.b.if_else(self._unclipped(grams)) as (unclipped, clipped):
             with unclipped:
-                self._add_loss(tape, block, target, value)
+                self._add_loss(tape, block, target, read)
             with clipped:
-                counted, tape = emit.multiplications, Tape(emit, self._take)
-                value, _ = token_form(tape, shape, tokens, self._layers(), self.clip)
-                self._add_loss(tape, block, target, value)
-                emit.multiplications = counted
+                unclipped_multiplications, tape = emit.multiplications, Tape(emit, self._take)
+                read, _ = token_form(tape, shape, tokens, self._layers(), self.clip)
+                self._add_loss(tape, block, target, read)
+                emit.multiplications = unclipped_multiplications
 
-    def _add_loss(self, tape: Tape, block: Index, target: Matrix, value: Matrix) -> None:
-        """Add the loss of this block, given what its queries hold, and the gradient to the sums."""
+    def _add_loss(self, tape: Tape, block: Index, target: Matrix, read: Matrix) -> None:
+        """Add the loss and gradient of this block to the totals; `read` is what its queries hold before clipping."""
         emit, b = self.emit, self.emit.b
-        value = tape.clamped(value, self.clip) if self.shape.clip else value
+        read = tape.clamped(read, self.clip) if self.shape.clip else read
         share = b.load(b.gep(self.share, [emit.index((block, 1))]), align=emit.bytes)
-        # The prediction is minus what the query holds: its error, up to the sign, is value + target.
-        error = tape.new(value.rows, value.columns)
-        emit.each(b.fadd, error, value, target)
+        # The prediction is minus what the queries hold: its error, up to the sign, is read + target.
+        error = tape.new(read.rows, read.columns)
+        emit.each(b.fadd, error, read, target)
         squares = emit.fold(lambda total, entry: emit.fma(entry, entry, total), emit.constant(0.0), error)
         half = b.fmul(emit.constant(0.5), share)
         emit.store(emit.fma(squares, half, emit.load(self.totals, 0, 0)), self.totals, 0, 0)
         with b.if_then(b.icmp_signed("!=", self.wanted, INDEX(0))):
             emit.each(lambda entry: b.fmul(entry, share), error, error)
-            tape.receive_matrix(value, error)
+            tape.receive_matrix(read, error)
             tape.backward()
 
     def _unclipped(self, grams: list[Matrix]) -> ir.Value:
-        """Is no token of the context clipped, for any prompt of the block? NaN is not within the bound.
+        """Is no token of the context clipped, for any prompt of the block? No where this cannot be told, or for NaN.
 
-        G's diagonal bounds the square of every entry; it is rounded, hence a tenth less. Where numbers a thousand times
-        the bound cancel, a tenth is too little in float32: so the tokens before the first layer are within a hundred
-        times the bound.
+        G's diagonal sums the squares of the tokens' entries, so it bounds each; .9 leaves room for rounding. In float32
+        that is too little where numbers a thousand times the bound cancel: so the tokens before the first layer may be
+        a hundred times the bound at most.
         """
         emit, b, lanes = self.emit, self.emit.b, self.emit.machine.lanes
         inside = ir.VectorType(ir.IntType(1), lanes)([1] * lanes)

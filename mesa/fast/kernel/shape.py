@@ -1,4 +1,4 @@
-"""What a kernel depends on: two models of one shape share its code."""
+"""What a kernel's code depends on: two models of one shape share it."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -11,10 +11,10 @@ Span: TypeAlias = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes and layout; all are counts.
+    """How many heads, tokens and channels there are, whether they are clipped, and what else the code depends on.
 
-    `kernels` names each layer's attention; `weights` numbers the weights of each layer, so tied layers have one number.
-    `sources` are the spans of the tokens that each tensor of a prompt fills; the rest is zero.
+    `kernels` names each layer's attention. `weights` numbers the weights of each layer, so tied layers have one number.
+    `sources` are the parts of the tokens that each tensor of a prompt fills; the rest is zero.
     """
 
     kernels: tuple[Attention, ...]
@@ -29,7 +29,7 @@ class Shape:
 
     @property
     def form(self) -> Literal["tokens", "gram"]:
-        """The Gram form costs five products of d x d a layer, the token form two of those and three with N x d."""
+        """The faster form: a layer costs five products of d x d by G, two of those and three with N x d by tokens."""
         linear = "softmax" not in self.kernels
         return "gram" if linear and len(self.kernels) > 1 and self.context >= 1.5 * self.channels else "tokens"
 

@@ -11,7 +11,7 @@ def softmax(emit: Emitter, into: Matrix, scores: Matrix) -> None:
 
     def row(i: Index, _: Values) -> None:
         given, powers = emit.row(scores, i), emit.row(into, i)
-        # Not "the larger one is top": a NaN is to win.
+        # An entry that is NaN may be passed over here: its own exponential is NaN.
         top = emit.fold(
             lambda top, new: b.select(b.fcmp_ordered("<", new, top), top, new), emit.load(given, 0, 0), given
         )
@@ -23,7 +23,7 @@ def softmax(emit: Emitter, into: Matrix, scores: Matrix) -> None:
 
 
 def softmax_gradient(emit: Emitter, gradients: Matrix, patterns: Matrix) -> None:
-    """dS = P (dP - sum P dP) for every row, written where dP stands."""
+    """dS = P (dP - sum P dP) for every row, written over dP."""
     b = emit.b
 
     def row(i: Index, _: Values) -> None:

@@ -1,11 +1,12 @@
 """Uniform numbers, bit for bit those that torch draws on the processor, a vector of them at a time.
 
 torch's generator is MT19937 (Matsumoto & Nishimura 1998): word n + 624 is word n + 397, xor a mix of words n and n + 1.
-Here 1248 words stand one after another in memory, so three vectors that were there before give the next one:
+Here 1248 words follow one another in memory, so three vectors of earlier words give the next vector:
 
     n, n + 1         n + 397              n + 624
     |.. the state ...|....................|-- vector -> |
-    the new words are tempered, and 24 bits of each are a fraction; after 624 of them they become the state
+
+The new words are tempered, and 24 bits of each are a fraction. 624 new words then replace the state.
 """
 
 import ctypes
@@ -27,7 +28,7 @@ _SEEDED = 1 << 32
 
 
 class Uniform:
-    """Draws like `Tensor.uniform_` of a generator that was just seeded."""
+    """Draws as `Tensor.uniform_` does from a generator that was just seeded."""
 
     def __init__(self, machine: Machine) -> None:
         self._code = Code(_program(machine), machine)
@@ -57,17 +58,17 @@ class Uniform:
 
 @cache
 def uniform_of(machine: Machine) -> Uniform | None:
-    """The draw by this machine's vectors; None where torch's own numbers are others, those of another release, say."""
+    """The draw by this machine's vectors; None where torch draws other numbers, as another release of it may."""
     draw, source, same = Uniform(machine), torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)
-    # These bounds show in which steps torch rounds: the width is no power of two.
-    room = torch.empty(2000, dtype=torch.float32)
-    ours, theirs = draw((2000,), -0.3, 1.4, source), room.uniform_(-0.3, 1.4, generator=same)
+    # The width is no power of two, so the numbers show in which steps torch rounds.
+    empty = torch.empty(2000, dtype=torch.float32)
+    ours, theirs = draw((2000,), -0.3, 1.4, source), empty.uniform_(-0.3, 1.4, generator=same)
     following = [torch.empty(2000).normal_(generator=generator) for generator in (source, same)]
     return draw if torch.equal(ours, theirs) and torch.equal(*following) else None
 
 
 def _program(machine: Machine) -> str:
-    """Writes `uniform(words, numbers, how many times 624, low, width)`."""
+    """The code of `uniform(words, numbers, blocks of 624 numbers, low, width)`."""
     emit, lanes = Emitter(machine), machine.lanes
     integers = ir.VectorType(ir.IntType(32), lanes).as_pointer()
     kinds = [ir.IntType(32).as_pointer(), emit.number.as_pointer(), INDEX, emit.number, emit.number]
@@ -81,16 +82,19 @@ def _program(machine: Machine) -> str:
         def draw(block: Index, n: Index) -> None:
             word = _next_word(emit, *(b.load(at(n, offset), align=4) for offset in (0, 1, _MIDDLE)))
             b.store(word, at(n, _STATE), align=4)
-            # torch's own code, too, rounds low + width * fraction once.
+            # torch, too, rounds low + width * fraction only once.
             number = emit.fma(_fraction(emit, word), width, low)
             into = b.gep(numbers, [emit.index((block, _STATE), (n, lanes))])
             b.store(number, b.bitcast(into, emit.vector.as_pointer()), align=4)
 
-        def of_block(block: Index, _: object) -> None:
-            emit.loop(_STATE // lanes, lambda n, _: draw(block, n))
-            emit.loop(_STATE // lanes, lambda n, _: b.store(b.load(at(n, _STATE), align=4), at(n, 0), align=4) and None)
+        def copy(n: Index, _: object) -> None:
+            b.store(b.load(at(n, _STATE), align=4), at(n, 0), align=4)
 
-        emit.loop(blocks, of_block)
+        def draw_block(block: Index, _: object) -> None:
+            emit.loop(_STATE // lanes, lambda n, _: draw(block, n))
+            emit.loop(_STATE // lanes, copy)
+
+        emit.loop(blocks, draw_block)
     return str(emit.module)
 
 

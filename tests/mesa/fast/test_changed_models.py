@@ -95,7 +95,7 @@ def test_products_in_16_bits_are_not_read_as_32(lively):
 
 
 def test_a_model_that_was_moved_away_is_not_read(lively):
-    """Its addresses are none of the processor's memory."""
+    """The kernel would read weights that are not in the processor's memory."""
     model = lively(n_layers=2)
     path = fastest(model, "auto")
     model.to("meta", print_details=False)

@@ -61,7 +61,7 @@ def test_a_kernel_that_would_be_too_large_is_neither_made_nor_taken(fields, cont
     config = parse({"task": task, "model": fields, "training": {"batch": 2, "held_out": 2}})
     if support.machine_for(InContextTransformer(InContextConfig(), 4)) is None:
         pytest.skip("this processor has neither AVX2 nor AVX-512")
-    assert re.fullmatch(rf"tensor operations \({words}\)", str(Trainer(config, 0).way))
+    assert re.fullmatch(rf"tensor operations \({words}\)", str(Trainer(config, 0).choice))
     training = config.training.model_copy(update={"fast": "kernel"})
     with pytest.raises(UserError, match=f"^training.fast: 'kernel' is refused: {words}"):
         Trainer(config.model_copy(update={"training": training}), 0)
@@ -102,7 +102,7 @@ def test_on_another_processor_tensors_take_over(monkeypatch):
 def test_a_slower_way_is_taken_where_it_is_wanted(wanted):
     assert way(wanted).way == wanted
     config = RunConfig(training=TrainingConfig(fast=wanted))
-    assert Trainer(config, 0).way.way == wanted
+    assert Trainer(config, 0).choice.way == wanted
 
 
 def test_configurations_of_0_1_0_keep_their_meaning():

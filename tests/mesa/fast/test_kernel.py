@@ -5,25 +5,14 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mesa import InContextConfig, InContextTransformer, fast
+from mesa import InContextConfig, InContextTransformer
 from tasks import InterleavedReader, LinearRegression, PairedReader
 
 pytest.importorskip("llvmlite")
 
-from mesa.fast.kernel.machine import machine
-from mesa.fast.kernel.path import KernelPath
+from tests.helpers.kernels import AVX2, kernel
 
-AVX2 = {"avx2": True, "fma": True}
 BOUNDS = {torch.float64: 1e-10, torch.float32: 1e-5}
-
-
-def kernel(model, reader, features=None):
-    tensors = fast.path(model, reader)
-    assert tensors is not None
-    on = machine(64 if model.cfg.dtype == torch.float64 else 32, features)
-    if on is None:
-        pytest.skip("this processor has neither AVX2 nor AVX-512")
-    return KernelPath(tensors, on)
 
 
 def with_gradients(model, loss):
@@ -75,7 +64,7 @@ def test_loss_and_gradients_are_the_models_own(data):
     prompt = task.sample(draw(st.integers(1, 40), "batch"), source, queries=draw(st.integers(1, 3), "queries"))
     prompt = prompt.to(dtype=dtype)
     model = lively_model(config, reader.encode(prompt).values.shape[2], dtype, source)
-    path = kernel(model, reader, draw(st.sampled_from([None, AVX2])))
+    path = kernel(model, draw(st.sampled_from([None, AVX2])), reader)
     agree(model, reader, prompt, path.loss(prompt))
 
 

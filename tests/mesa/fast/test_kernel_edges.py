@@ -7,42 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from mesa import fast
-from tasks import LinearRegression, PairedReader
 from tasks.prompt import RegressionPrompt
 
 pytest.importorskip("llvmlite")
-
 
 from mesa.fast.kernel.emit import INDEX, Emitter
 from mesa.fast.kernel.exponential import exponential
 from mesa.fast.kernel.machine import Code, machine
 from mesa.fast.kernel.matrix import Buffer, Matrix
-from mesa.fast.kernel.path import KernelPath
+from tests.helpers.kernels import READER, gradients, kernel, plain, prompts
 
 pytestmark = pytest.mark.skipif(machine(32) is None, reason="this processor has neither AVX2 nor AVX-512")
-READER = PairedReader()
-
-
-def kernel(model):
-    tensors = fast.path(model, READER)
-    on = machine(64 if model.cfg.dtype == torch.float64 else 32)
-    assert tensors is not None and on is not None
-    return KernelPath(tensors, on)
-
-
-def prompts(batch=20, context=12, dtype=torch.float64):
-    return LinearRegression(d_in=3, context=context).sample(batch, torch.Generator().manual_seed(0)).to(dtype=dtype)
-
-
-def plain(model, prompt):
-    inputs = READER.encode(prompt)
-    return READER.loss(READER.decode(model(inputs), inputs), prompt)
-
-
-def gradients(model, loss):
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(loss, trained)])
 
 
 @pytest.mark.parametrize("fields", [{"n_layers": 3}, {"n_layers": 3, "clip": 0.5}, {"kernel": "softmax", "n_heads": 2}])
@@ -70,7 +45,7 @@ def test_one_clipped_token_leaves_the_gram_form(lively):
     bound = 0.99 * float(cache["blocks.0.hook_resid_post"][:, :-1].abs().max())
     model = model_of(bound)
     own, quick = plain(model, prompt), kernel(model).loss(prompt)
-    # To miss the clipping would show.
+    # A loss without the clipping would differ.
     assert abs(own - plain(model_of(1e3), prompt)) > 1e-8 * own
     assert abs(own - quick) <= 1e-10 * own
     expected = gradients(model, own)
@@ -78,7 +53,7 @@ def test_one_clipped_token_leaves_the_gram_form(lively):
 
 
 def test_an_entry_exactly_at_the_bound_receives_its_gradient(lively):
-    """Weights of zero move nothing, so tokens of +-bound stay there: clamp passes their gradient on, and so must we."""
+    """Weights of zero change no token, so tokens of +-bound stay there. Their gradient passes torch's clamp."""
     model, prompt = lively(n_layers=2, clip=0.25), prompts(context=3)
     exact = RegressionPrompt(*(tensor.sign() * 0.25 for tensor in (prompt.x, prompt.y, prompt.query, prompt.target)))
     with torch.no_grad():
@@ -127,13 +102,6 @@ def test_prompts_that_lie_anywhere_in_memory_are_read(lively):
     model, prompt = lively(n_layers=2), prompts()
     turned = RegressionPrompt(prompt.x.mT.contiguous().mT, prompt.y[:, :, [0]], prompt.query[:, [0]], prompt.target)
     assert kernel(model).loss(turned).item() == pytest.approx(plain(model, prompt).item(), rel=1e-12)
-
-
-def test_the_gradient_of_a_prompt_is_had_by_tensor_operations(lively):
-    model, prompt = lively(n_layers=2), prompts()
-    prompt.query.requires_grad_()
-    kernel(model).loss(prompt).backward()
-    assert prompt.query.grad is not None and prompt.query.grad.abs().max() > 0
 
 
 @pytest.mark.parametrize(("bits", "ulp"), [(32, 2), (64, 2)])

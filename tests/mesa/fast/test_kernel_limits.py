@@ -3,43 +3,21 @@
 import pytest
 import torch
 
-from mesa import InContextConfig, InContextTransformer, fast
-from tasks import InterleavedReader, LinearRegression, PairedReader
+from mesa import InContextConfig, InContextTransformer
+from tasks import InterleavedReader, LinearRegression
 from tasks.prompt import RegressionPrompt
 
 pytest.importorskip("llvmlite")
 
 from mesa.fast.kernel import compiled
 from mesa.fast.kernel.machine import machine
-from mesa.fast.kernel.path import KernelPath
 from mesa.fast.kernel.program import Program
 from mesa.fast.kernel.shape import Shape
 from mesa.fast.support import workspace_numbers
+from tests.helpers.kernels import AVX2, READER, gradients, kernel, plain, prompts
 
 pytestmark = pytest.mark.skipif(machine(32) is None, reason="this processor has neither AVX2 nor AVX-512")
-AVX2 = {"avx2": True, "fma": True}
-READER = PairedReader()
 BITS = (torch.float64, torch.float32)
-
-
-def kernel(model, features=None, reader: PairedReader | InterleavedReader = READER):
-    tensors, on = fast.path(model, reader), machine(64 if model.cfg.dtype == torch.float64 else 32, features)
-    assert tensors is not None and on is not None
-    return KernelPath(tensors, on)
-
-
-def prompts(batch=20, context=12, dtype=torch.float64):
-    return LinearRegression(d_in=3, context=context).sample(batch, torch.Generator().manual_seed(0)).to(dtype=dtype)
-
-
-def plain(model, prompt):
-    inputs = READER.encode(prompt)
-    return READER.loss(READER.decode(model(inputs), inputs), prompt)
-
-
-def gradients(model, loss):
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(loss, trained)]).double()
 
 
 def agree(model, prompt, factor=1.0):
@@ -72,7 +50,7 @@ def test_a_multiple_of_the_loss_has_that_multiple_of_the_gradient(lively):
 
 
 def test_one_kernel_serves_batches_of_all_sizes(lively):
-    """Prompts that fill the last block count nothing, and the others as much as there are."""
+    """Copies that only fill the last block count nothing, whatever the batch."""
     model = lively(n_layers=2)
     for batch in (40, 3, 16, 1, 33, 40):
         agree(model, prompts(batch))
@@ -81,7 +59,7 @@ def test_one_kernel_serves_batches_of_all_sizes(lively):
 @pytest.mark.parametrize("layer", range(3))
 @pytest.mark.parametrize("channel", range(4))
 def test_one_entry_is_clipped_in_any_layer_and_channel(lively, layer, channel):
-    """Behind that layer it exceeds the bound, in one prompt of 24; behind the others all diagonals of G stay below."""
+    """After that layer it exceeds the bound in one prompt of 24; after the others all diagonals of G are within it."""
     source = torch.Generator().manual_seed(0)
     tokens = torch.empty(24, 13, 4, dtype=torch.float64).uniform_(-0.02, 0.02, generator=source)
     tokens[13, 4, channel] = 0.42

@@ -1,4 +1,4 @@
-"""Prompts drawn by vectors are torch's own, bit for bit."""
+"""Prompts drawn a vector of numbers at a time are torch's own, bit for bit."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Two layers whose middle is never formed are the model: neighbouring tokens, and any softmax layer before the last."""
+"""Two layers without the tokens between them are the model, for interleaved tokens and after any softmax layer."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from mesa.fast import two_layers
 from tasks import InterleavedReader, LinearRegression, PairedReader
 
 BOTH = ["softmax", "linear"]
-# Models, with how many queries, and whether few enough vectors are asked for that the middle need not be formed.
+# Models, the number of queries, and whether these are few enough that the tokens between two layers are not computed.
 MODELS = {
     "preset": ({"n_layers": 2, "kernel": BOTH}, 1, True),
     "queries": ({"n_layers": 2, "kernel": BOTH}, 3, True),
