@@ -23,6 +23,8 @@ def seeds_side_by_side(
         ours, theirs = context.Pipe()
         processes.append(context.Process(target=_serve, args=(theirs, list(configs), seed), daemon=True))
         processes[-1].start()
+        # The child alone holds this end: where it dies, waiting for it ends with EOFError.
+        theirs.close()
         pipes.append(ours)
     try:
         for pipe in pipes:
