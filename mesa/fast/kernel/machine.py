@@ -33,7 +33,9 @@ def machine(bits: Bits, features: Mapping[str, bool] | None = None) -> Machine |
     if all(has.get(name) for name in ("avx512f", "avx512vl", "avx512dq", "avx512bw")):
         # By default LLVM takes half of each register, because older processors lowered their clock for whole ones.
         return Machine(bits, 512 // bits, (4, 6), _string(has) + ",-prefer-256-bit")
-    return Machine(bits, 256 // bits, (4, 3), _string({**has, **{name: False for name in has if "avx512" in name}}))
+    # Else LLVM would still use the 32 registers of the processor that it runs on.
+    wide = {name: False for name in {**has, **_features()} if name.startswith(("avx512", "avx10", "evex512"))}
+    return Machine(bits, 256 // bits, (4, 3), _string({**has, **wide}))
 
 
 @cache

@@ -9,6 +9,8 @@ from tasks.prompt import RegressionPrompt
 
 pytest.importorskip("llvmlite")
 
+from llvmlite import binding as llvm
+
 from mesa.fast.kernel import compiled
 from mesa.fast.kernel.machine import machine
 from mesa.fast.kernel.program import Program
@@ -248,3 +250,11 @@ def test_memory_is_estimated_to_a_factor_of_two(kernels, heads, rows, width):
     on = machine(32)
     assert on is not None
     assert 0.5 < workspace_numbers(kernels, heads, rows, 1, width) / Program(shape, on).size < 2
+
+
+def test_a_processor_with_avx2_alone_has_sixteen_registers():
+    """LLVM compiles for the processor that it runs on: what that one has besides has to be switched off."""
+    on = machine(32, AVX2)
+    assert on is not None and (on.lanes, on.tile) == (8, (4, 3))
+    here = [name for name, present in llvm.get_host_cpu_features().items() if present and name.startswith("avx512")]
+    assert all(f"-{name}" in on.features.split(",") for name in here)
