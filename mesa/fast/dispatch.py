@@ -2,22 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 from mesa.fast import embedding, gram, tokens, two_layers
 from mesa.fast.layer import Layer, layer_of, padded
+from mesa.models.attention import KernelAttention
 from mesa.models.in_context import InContextTransformer
 from tasks.prompt import Prompt, RegressionPrompt
 from tasks.readers.interleaved import InterleavedReader
 from tasks.readers.paired import PairedReader
 from tasks.readers.reader import Inputs, Reader
-
-if TYPE_CHECKING:
-    from mesa.models.attention import KernelAttention
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +116,14 @@ _BIASES = ("b_Q", "b_K", "b_V", "b_O")
 
 
 def is_plain(model: InContextTransformer) -> bool:
-    """Has the model no hook, no bias, and one set of weights where its layers are tied?
+    """Has the model its class's own forward pass, no hook, no bias, and one set of weights where its layers are tied?
 
     This is asked in every step: a model can change after its path was made, and its parts can be replaced.
     """
-    if has_hooks(model):
+    modules = (model, *(block.attn for block in model.blocks))
+    if type(model) is not InContextTransformer or any(type(attn) is not KernelAttention for attn in modules[1:]):
+        return False
+    if any("forward" in vars(module) for module in modules) or has_hooks(model):
         return False
     first, *others = (block.attn._parameters for block in model.blocks)
     if not model.config.tied:
@@ -134,7 +136,9 @@ def is_plain(model: InContextTransformer) -> bool:
 
 
 def has_hooks(model: nn.Module) -> bool:
-    """Does any module, a hook point or another, hold a hook on its forward or backward pass?"""
+    """Does any module, a hook point or another, hold a hook on its forward or backward pass, or do all modules?"""
+    if _has_any_global_hook():
+        return True
     modules = [model]
     # nn.Module.modules takes five times as long.
     for module in modules:

@@ -5,9 +5,12 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
-from mesa import fast
+from mesa import InContextTransformer, fast
 from mesa.fast.choice import choose
+from mesa.models.attention import KernelAttention
+from probes import RegressionSubject
 from tasks import LinearRegression, PairedReader
 
 READER = PairedReader()
@@ -117,3 +120,62 @@ def test_a_second_derivative_is_right_or_refused(lively):
         assert choice.loss is not None
         with pytest.raises(RuntimeError, match=r"^create_graph: "):
             second(choice.loss(prompt))
+
+
+class HalfTheOutput(InContextTransformer):
+    """A model with a forward pass of its own."""
+
+    def forward(self, *given, **options):
+        """Half of what the class above returns."""
+        return super().forward(*given, **options) / 2
+
+
+class HalfOfTheHeads(KernelAttention):
+    """Attention with a forward pass of its own."""
+
+    def forward(self, *given, **options):
+        """Half of what the class above returns."""
+        return super().forward(*given, **options) / 2
+
+
+def of_a_subclass(model):
+    model.__class__ = HalfTheOutput
+
+
+def attention_of_a_subclass(model):
+    model.blocks[0].attn.__class__ = HalfOfTheHeads
+
+
+def another_method(model):
+    own = model.forward
+    model.forward = lambda *given, **options: own(*given, **options) / 2
+
+
+@pytest.mark.parametrize("change", [of_a_subclass, attention_of_a_subclass, another_method])
+def test_a_forward_pass_of_ones_own_is_trained_and_probed(lively, change):
+    model, prompt = lively(n_layers=2), prompts()
+    paths, before = [fastest(model, make) for make in ("tensor", "auto")], plain(model, prompt).item()
+    subject = RegressionSubject(model, READER, LinearRegression(d_in=3))
+    change(model)
+    own = plain(model, prompt)
+    assert own.item() != pytest.approx(before, rel=1e-3)
+    assert all(path.loss(prompt).item() == own.item() for path in paths)
+    assert fast.path(model, READER) is None
+    assert READER.loss(subject.predict(prompt), prompt).item() == pytest.approx(own.item(), rel=1e-12)
+
+
+def test_a_hook_on_all_modules_is_seen(lively):
+    model, prompt = lively(n_layers=2), prompts()
+    paths, before = [fastest(model, make) for make in ("tensor", "auto")], plain(model, prompt).item()
+
+    def halve(module, _, output):
+        return output / 2 if module is model.blocks[0].attn else None
+
+    handle = register_module_forward_hook(halve)
+    try:
+        own = plain(model, prompt).item()
+        assert own != pytest.approx(before, rel=1e-3)
+        assert all(path.loss(prompt).item() == own for path in paths)
+    finally:
+        handle.remove()
+    assert all(path.loss(prompt).item() == pytest.approx(before, rel=1e-10) for path in paths)
