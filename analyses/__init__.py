@@ -6,7 +6,8 @@ from tasks.lazy import lazily
 
 if TYPE_CHECKING:
     from analyses.claims.analysis import Analysis, Size
-    from analyses.claims.claim import Claim, Measure, Source, Verdict, judge
+    from analyses.claims.claim import Claim, Measure, Source
+    from analyses.claims.verdict import Verdict, judge
     from analyses.evidence import Evidence
     from analyses.plots.plot import Plot
     from analyses.registry import ANALYSES
@@ -29,6 +30,7 @@ _EXPORTS = {
     "Evidence": "analyses.evidence",
     "Plot": "analyses.plots.plot",
     "ANALYSES": "analyses.registry",
-    **dict.fromkeys(("Claim", "Measure", "Source", "Verdict", "judge"), "analyses.claims.claim"),
+    **dict.fromkeys(("Claim", "Measure", "Source"), "analyses.claims.claim"),
+    **dict.fromkeys(("Verdict", "judge"), "analyses.claims.verdict"),
 }
 __getattr__ = lazily(__name__, _EXPORTS)

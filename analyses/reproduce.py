@@ -4,7 +4,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from analyses.claims.analysis import Analysis, Result, Size, judged
-from analyses.claims.claim import Circumstances, Verdict, judge
+from analyses.claims.verdict import Circumstances, Verdict, judge
 from analyses.evidence import Evidence, gather
 from analyses.progress import Progress
 from analyses.report.analysis_report import write

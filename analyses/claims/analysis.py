@@ -6,7 +6,8 @@ from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
-from analyses.claims.claim import Claim, Verdict
+from analyses.claims.claim import Claim
+from analyses.claims.verdict import Verdict
 from analyses.evidence import Evidence
 from analyses.plots.plot import Plot
 from mesa.config.schema import RunConfig

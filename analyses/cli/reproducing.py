@@ -11,7 +11,7 @@ from analyses.cli.common import Workers, interruptible
 from mesa.errors import UserError
 
 if TYPE_CHECKING:
-    from analyses.claims.claim import Verdict
+    from analyses.claims.verdict import Verdict
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,13 +1,15 @@
 """Figures of models of regression: the rules, training, alignment with learners, and repeated application."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analyses.claims.claim import Verdict, interval
+from analyses.claims.outcome import interval
 from analyses.claims.tables import losses
+from analyses.claims.verdict import Verdict
 from analyses.evidence import Evidence
 from analyses.plots.plot import Plot
 from analyses.plots.seed_lines import SOLID_DOTS, mean_line, reference_line, seed_lines, step_axis
@@ -49,7 +51,8 @@ def scores(verdicts: Sequence[Verdict]) -> Plot:
         "Each rule, on the model and on its controls",
         "Every point is a seed. The trained model's circles should lie in the grey region, where the rule is met; "
         "so should the constructed weights' diamonds.",
-        "A negative control in the grey region: the rule cannot tell the model from it, and the claim does not hold.",
+        "A near miss or negative control in the grey region: the rule cannot tell the model from it, and the "
+        "claim does not hold.",
         lambda: _draw_scores(data),
         data,
     )
@@ -57,7 +60,7 @@ def scores(verdicts: Sequence[Verdict]) -> Plot:
 
 def _draw_scores(data: pd.DataFrame) -> Figure:
     # One point a seed: the measure with the largest score decides whether the rule is met.
-    worst = data.groupby(["claim", "subject", "seed"], sort=False)["score"].max().reset_index()
+    worst = data.groupby(["claim", "subject", "seed"], sort=False)["score"].apply(_deciding_score).reset_index()
     claims = list(dict.fromkeys(data["claim"]))
     figure, (axes,) = grid(1, 1, 8.2, 0.45 * len(claims) + 1.6)
     axes.axvspan(_LOWEST, 1, color="0.93", zorder=0)
@@ -74,6 +77,12 @@ def _draw_scores(data: pd.DataFrame) -> Figure:
     )
     legend(figure, axes, columns=3)
     return figure
+
+
+def _deciding_score(scores: pd.Series) -> float:
+    """The largest score; NaN where a measure is not defined and no other is broken."""
+    largest = float(scores.max())
+    return math.nan if scores.isna().any() and not largest > 1 else largest
 
 
 def _points(axes: Axes, worst: pd.DataFrame, subject: str, claims: Sequence[str], offset: float) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analyses.claims.claim import interval
+from analyses.claims.outcome import interval
 
 
 def number(value: float) -> str:

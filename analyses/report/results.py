@@ -4,7 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import TypedDict
 
-from analyses.claims.claim import Claim, Outcome, Status, Verdict, interval
+from analyses.claims.claim import Claim
+from analyses.claims.outcome import Outcome, interval
+from analyses.claims.verdict import Status, Verdict
 from analyses.evidence import Evidence
 from analyses.report.commit import commit
 from analyses.report.views import ControlKind, kind_of
@@ -28,6 +30,7 @@ class ControlData(TypedDict):
 
     kind: ControlKind
     seeds_met: int
+    seeds_undefined: list[int]
     measures: list[MeasureData]
 
 
@@ -44,6 +47,7 @@ class ClaimData(TypedDict):
     reason: str
     measures: list[MeasureData]
     seeds_met: int
+    seeds_undefined: list[int]
     controls: dict[str, ControlData]
 
 
@@ -100,10 +104,12 @@ def _claim_data(verdict: Verdict) -> ClaimData:
         "reason": verdict.reason,
         "measures": _measures(claim, verdict.outcome),
         "seeds_met": verdict.outcome.seeds_met,
+        "seeds_undefined": list(verdict.outcome.undefined_seeds),
         "controls": {
             name: {
                 "kind": kind_of(claim, name),
                 "seeds_met": outcome.seeds_met,
+                "seeds_undefined": list(outcome.undefined_seeds),
                 "measures": _measures(claim, outcome),
             }
             for name, outcome in verdict.controls.items()

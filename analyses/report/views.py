@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from analyses.claims.claim import Claim, Outcome, Status, Verdict, interval
+from analyses.claims.claim import Claim
+from analyses.claims.outcome import Outcome, interval
+from analyses.claims.verdict import Status, Verdict
 from analyses.report.numbers import mean_and_interval, number
 
-ControlKind: TypeAlias = Literal["positive", "negative", "explaining"]
+ControlKind: TypeAlias = Literal["positive", "near miss", "negative", "explaining"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class MeasureView:
 class ControlView:
     """The rule on one control: on how many seeds it is met, and the mean of every measure.
 
-    `good` is false where a positive control breaks the rule, or where a negative one meets it or was not measured.
+    `good` is false where a positive control does not meet the rule on every seed, or where a near miss or another
+    negative control does not break it on every seed; a seed that is undefined does neither.
     """
 
     name: str
@@ -57,26 +60,20 @@ def verdict_view(verdict: Verdict) -> VerdictView:
         measures.append(MeasureView(measure.label, bound, mean_and_interval(value_by_seed), seeds))
     controls = tuple(_control_view(claim, name, outcome) for name, outcome in verdict.controls.items())
     words = claim.answer if verdict.status == "holds" else ""
-    return VerdictView(
-        claim, verdict.status, verdict.reason, words, tuple(measures), controls, seeds_met(verdict.outcome)
-    )
+    return VerdictView(claim, verdict.status, verdict.reason, words, tuple(measures), controls, verdict.outcome.counted)
 
 
 def kind_of(claim: Claim, control: str) -> ControlKind:
     """Whether the rule must be met by a control, must break on it, or is applied to it only to explain."""
     if control in claim.positive:
         return "positive"
+    if control in claim.near_miss:
+        return "near miss"
     return "negative" if control in claim.negative else "explaining"
-
-
-def seeds_met(outcome: Outcome) -> str:
-    """How many of the seeds meet the rule, in words."""
-    return f"{outcome.seeds_met} of {len(outcome.met)}" if outcome.met else "not measured"
 
 
 def _control_view(claim: Claim, name: str, outcome: Outcome) -> ControlView:
     means = "; ".join(number(interval(outcome.values[measure.label])[0]) for measure in claim.measures)
     kind = kind_of(claim, name)
-    refuted = bool(outcome.met) and outcome.seeds_met == 0
-    good = {"positive": outcome.all_met, "negative": refuted, "explaining": True}[kind]
-    return ControlView(name, kind, seeds_met(outcome), means, good)
+    good = {"positive": outcome.all_met, "explaining": True}.get(kind, outcome.all_broken)
+    return ControlView(name, kind, outcome.counted, means, good)

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from analyses.claims.analysis import Size, sized
-from analyses.claims.claim import Claim, Measure, Source, Verdict
+from analyses.claims.claim import Claim, Measure, Source
+from analyses.claims.verdict import Verdict
 from analyses.evidence import Evidence
 from analyses.plots.default import by_control
 from analyses.plots.plot import Plot

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analyses.claims.claim import interval
+from analyses.claims.outcome import interval
 from analyses.evidence import Evidence
 from analyses.experiments.copying.measures import COPYING, LOSS, ORDER
 from analyses.plots.plot import Plot

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, sized
-from analyses.claims.claim import Claim, Measure, Source, Verdict
+from analyses.claims.claim import Claim, Measure, Source
+from analyses.claims.verdict import Verdict
 from analyses.experiments.plateau import figures as drop_figures
 from analyses.experiments.plateau.times import drop, drop_rows
 from analyses.plots import regression as figures

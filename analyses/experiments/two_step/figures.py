@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analyses.claims.claim import Verdict
+from analyses.claims.verdict import Verdict
 from analyses.evidence import Evidence
 from analyses.experiments.two_step.claims import MODEL, RIVAL
 from analyses.plots import regression

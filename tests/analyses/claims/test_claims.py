@@ -6,7 +6,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from analyses.claims.claim import Circumstances, Claim, Measure, Source, Status, interval, judge
+from analyses.claims.claim import Claim, Measure, Source
+from analyses.claims.outcome import interval
+from analyses.claims.verdict import Circumstances, Status, judge
 
 MEASURE = Measure("error", "at most", 1.0, lambda rows: float(rows["value"].iloc[0]))
 CLAIM = Claim(
@@ -16,6 +18,7 @@ CLAIM = Claim(
     "error at most 1",
     (MEASURE,),
     Source("run"),
+    near_miss={"one_step_fewer": Source("run", "one_step_fewer")},
     negative={"untrained": Source("run", "untrained")},
     positive={"constructed": Source("run", "constructed")},
 )
@@ -36,7 +39,8 @@ def status(table: pd.DataFrame, given: Circumstances | None = None, claim: Claim
     return verdict.status, verdict.reason
 
 
-FULL = {"none": GOOD, "untrained": BAD, "constructed": [0.0] * 3}
+FULL = {"none": GOOD, "one_step_fewer": [1.2, 1.3, 1.1], "untrained": BAD, "constructed": [0.0] * 3}
+NAN = math.nan
 
 
 def test_a_claim_holds_where_seeds_meet_it_and_controls_contradict() -> None:
@@ -50,17 +54,34 @@ def test_a_claim_holds_where_seeds_meet_it_and_controls_contradict() -> None:
         ({"none": [0.5, 0.6, 1.1]}, Circumstances(), "inconclusive", "not seed 2"),
         # The mean breaks the bound and its interval is clear of it, although one seed meets the rule.
         ({"none": [1.5] * 20 + [0.99]}, Circumstances(), "fails", "mean and interval"),
-        ({"none": BAD}, Circumstances(undertrained=("run seed 0",)), "inconclusive", "still falling"),
-        ({}, Circumstances(undertrained=("other seed 0",)), "holds", ""),
+        ({"none": [math.inf] * 3}, Circumstances(), "fails", "0 of 3"),
+        # A single seed is no evidence either way.
+        ({"none": [0.5]}, Circumstances(), "inconclusive", "fewest"),
+        ({"none": [1.01]}, Circumstances(), "inconclusive", "fewest"),
+        # Undefined is neither met nor broken.
+        ({"none": []}, Circumstances(), "undefined", "nothing"),
+        ({"none": [NAN] * 3}, Circumstances(), "undefined", "no seed has a value of: error"),
+        ({"none": [0.5, 0.6, NAN]}, Circumstances(), "inconclusive", "seed 2 has no value of: error"),
+        ({"none": [3.0, 3.1, NAN]}, Circumstances(), "inconclusive", "seed 2 has no value of: error"),
+        ({"untrained": [NAN] * 3}, Circumstances(), "inconclusive", "not defined: untrained"),
+        ({"untrained": [3.0, NAN, 3.0]}, Circumstances(), "inconclusive", "not defined: untrained"),
+        ({"untrained": []}, Circumstances(), "inconclusive", "not measured or not defined: untrained"),
+        ({"one_step_fewer": [NAN] * 3}, Circumstances(), "inconclusive", "not defined: one_step_fewer"),
+        ({"constructed": [0.0, NAN, 0.0]}, Circumstances(), "inconclusive", "positive control"),
+        # Controls that do not do what they must.
+        ({"untrained": [0.5, 3.0, 3.0]}, Circumstances(), "inconclusive", "controls that should not"),
+        ({"one_step_fewer": [0.9, 1.3, 1.1]}, Circumstances(), "inconclusive", "should not: one_step_fewer"),
+        ({"constructed": [0.0, 0.0, 2.0]}, Circumstances(), "inconclusive", "positive control"),
+        # A rule that the construction breaks says nothing about the model.
+        ({"none": BAD, "constructed": [2.0] * 3}, Circumstances(), "inconclusive", "positive control"),
+        # Training that is not finished decides nothing, whichever way the numbers point.
+        ({}, Circumstances(undertrained=("run seed 0",)), "inconclusive", "trained to the end: run seed 0"),
+        ({"none": BAD}, Circumstances(undertrained=("run seed 0",)), "inconclusive", "trained to the end"),
+        ({}, Circumstances(undertrained=("running seed 0",)), "holds", ""),
+        ({}, Circumstances(diverged=("run seed 3 (step 7)",)), "inconclusive", "diverged"),
+        ({"none": BAD}, Circumstances(diverged=("run seed 3 (step 7)",)), "inconclusive", "diverged"),
         ({}, Circumstances(quick=True), "inconclusive", "quick"),
         ({"none": BAD}, Circumstances(quick=True), "inconclusive", "quick"),
-        ({}, Circumstances(diverged=("run seed 3 (step 7)",)), "inconclusive", "diverged"),
-        ({"untrained": [0.5, 3.0, 3.0]}, Circumstances(), "inconclusive", "controls that should not"),
-        ({"untrained": []}, Circumstances(), "inconclusive", "could have contradicted"),
-        ({"constructed": [0.0, 0.0, 2.0]}, Circumstances(), "inconclusive", "positive control"),
-        ({"none": [0.5]}, Circumstances(), "inconclusive", "one seed"),
-        ({"none": []}, Circumstances(), "inconclusive", "nothing"),
-        ({"none": [math.nan] * 3}, Circumstances(), "fails", "0 of 3"),
     ],
 )
 def test_each_reason_not_to_hold(
@@ -70,8 +91,34 @@ def test_each_reason_not_to_hold(
     assert (found, word in reason) == (expected, True), reason
 
 
-def test_a_claim_without_negative_controls_never_holds() -> None:
-    assert status(rows(**FULL), claim=replace(CLAIM, negative={}))[0] == "inconclusive"
+def test_a_claim_without_a_near_miss_never_holds() -> None:
+    only_untrained = replace(CLAIM, near_miss={})
+    assert status(rows(**FULL), claim=only_untrained) == (
+        "inconclusive",
+        "3 of 3 seeds meet the rule, but no near miss could have contradicted it",
+    )
+
+
+def test_a_measure_that_is_broken_decides_and_one_that_is_undefined_does_not() -> None:
+    second = Measure("second", "at least", 1.0, lambda rows: NAN)
+    claim = replace(CLAIM, measures=(MEASURE, second))
+    outcome = judge(claim, rows(none=[0.5, 3.0, NAN]), Circumstances()).outcome
+    assert outcome.met == {0: None, 1: False, 2: None}
+    assert outcome.undefined_measures == ("error", "second")
+    # The controls break the first measure, whatever the second is.
+    assert judge(claim, rows(**{**FULL, "none": BAD}), Circumstances()).controls["untrained"].all_broken
+
+
+def test_the_controls_of_another_run_have_to_be_trained_to_the_end_too() -> None:
+    claim = replace(CLAIM, near_miss={"wide_head": Source("wide")})
+    other = rows(none=BAD).assign(run="wide")
+    table = pd.concat([rows(**FULL), other])
+    assert status(table, claim=claim)[0] == "holds"
+    late, lost = Circumstances(undertrained=("wide seed 1",)), Circumstances(diverged=("wide seed 1 (step 3)",))
+    assert status(table, late, claim)[0] == status(table, lost, claim)[0] == "inconclusive"
+    # That the subject breaks the rule does not depend on its controls.
+    broken = pd.concat([rows(**{**FULL, "none": BAD}), other])
+    assert status(broken, late, claim)[0] == "fails"
 
 
 def test_explaining_controls_weigh_nothing() -> None:
@@ -86,7 +133,7 @@ def test_explaining_controls_weigh_nothing() -> None:
 )
 def test_senses_and_scores(sense: str, bound: float, inside: float, outside: float) -> None:
     measure = Measure("m", sense, bound, lambda _: 0.0, ideal=1.0 if sense == "at least" else 0.0)  # pyright: ignore
-    assert measure.met(inside) and not measure.met(outside) and not measure.met(math.nan)
+    assert measure.met(inside) and measure.met(outside) is False and measure.met(NAN) is None
     assert measure.score(bound) == pytest.approx(1)
     assert measure.score(inside) <= 1 <= measure.score(outside) + 1e-12
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analyses.claims.analysis import Size, judged
-from analyses.claims.claim import Circumstances, judge
+from analyses.claims.verdict import Circumstances, judge
 from analyses.evidence import gather
 from analyses.progress import Progress
 from analyses.registry import ANALYSES
@@ -51,7 +51,7 @@ def smoke(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_a_quick_run_is_whole_and_never_concludes(smoke: tuple[Path, Result]) -> None:
     out, result = smoke
-    assert {verdict.status for verdict in result.verdicts} == {"inconclusive"}
+    assert {verdict.status for verdict in result.verdicts} <= {"inconclusive", "undefined"}
     results = json.loads((out / "results.json").read_text())
     assert results["schema"] == SCHEMA
     assert [claim["id"] for claim in results["claims"]] == [claim.id for claim in result.analysis.claims()]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analyses.claims.analysis import Size
-from analyses.claims.claim import Circumstances, judge
+from analyses.claims.verdict import Circumstances, judge
 from analyses.evidence import gather
 from analyses.experiments.one_step.analysis import OneStep
 from analyses.progress import Progress

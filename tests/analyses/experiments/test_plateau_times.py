@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analyses.claims.analysis import judged
-from analyses.claims.claim import Circumstances, judge
+from analyses.claims.verdict import Circumstances, judge
 from analyses.evidence import Evidence
 from analyses.experiments.plateau.analysis import HASTE, LARGE_RUNS, ONE, TWO, WIDE, Plateau
 from analyses.experiments.plateau.times import drop_rows, plateau_times

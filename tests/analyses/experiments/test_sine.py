@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analyses.claims.analysis import Size
-from analyses.claims.claim import Circumstances, judge
+from analyses.claims.verdict import Circumstances, judge
 from analyses.experiments.sine.analysis import LEARNER, MODEL, Sine
 from analyses.progress import Progress
 from analyses.reproduce import Result, reproduce

@@ -1,0 +1,136 @@
+"""What follows for a claim from its outcomes: holds, fails, inconclusive or undefined, and why."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from analyses.claims.claim import Claim, Source
+from analyses.claims.outcome import Outcome, apply, clearly_broken
+
+Status = Literal["holds", "fails", "inconclusive", "undefined"]
+
+# A single seed has no interval, and may be an exception.
+FEWEST_SEEDS = 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim's status, why, and the numbers behind it."""
+
+    claim: Claim
+    status: Status
+    reason: str
+    outcome: Outcome
+    controls: dict[str, Outcome]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What limits every verdict: a smoke run, seeds that diverged, seeds that were not trained to the end.
+
+    The text of a seed starts with the name of its run, and a space.
+    """
+
+    quick: bool = False
+    diverged: tuple[str, ...] = ()
+    undertrained: tuple[str, ...] = ()
+
+
+def judge(claim: Claim, rows: pd.DataFrame, given: Circumstances) -> Verdict:
+    """Apply a claim's rule to the model and to every control, and say what follows.
+
+    Undefined: the rule is not decided for any seed. Holds: every seed meets the rule, every seed of every negative
+    control and near miss breaks it, there is a near miss, and every positive control meets it. Fails: no seed meets it,
+    or the mean over seeds breaks a bound and the 95 % t interval excludes the bound; and positive controls meet it.
+
+    Inconclusive otherwise, and always in a quick run, with one seed, with a seed that is undefined, that diverged or
+    that was not trained to the end. For "holds" these conditions include the runs of the controls.
+    """
+    outcome = apply(claim, rows, claim.subject)
+    controls = {name: apply(claim, rows, source) for name, source in claim.controls.items()}
+    status, reason = _status(claim, outcome, controls, given)
+    return Verdict(claim, status, reason, outcome, controls)
+
+
+def _status(
+    claim: Claim, outcome: Outcome, controls: Mapping[str, Outcome], given: Circumstances
+) -> tuple[Status, str]:
+    if not outcome.met:
+        return "undefined", "nothing was measured"
+    if len(outcome.undefined_seeds) == len(outcome.met):
+        return "undefined", f"no seed has a value of: {', '.join(outcome.undefined_measures)}"
+    counted = _counted(outcome)
+    if given.quick:
+        return "inconclusive", f"{counted}, but a quick run decides nothing"
+    compared = {claim.subject.run, *claim.beside}
+    if objection := _objection(outcome, compared, given):
+        return "inconclusive", f"{counted}, but {objection}"
+    if outcome.all_met:
+        missing = _missing_for_holds(claim, controls) or _unfinished(_runs_of_controls(claim), given)
+        if missing:
+            return "inconclusive", f"{counted}, but {missing}"
+        return "holds", f"{counted}, and every negative control breaks it"
+    clear = [measure.label for measure in claim.measures if clearly_broken(measure, outcome)]
+    if outcome.seeds_met and not clear:
+        return "inconclusive", counted
+    if unmet := _unmet(claim.positive, controls):
+        return "inconclusive", f"{counted}, but neither does the positive control: {unmet}"
+    return "fails", counted + (f"; mean and interval break: {', '.join(clear)}" if clear else "")
+
+
+def _objection(outcome: Outcome, runs: set[str], given: Circumstances) -> str:
+    """Why the numbers of the subject are no evidence either way; empty where they are."""
+    if outcome.undefined_seeds:
+        seeds, measures = _listed(outcome.undefined_seeds), ", ".join(outcome.undefined_measures)
+        return f"seed {seeds} has no value of: {measures}"
+    if len(outcome.met) < FEWEST_SEEDS:
+        return f"{FEWEST_SEEDS} seeds are the fewest that decide"
+    return _unfinished(runs, given)
+
+
+def _unfinished(runs: set[str], given: Circumstances) -> str:
+    """The seeds of some runs that diverged or were not trained to the end, in words; empty where there are none."""
+    if diverged := _of_runs(runs, given.diverged):
+        return f"these diverged: {', '.join(diverged)}"
+    if unsettled := _of_runs(runs, given.undertrained):
+        return f"these were not trained to the end: {', '.join(unsettled)}"
+    return ""
+
+
+def _missing_for_holds(claim: Claim, controls: Mapping[str, Outcome]) -> str:
+    """Which control does not do what it must where a claim holds; empty where all do."""
+    if met := [name for name in claim.contradicting if controls[name].seeds_met]:
+        return f"so do controls that should not: {', '.join(met)}"
+    if undefined := [name for name in claim.contradicting if not controls[name].all_broken]:
+        return f"these controls are not measured or not defined: {', '.join(undefined)}"
+    if unmet := _unmet(claim.positive, controls):
+        return f"the positive control does not: {unmet}"
+    if not claim.near_miss:
+        return "no near miss could have contradicted it"
+    return ""
+
+
+def _unmet(positive: Mapping[str, Source], controls: Mapping[str, Outcome]) -> str:
+    return ", ".join(name for name in positive if not controls[name].all_met)
+
+
+def _runs_of_controls(claim: Claim) -> set[str]:
+    return {source.run for source in (*claim.contradicting.values(), *claim.positive.values())}
+
+
+def _counted(outcome: Outcome) -> str:
+    """How many seeds meet the rule, and which do not where some do."""
+    broken = [seed for seed, met in outcome.met.items() if met is False]
+    counted = f"{outcome.seeds_met} of {len(outcome.met)} seeds meet the rule"
+    return counted + (f" (not seed {_listed(broken)})" if broken and outcome.seeds_met else "")
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    return ", ".join(str(seed) for seed in seeds)
+
+
+def _of_runs(runs: set[str], seeds: Sequence[str]) -> list[str]:
+    """Those of some named seeds that belong to some runs."""
+    return [name for name in seeds if name.startswith(tuple(f"{run} " for run in runs))]
