@@ -14,7 +14,7 @@ from mesa.config.schema import RunConfig
 from probes.plan import Plan
 
 # An analysis needs these names; they are offered together.
-__all__ = ["Analysis", "Evidence", "Plot", "Result", "Size", "judged", "sized", "with_training"]
+__all__ = ["Analysis", "Evidence", "Plot", "Result", "Size", "Verdict", "judged", "sized", "with_training"]
 
 # Training settings at size quick, by kind of prompts.
 _QUICK: Mapping[str, Mapping[str, int]] = {

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim, Measure, Source, controls_of
 from analyses.claims.measures.regression import alignment, cosine_lead, loss_ratio
-from analyses.claims.verdict import Verdict
 from analyses.experiments.depth import figures as depth_figures
 from analyses.plots import regression as figures
 from mesa.config.presets import preset

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim
-from analyses.claims.verdict import Verdict
 from analyses.experiments.curvature import figures as curvature_figures
 from analyses.experiments.curvature.claims import CLAIMS
 from analyses.experiments.curvature.measures import PUBLISHED, RUNS, curvature_rows

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized, with_training
+from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized, with_training
 from analyses.claims.claim import Claim
-from analyses.claims.verdict import Verdict
 from analyses.experiments.fixed_tasks import figures as task_figures
 from analyses.experiments.fixed_tasks.claims import CLAIMS
 from analyses.experiments.fixed_tasks.measures import ENDLESS, FRESH, block_of, layer_of, ratios, task_rows

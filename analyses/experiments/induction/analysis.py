@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim
 from analyses.claims.measures.language import shallow
-from analyses.claims.verdict import Verdict
 from analyses.experiments.induction.claims import CLAIMS, ONE_LAYER, RECALL, REPEATED
 from analyses.experiments.induction.figures import formation
 from analyses.experiments.induction.measures import order_rows

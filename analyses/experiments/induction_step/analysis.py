@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim
-from analyses.claims.verdict import Verdict
 from analyses.experiments.induction_step.claims import CLAIMS, LINEAR, RIVALS, SOFTMAX, STEP
 from analyses.experiments.induction_step.figures import distances
 from analyses.plots import language as token_figures

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim
-from analyses.claims.verdict import Verdict
 from analyses.experiments.one_step.claims import CLAIMS, MODEL, NEGATIVE
 from analyses.plots import regression as figures
 from analyses.plots import shifts as shift_figures

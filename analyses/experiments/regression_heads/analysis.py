@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized, with_training
+from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized, with_training
 from analyses.claims.claim import Claim
-from analyses.claims.verdict import Verdict
 from analyses.experiments.regression_heads.claims import CLAIMS, LINEAR, ONE, SOFTMAX
 from analyses.plots import attribution as attribution_figures
 from analyses.plots import language as token_figures

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized, with_training
+from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized, with_training
 from analyses.claims.claim import Claim
-from analyses.claims.verdict import Verdict
 from analyses.experiments.sine import figures as sine_figures
 from analyses.experiments.sine.claims import CLAIMS, CONTROLS, LEARNER, MODEL, RIVAL
 from analyses.plots import regression as figures

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized, with_training
+from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized, with_training
 from analyses.claims.claim import Claim
-from analyses.claims.verdict import Verdict
 from analyses.experiments.softmax_heads import figures as softmax_figures
 from analyses.experiments.softmax_heads.claims import CLAIMS, LINEAR, ONE, TWO
 from analyses.plots import losses_and_cosines as training_figures

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from analyses.claims.analysis import Evidence, Plot, Size, sized
+from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim
-from analyses.claims.verdict import Verdict
 from analyses.experiments.two_step import figures
 from analyses.experiments.two_step.claims import CLAIMS, MODEL, ONE_LAYER
 from analyses.experiments.two_step.rise_and_fall import rise_and_fall_rows
