@@ -54,6 +54,7 @@ class DeepMLP:
     title = "Twelve blocks with heads and MLPs"
     question = "With four heads and an MLP in each of twelve blocks, does a model still resemble GD++?"
     seeds = 2
+    developed_on = 2
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The paper's setting."""

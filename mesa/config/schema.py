@@ -56,7 +56,9 @@ class RunConfig(Strict):
     model: Annotated[ModelConfig, Field(discriminator="kind")] = Field(default_factory=lambda: InContextConfig())
     training: TrainingConfig = Field(default_factory=lambda: TrainingConfig())
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
-    """seeds 0 .. seeds-1, independent of one another"""
+    """how many seeds, independent of one another"""
+    first_seed: Annotated[int, Field(ge=0, le=10**9)] = 0
+    """the smallest seed; the others follow it"""
 
     @field_validator("model", mode="before")
     @classmethod

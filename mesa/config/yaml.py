@@ -178,7 +178,8 @@ def dump(
     lines += [_line("reader", config.reader, _about(RunConfig)["reader"])]
     for name, section in (("model", config.model), ("training", config.training)):
         lines += [f"{name}:", *_section(section.model_dump(), _about(type(section)))]
-    lines += [_line("seeds", config.seeds, _about(RunConfig)["seeds"])]
+    for name, number in (("seeds", config.seeds), ("first_seed", config.first_seed)):
+        lines += [_line(name, number, _about(RunConfig)[name])]
     for name, section in (("versions", versions), ("plugins", plugins)):
         if section:
             lines += [f"{name}:", *_section(section, {})]

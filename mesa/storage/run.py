@@ -77,7 +77,7 @@ class Run:
     @property
     def seeds(self) -> range:
         """All seeds of the configuration, trained or not."""
-        return range(self.config.seeds)
+        return range(self.config.first_seed, self.config.first_seed + self.config.seeds)
 
     def seed_path(self, seed: int) -> Path:
         """The directory of one seed."""

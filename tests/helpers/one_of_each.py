@@ -165,6 +165,7 @@ class AnswersAtAll:
     title = "Does a model answer at all?"
     question = "Are a trained layer's predictions larger than zero?"
     seeds = 1
+    developed_on = 1
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The plugin's configuration."""

@@ -28,6 +28,7 @@ class Copying:
         "copying each label to its input first, and does the copying form before the loss falls?"
     )
     seeds = 5
+    developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """At `full` size the notebooks' model for the paper's 40,000 steps; by default a shorter training.

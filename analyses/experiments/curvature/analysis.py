@@ -32,6 +32,7 @@ class CurvatureByContext:
         "spectrum of S?"
     )
     seeds = 5
+    developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """A quarter of the paper's batch and twice its steps: some seeds stay on a plateau for 3,000 steps and more."""

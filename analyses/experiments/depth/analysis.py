@@ -30,6 +30,7 @@ class Depth:
         "differ between steps where the layers have separate weights, and are they equal where the layers share them?"
     )
     seeds = 3
+    developed_on = 3
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """Smaller batches and fewer steps than the paper's; five layers need twice its rate to learn in these steps."""

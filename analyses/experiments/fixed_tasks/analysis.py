@@ -30,6 +30,7 @@ class FixedTasks:
         "do on new teachers what gradient descent does, and how much better is it on those that it was trained on?"
     )
     seeds = 3
+    developed_on = 3
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The layer with 8 to 8192 teachers and with fresh ones, the block with 128 and 8192."""

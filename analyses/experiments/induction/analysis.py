@@ -36,6 +36,7 @@ class Induction:
         "the sequence?"
     )
     seeds = 5
+    developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """Two layers of two heads on both tasks; one layer of two heads on repeated tokens."""

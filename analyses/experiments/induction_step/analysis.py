@@ -26,6 +26,7 @@ class InductionStep:
         "predictor is nearest to what the second layer's head writes?"
     )
     seeds = 5
+    developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """Markov chains of four states: a state occurs many times, with different successors."""

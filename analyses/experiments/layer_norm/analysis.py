@@ -31,6 +31,7 @@ class LayerNorm:
         "self-attention come behind a norm, and how well does it predict where gradient descent diverges?"
     )
     seeds = 3
+    developed_on = 3
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """A quarter of the paper's batch and half of its steps: models with a norm train in the plain, slower loop."""

@@ -28,6 +28,7 @@ class Markov:
         "count symbols, then to count transitions, and does that last step need a second layer?"
     )
     seeds = 5
+    developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """Chains of four states and 64 symbols; the two models differ only in depth."""

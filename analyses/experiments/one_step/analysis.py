@@ -27,6 +27,7 @@ class OneStep:
         "gradient descent? On a second task a better algorithm exists: it shows whether the measurements can say no."
     )
     seeds = 5
+    developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The paper's setting, and the same on anisotropic inputs."""

@@ -34,6 +34,7 @@ class Plateau:
     )
     # The claims are about the spread over seeds, which two or three seeds hardly show.
     seeds = 8
+    developed_on = 8
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """Six runs evaluated every 10 steps; two heads at a high learning rate, where the plateau is short."""

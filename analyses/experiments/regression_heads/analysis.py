@@ -26,6 +26,7 @@ class Attribution:
         "need the other? Softmax heads should need each other: one cancels the constant that softmax adds to the other."
     )
     seeds = 5
+    developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The paper's one-layer settings, at half its batch."""

@@ -35,6 +35,7 @@ class Sine:
         "examples, and the best such sum is unique: they must be nearer to each other than to the target."
     )
     seeds = 2
+    developed_on = 2
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The model and the learner; in each seed both start from the same embedding and MLP."""

@@ -28,6 +28,7 @@ class SoftmaxHeads:
         "heads cancel the constant, and do their weights add up to the construction's?"
     )
     seeds = 5
+    developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """Two heads as in the paper, for 10,000 steps, at half its batch; one head at settings with which it learns.

@@ -29,6 +29,7 @@ class TwoStep:
         "Do they, or do they also correct the curvature of the loss that they descend on (GD++)?"
     )
     seeds = 5
+    developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
         """The paper's setting at every size but the quick one; and one layer, a control of the claim `order`."""
