@@ -28,7 +28,7 @@ def report(run: RunPath) -> None:
 def attribute(
     run: RunPath,
     readout: Annotated[
-        str | None, typer.Option(help="A read-out of `mesa list`; default: prediction or logit_difference.")
+        str | None, typer.Option(help="A read-out of `mesa list`; default: prediction or logit_minus_mean.")
     ] = None,
     prompts: Annotated[int | None, typer.Option(min=4, help="Prompts; default: 1000.")] = None,
     workers: Workers = None,

@@ -15,7 +15,11 @@ _TOKEN_LOSSES = (
 _REGRESSION_LOSSES = (
     "The loss of every seed on training prompts and on held-out ones, and the losses of the tuned learners (dashed)."
 )
-_HEAD_SCORES = {"previous_token": "previous token", "prefix_matching": "prefix matching", "copying": "copying"}
+_HEAD_SCORES = {
+    "previous_token": "previous token",
+    "prefix_matching": "prefix matching",
+    "copied_share": "share that is copied",
+}
 
 
 def learning_curves(evidence: Evidence, run: str) -> Plot:

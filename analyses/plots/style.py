@@ -83,7 +83,7 @@ LOOKS = {
     "previous_token": Look(_PALETTE[1], "previous token, in its place", line="--", marker="s"),
     "prefix_matching": Look(_PALETTE[0], "prefix matching"),
     "task_prefix_matching": Look(_PALETTE[9], "prefix matching on the task", line=":"),
-    "copying": Look(_PALETTE[2], "copying", line="-."),
+    "copied_share": Look(_PALETTE[2], "share that is copied", line="-."),
     "constructed_induction": Look(_PALETTE[1], marker="D"),
     "constructed_pair_step": Look(_PALETTE[1], marker="D"),
     "two_layers": Look(_PALETTE[6], "trained with two layers", marker="P"),

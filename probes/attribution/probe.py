@@ -29,7 +29,7 @@ Row = dict[str, object]
 class HeadAttribution:
     """Direct writes, ablations, paths, pairs and the smallest circuit of the heads behind one scalar read-out.
 
-    The read-out R (`probes.attribution.readouts`; by default `prediction` for regression, `logit_difference` at the
+    The read-out R (`probes.attribution.readouts`; by default `prediction` for regression, `logit_minus_mean` at the
     last token for symbols) is averaged over prompts, clean and corrupted (`probes.attribution.corruption`). Activations
     of the corrupted run, or of an ablation, are put into the clean run, and what remains is
     (R - R_corrupted) / (R_clean - R_corrupted): 1 means no effect, 0 that the behaviour is gone, above 1 that the head

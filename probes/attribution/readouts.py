@@ -21,7 +21,7 @@ class Readout:
     gives (*variant batch). `unit`, of the prompts too, is what the numbers are divided by.
 
     >>> prompt = TokenPrompt(torch.tensor([[0, 1]]), torch.tensor([[False, True]]))
-    >>> LOGIT_DIFFERENCE(torch.tensor([[[0.0, 3.0, 1.0]]]), prompt)
+    >>> LOGIT_MINUS_MEAN(torch.tensor([[[0.0, 3.0, 1.0]]]), prompt)
     tensor([2.5000])
     """
 
@@ -49,13 +49,13 @@ class Readout:
 
 
 def readout_of(readout: "str | Readout | None", subject: Subject) -> Readout:
-    """A read-out by name or as it is; without one, logit_difference for symbols and prediction for regression.
+    """A read-out by name or as it is; without one, logit_minus_mean for symbols and prediction for regression.
 
     Raises UserError for a name that is not known.
     """
     if isinstance(readout, Readout):
         return readout
-    name = readout or ("logit_difference" if isinstance(subject, LanguageSubject) else "prediction")
+    name = readout or ("logit_minus_mean" if isinstance(subject, LanguageSubject) else "prediction")
     return cast("Readout", READOUTS[name].load())
 
 
@@ -80,7 +80,7 @@ def _of_last(
     return values[..., torch.arange(len(target), device=target.device), -1, target]
 
 
-def _logit_difference(logits: Tensor, prompt: TokenPrompt) -> Tensor:
+def _logit_minus_mean(logits: Tensor, prompt: TokenPrompt) -> Tensor:
     own, last = _of_last(logits, prompt), logits[..., -1, :]
     return own - (last.sum(dim=-1) - own) / (last.shape[-1] - 1)
 
@@ -100,6 +100,6 @@ def _probability(logits: Tensor, prompt: TokenPrompt) -> Tensor:
 # The rows of probes.attribution.registry name these.
 PREDICTION = Readout("prediction", _inner, unit=_mean_square)
 LOSS = Readout("loss", _half_square, _nats)
-LOGIT_DIFFERENCE = Readout("logit_difference", symbols=_logit_difference)
+LOGIT_MINUS_MEAN = Readout("logit_minus_mean", symbols=_logit_minus_mean)
 LOG_PROBABILITY = Readout("log_probability", symbols=_log_probability)
 PROBABILITY = Readout("probability", symbols=_probability)

@@ -28,8 +28,8 @@ READOUTS = Registry(
             about="half the squared error, or the last token's cross-entropy in nats",
             prompts=BOTH,
         ),
-        "logit_difference": ReadoutRow(
-            target="probes.attribution.readouts:LOGIT_DIFFERENCE",
+        "logit_minus_mean": ReadoutRow(
+            target="probes.attribution.readouts:LOGIT_MINUS_MEAN",
             about="the target's logit minus the mean of all others'",
             prompts=TOKENS,
         ),

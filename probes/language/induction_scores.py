@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from probes.hooks import HookedModel
@@ -31,6 +31,8 @@ from tasks.readers.next_token import token_losses
 
 # In blocks of two the token before is also the one after an earlier occurrence.
 SHORTEST = 3
+# [OL] compares the loss of the 50th of 512 tokens with that of the 500th; other contexts are compared at these shares.
+EARLY, LATE = 50 / 512, 500 / 512
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ class InductionScores:
     - `previous_token`: the mean attention from a position to the one before; 1 where it attends nowhere else.
     - `prefix_matching`: the attention from a token to those right after its earlier occurrences, summed over them, mean
       over repeats 2 and on; 1 where it attends nowhere else.
-    - `copying`: the share of what a source token makes a head add to the logits that goes to that token itself. Logits
-      are mean-centred over the symbols and rectified, and tokens are weighted by the attention they get in repeats 2
-      and on. 1 where only attended tokens are raised, about 1/V by chance for V symbols.
+    - `copied_share`: the share of what a source token makes a head add to the logits that goes to that token itself.
+      Logits are mean-centred over the symbols and rectified, and tokens are weighted by the attention they get in
+      repeats 2 and on. 1 where only attended tokens are raised, about 1/V by chance for V symbols. The copying score of
+      [OL] differs: it looks at the tokens of the sample alone, and is scaled to -1 .. 1.
     - `task_prefix_matching`: prefix matching on the subject's own prompts, mean over scored positions whose token came
       before. A model may have learnt nothing about random tokens, such as keys among values.
     - `copying_eigenvalues`: the sum of the eigenvalues of W_E W_V W_O W_U over the sum of their moduli, with the norms'
@@ -57,15 +60,17 @@ class InductionScores:
 
     - `loss`: the mean cross-entropy, from 0.
     - `loss_by_position`: the same for each `position` of the predicted token.
-    - `in_context_score`: late minus early loss; below 0 where the context helps.
+    - `in_context_score`: the loss at a late position minus that at an early one ([OL]), below 0 where the context
+      helps. These are the positions at 500/512 and at 50/512 of the scored positions.
+    - `last_minus_first_repeat`: the mean loss of the last repeat minus that of the first; on repeated sequences only.
 
-    With `prompts` = `repeated` these are losses on the repeated sequences, all tokens, the last repeat minus the first;
-    with `task`, on prompts of the subject's own task, scored tokens only, the last quarter of the scored positions
-    minus the first. A model trained on scored tokens alone may guess anything in the first repeat.
+    With `prompts` = `repeated` these are losses on the repeated sequences, all tokens; with `task`, on prompts of the
+    subject's own task, scored tokens only. A model trained on scored tokens alone may guess anything in the first
+    repeat.
 
-    A block is as long as fits, at most 25: repeats * block + 1 tokens are read. Of more than 4,096 ids, `copying` looks
-    at those that occur. Arrays: `pattern` of the first sequence (layer head pos pos), its `tokens`, and the scores
-    (layer head).
+    A block is as long as fits, at most 25: repeats * block + 1 tokens are read. Of more than 4,096 ids, `copied_share`
+    looks at those that occur. Arrays: `pattern` of the first sequence (layer head pos pos), its `tokens`, and the
+    scores (layer head).
 
     >>> from mesa.construction import induction_model
     >>> from tasks import RepeatedTokens, NextTokenReader
@@ -109,12 +114,10 @@ class InductionScores:
             for head in range(score.shape[1])
         ]
         block = block_length(subject, self.repeats)
-        early, late = slice(0, block), slice((self.repeats - 1) * block, self.repeats * block)
-        rows += list(_loss_rows("repeated", losses, prompt.scored[:, 1:], early, late))
-        scored = task_prompt.scored[:, 1:]
-        positions = scored.any(dim=0).nonzero().flatten()
-        quarter = max(1, len(positions) // 4)
-        rows += list(_loss_rows("task", task_losses, scored, positions[:quarter], positions[-quarter:]))
+        first, last = losses[:, :block].mean(), losses[:, (self.repeats - 1) * block : self.repeats * block].mean()
+        rows.append({"metric": "last_minus_first_repeat", "prompts": "repeated", "value": float(last - first)})
+        rows += list(_loss_rows("repeated", losses, prompt.scored[:, 1:]))
+        rows += list(_loss_rows("task", task_losses, task_prompt.scored[:, 1:]))
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in {**arrays, **scores}.items()})
 
     def _scores(
@@ -127,7 +130,9 @@ class InductionScores:
         symbols = all_symbols if len(all_symbols) <= LARGE else prompt.tokens.unique()
         out = Unembedding.of(subject, symbols)
         W_O = model.W_O.detach().double()
-        sums = {name: out.map.new_zeros(layers, heads) for name in ("previous_token", "prefix_matching", "copying")}
+        sums = {
+            name: out.map.new_zeros(layers, heads) for name in ("previous_token", "prefix_matching", "copied_share")
+        }
         shown, losses = {}, []
         names = [f"blocks.{layer}.attn.{leaf}" for layer in range(layers) for leaf in ("hook_pattern", "hook_v")]
         for batch in pieces(prompt, pos * max(len(all_symbols), layers * heads * pos)):
@@ -149,7 +154,7 @@ class InductionScores:
                     to_itself = raised.gather(-1, symbol_index[..., None])[..., 0]
                     copied = share(to_itself, total, ROUNDING * total.max())
                     attended = (pattern[:, head, late] * copied[:, None]).sum(dim=-1)
-                    sums["copying"][layer, head] += attended.mean(dim=-1).sum()
+                    sums["copied_share"][layer, head] += attended.mean(dim=-1).sum()
         scores = {name: total / len(prompt) for name, total in sums.items()}
         scores["copying_eigenvalues"] = _eigenvalues(model, Unembedding.of(subject, all_symbols))
         arrays = {"pattern": torch.stack([shown[layer] for layer in range(layers)]), "tokens": prompt.tokens[0, :-1]}
@@ -189,13 +194,12 @@ def _on_task(
 
 
 def _loss_rows(
-    prompts: str, losses: Tensor, scored: Tensor, early: slice | Tensor, late: slice | Tensor
+    prompts: str, losses: Float[Tensor, "batch pos"], scored: Bool[Tensor, "batch pos"]
 ) -> Iterator[dict[str, object]]:
-    def mean(positions: slice | Tensor) -> float:
-        return float(losses[:, positions][scored[:, positions]].mean())
-
-    yield {"metric": "loss", "prompts": prompts, "value": mean(slice(None))}
-    yield {"metric": "in_context_score", "prompts": prompts, "value": mean(late) - mean(early)}
-    for position in scored.any(dim=0).nonzero().flatten().tolist():
-        row = {"metric": "loss_by_position", "prompts": prompts, "position": position + 1}
-        yield {**row, "value": mean(slice(position, position + 1))}
+    positions = scored.any(dim=0).nonzero().flatten().tolist()
+    by_position = {position: float(losses[:, position][scored[:, position]].mean()) for position in positions}
+    early, late = (by_position[positions[max(1, round(share * len(positions))) - 1]] for share in (EARLY, LATE))
+    yield {"metric": "loss", "prompts": prompts, "value": float(losses[scored].mean())}
+    yield {"metric": "in_context_score", "prompts": prompts, "value": late - early}
+    for position, loss in by_position.items():
+        yield {"metric": "loss_by_position", "prompts": prompts, "position": position + 1, "value": loss}

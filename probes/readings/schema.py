@@ -13,7 +13,7 @@ COLUMNS: dict[str, str] = {
     "metric": "string",
     "learner": "string",
     "learner_step": "Int64",
-    # What the model's behaviour is read as: prediction, loss, logit_difference, ...
+    # What the model's behaviour is read as: prediction, loss, logit_minus_mean, ...
     "readout": "string",
     # Which product of a layer's weights: A (queries and keys) or V (values and output).
     "product": "string",

@@ -70,7 +70,7 @@ def test_list_names_everything(capfd: pytest.CaptureFixture[str]) -> None:
         "one-layer",
         "gd_alignment",
         "rollout",
-        "logit_difference",
+        "logit_minus_mean",
         "one-step",
         "training",
     ):

@@ -21,7 +21,7 @@ SCORES = {
     "previous_token": "previous token",
     "prefix_matching": "prefix matching",
     "task_prefix_matching": "prefix matching, own task",
-    "copying": "copying",
+    "copied_share": "share that is copied",
 }
 
 

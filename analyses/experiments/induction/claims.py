@@ -51,17 +51,17 @@ _HEADS = (
         "induction-head",
         "A head of the second layer attends to the token that followed earlier occurrences, and copies it.",
         f"{OLSSON}; the numbers are ours",
-        "the head of layer 1 with the best prefix matching: prefix matching at least 0.5, copying by weights at least "
-        "0.5 and by its logits at least 0.2, where chance is 0 and 0.03",
+        "the head of layer 1 with the best prefix matching: prefix matching at least 0.5, copying eigenvalues at least "
+        "0.5 and copied share of logits at least 0.2, where chance is 0 and 0.03",
         (
             Measure("prefix matching", "at least", 0.5, best_head("prefix_matching", 1), ideal=1.0),
-            Measure("copying, eigenvalues", "at least", 0.5, of_induction_head("copying_eigenvalues"), ideal=1.0),
-            Measure("copying, logits", "at least", 0.2, of_induction_head("copying"), ideal=1.0),
+            Measure("copying eigenvalues", "at least", 0.5, of_induction_head("copying_eigenvalues"), ideal=1.0),
+            Measure("copied share", "at least", 0.2, of_induction_head("copied_share"), ideal=1.0),
         ),
         Source(REPEATED),
         negative=_UNTRAINED_OR_ONE_LAYER,
         positive=_CONSTRUCTED,
-        amended="the bound on copying by logits was 0.5; a head that copies raises the logits of other tokens too",
+        amended="the bound on the copied share was 0.5; a head that copies raises the logits of other tokens too",
     ),
     Claim(
         "recall-head",

@@ -100,12 +100,12 @@ def test_the_best_head_of_a_layer_is_scored():
     assert best_head("prefix_matching", 1)(table) == 1.0
     assert math.isnan(best_head("prefix_matching", 0)(table))
     more = [
-        {"probe": "induction_scores", "metric": "copying", "layer": 1, "head": h, "value": v}
+        {"probe": "induction_scores", "metric": "copied_share", "layer": 1, "head": h, "value": v}
         for h, v in ((0, 0.9), (1, 0.2))
     ]
     both = pd.concat([table, Reading.of(more).table])
     # Head 1 matches prefixes best: its copying counts, not the layer's largest.
-    assert head_score("copying", "prefix_matching", 1)(both) == 0.2
+    assert head_score("copied_share", "prefix_matching", 1)(both) == 0.2
 
 
 def test_the_share_of_a_gap():

@@ -65,7 +65,7 @@ def test_another_read_out_is_taken(run: Path):
 
 @pytest.mark.parametrize(
     ("readout", "message"),
-    [("losss", "loss"), ("logit_difference", "not for models of regression")],
+    [("losss", "loss"), ("logit_minus_mean", "not for models of regression")],
 )
 def test_a_read_out_that_cannot_be_is_one_line(run: Path, readout: str, message: str):
     with pytest.raises(UserError, match=message):

@@ -80,7 +80,7 @@ def test_a_redundant_pair_shows_as_a_pair() -> None:
     assert value(measured.table, metric="completeness") == pytest.approx(1, abs=1e-3)
 
 
-def test_a_logit_difference_does_not_saturate_and_shows_the_pair_alone() -> None:
+def test_a_difference_of_logits_does_not_saturate_and_shows_the_pair_alone() -> None:
     measured = ask(copying({1: 20.0, 3: 20.0}))
     np.testing.assert_allclose(measured.array("ablated_mean")[0, [1, 3]], 0.5, atol=0.05)
     assert roles(measured) == {(0, 1): "carries", (0, 3): "carries"}

@@ -32,7 +32,7 @@ def model_row(reading, metric: str, prompts: str) -> float:
 def test_the_constructed_heads_have_the_scores_that_they_are_made_for():
     reading = read(induction())
     # Head 0 of each layer works, head 1 is zero and attends to all alike.
-    wanted = {"previous_token": 0, "prefix_matching": 1, "copying": 1, "copying_eigenvalues": 1}
+    wanted = {"previous_token": 0, "prefix_matching": 1, "copied_share": 1, "copying_eigenvalues": 1}
     for metric, layer in wanted.items():
         scores = head(reading, metric)
         assert scores[layer, 0] == pytest.approx(1, abs=1e-9), metric
@@ -40,6 +40,7 @@ def test_the_constructed_heads_have_the_scores_that_they_are_made_for():
         assert scores[:, 1].max() < 0.3, metric
     assert head(reading, "previous_token")[1, 0] < 0.06
     # Nothing can be known in the first repeat, all but the first token of the second one later.
+    assert model_row(reading, "last_minus_first_repeat", "repeated") == pytest.approx(-np.log(11), abs=0.05)
     assert model_row(reading, "in_context_score", "repeated") == pytest.approx(-np.log(11), abs=0.05)
     assert model_row(reading, "loss", "repeated") < np.log(11)
     assert model_row(reading, "loss", "task") < 1.0
@@ -66,7 +67,7 @@ def test_prefixes_are_matched_on_the_task_s_own_prompts_too(task):
 def test_a_linear_pattern_is_read_as_shares():
     reading = read(pair_step())
     assert head(reading, "prefix_matching")[1, 0] == pytest.approx(1, abs=1e-9)
-    assert head(reading, "copying")[1, 0] == pytest.approx(1, abs=1e-9)
+    assert head(reading, "copied_share")[1, 0] == pytest.approx(1, abs=1e-9)
     # The zero head's linear pattern is zero, and has no shares.
     assert not head(reading, "prefix_matching")[1, 1]
 
@@ -79,9 +80,10 @@ def test_untrained_heads_have_what_chance_gives(task):
     # Initial scores are small: patterns are near uniform.
     np.testing.assert_allclose(head(reading, "previous_token"), uniform, rtol=0.1)
     assert head(reading, "prefix_matching").max() < 0.3
-    assert head(reading, "copying").mean() < 0.4
+    assert head(reading, "copied_share").mean() < 0.4
     assert abs(head(reading, "copying_eigenvalues").mean()) < 0.3
-    assert abs(model_row(reading, "in_context_score", "repeated")) < 0.1
+    assert abs(model_row(reading, "last_minus_first_repeat", "repeated")) < 0.1
+    assert abs(model_row(reading, "in_context_score", "repeated")) < 0.3
     assert model_row(reading, "loss", "task") == pytest.approx(np.log(task.d_vocab), abs=0.3)
 
 
@@ -98,7 +100,7 @@ def test_another_order_of_tokens_hides_the_prefixes_and_not_the_places():
     reading = read(subject)
     assert head(reading, "previous_token")[0, 0] == pytest.approx(1)
     assert head(reading, "prefix_matching")[1, 0] < 0.4
-    assert model_row(reading, "in_context_score", "repeated") > -1
+    assert model_row(reading, "last_minus_first_repeat", "repeated") > -1
 
 
 @pytest.mark.parametrize("config", [{}, {"kernel": ["softmax", "linear"], "normalization": "LN", "final_norm": True}])
@@ -132,7 +134,7 @@ def test_each_score_is_its_definition(config):
             for metric, value in (
                 ("previous_token", previous),
                 ("prefix_matching", np.mean(prefix)),
-                ("copying", np.mean(copied)),
+                ("copied_share", np.mean(copied)),
             ):
                 assert head(reading, metric)[layer, h] == pytest.approx(value, abs=1e-10), (metric, layer, h)
 
@@ -166,6 +168,16 @@ def test_losses_are_by_position_and_scored_on_the_task_alone():
     assert repeated["value"].mean() == pytest.approx(model_row(reading, "loss", "repeated"))
 
 
+def test_the_in_context_score_compares_two_positions():
+    reading = read(induction())
+    rows = reading.table[reading.table["metric"] == "loss_by_position"]
+    # 25 positions of repeated tokens and 21 scored ones of the task, at 50/512 and at 500/512 of them.
+    for prompts, early, late in (("repeated", 2, 24), ("task", 6, 25)):
+        by_position = rows[rows["prompts"] == prompts].set_index("position")["value"]
+        wanted = by_position[late] - by_position[early]
+        assert model_row(reading, "in_context_score", prompts) == pytest.approx(wanted), prompts
+
+
 def test_what_does_not_fit_is_said():
     assert PROBE.applies(induction()) is None
     short = untrained(MarkovChain(vocabulary=4, length=12))
@@ -181,6 +193,6 @@ def test_a_large_vocabulary_is_read_in_the_ids_that_occur():
     config = LanguageConfig(n_layers=1, n_heads=2, d_model=8, d_head=4, kernel="softmax")
     model = TokenTransformer(config, task.d_vocab, task.n_ctx, dtype=torch.float64)
     reading = read(LanguageSubject(model, NextTokenReader(), task), InductionScores(prompts=3))
-    chance = head(reading, "copying")
+    chance = head(reading, "copied_share")
     assert chance.shape == (1, 2) and 0.02 < chance.mean() < 0.2
     assert reading.array("tokens").max() == 5000
