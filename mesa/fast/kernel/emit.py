@@ -49,7 +49,7 @@ class Emitter:
             self._functions[key] = write()
         return self._functions[key]
 
-    def call(self, write: Callable[..., None], matrices: Sequence[Matrix], *settings: bool) -> None:
+    def call(self, write: Callable[..., None], matrices: Sequence[Matrix], *settings: int) -> None:
         """Call the function whose body `write(emitter, *matrices)` writes, once for all matrices of equal strides.
 
         It serves all layers, so the code stays small and compiles in a fraction of a second.

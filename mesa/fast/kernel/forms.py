@@ -25,11 +25,11 @@ def token_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads]
         if kernel == "linear":
             tokens = tape.product((tokens, _moving(tape, tape.gram(keys), heads)))
         else:
-            tokens = tape.product(*_attended(tape, kernel, tokens, keys, heads), plus=tokens)
+            tokens = tape.product(*_attended(tape, kernel, tokens, keys, heads), plus=(tokens,))
         tokens = tape.clamped(tokens, bound) if shape.clip else tokens
     rows = tokens[count:, :]
     terms = _attended(tape, shape.kernels[-1], rows, tokens[:count, :], _reading(shape, layers[-1]))
-    return tape.product(*terms, plus=rows[:, shape.channels - shape.d_out :]), []
+    return tape.product(*terms, plus=(rows[:, shape.channels - shape.d_out :],)), []
 
 
 def gram_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads], bound: ir.Value) -> Result:
@@ -44,7 +44,7 @@ def gram_form(tape: Tape, shape: Shape, tokens: Matrix, layers: Sequence[Heads],
         rows = tape.clamped(rows, bound) if shape.clip else rows
         grams.append(gram)
     terms = [(tape.product((rows, A)), tape.product((gram, V))) for A, V in _reading(shape, layers[-1])]
-    return tape.product(*terms, plus=rows[:, shape.channels - shape.d_out :]), grams
+    return tape.product(*terms, plus=(rows[:, shape.channels - shape.d_out :],)), grams
 
 
 def _moving(tape: Tape, gram: Matrix, heads: Heads) -> Matrix:

@@ -16,31 +16,31 @@ Tiles: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """into = sum of A B over terms, + plus, + the identity matrix if `identity`."""
+    """into = sum of A B over terms, + every matrix of `plus`, + the identity matrix if `identity`."""
 
     into: Matrix
     terms: Sequence[Term]
-    plus: Matrix | None = None
+    plus: Sequence[Matrix] = ()
     identity: bool = False
 
     @property
     def matrices(self) -> list[Matrix]:
         """The result and all operands."""
-        return [self.into, *(matrix for term in self.terms for matrix in term), *([self.plus] if self.plus else [])]
+        return [self.into, *(matrix for term in self.terms for matrix in term), *self.plus]
 
     def emit(self, emit: Emitter) -> None:
         """Call the function that computes it."""
         emit.multiplications += sum(self.into.rows * self.into.columns * A.columns for A, _ in self.terms)
 
         def product(emit: Emitter, into: Matrix, *operands: Matrix) -> None:
-            *factors, plus = operands if self.plus else (*operands, None)
+            factors, plus = operands[: 2 * len(self.terms)], operands[2 * len(self.terms) :]
             terms = list(zip(factors[::2], factors[1::2], strict=True))
             given, (height, width) = replace(self, into=into, terms=terms, plus=plus), _tile_size(emit, into)
             for rows in _tilings(into.rows, height):
                 for columns in _tilings(into.columns, width):
                     given._tiles(emit, rows, columns)
 
-        emit.call(product, self.matrices, self.plus is None, self.identity)
+        emit.call(product, self.matrices, len(self.terms), self.identity)
 
     def _tiles(self, emit: Emitter, rows: Tiles, columns: Tiles) -> None:
         (top, tiles_down, height), (left, tiles_across, width) = rows, columns
@@ -51,7 +51,7 @@ class Product:
                 self,
                 into=self.into.at(emit.address(self.into, i, j)),
                 terms=[(A.at(emit.address(A, i, 0)), B.at(emit.address(B, 0, j))) for A, B in self.terms],
-                plus=self.plus and self.plus.at(emit.address(self.plus, i, j)),
+                plus=[matrix.at(emit.address(matrix, i, j)) for matrix in self.plus],
             )
             at_tile._tile(emit, height, width, emit.b.sub(i, j))
 
@@ -71,8 +71,8 @@ class Product:
             sums = emit.loop(A.columns, step, sums)
         for n, total in enumerate(sums):
             i, j = divmod(n, width)
-            if self.plus is not None:
-                total = b.fadd(total, emit.load(self.plus, i, j))
+            for matrix in self.plus:
+                total = b.fadd(total, emit.load(matrix, i, j))
             if self.identity:
                 one = b.select(b.icmp_signed("==", below, INDEX(j - i)), emit.number(1.0), emit.number(0.0))
                 total = b.fadd(total, emit.splat(one))

@@ -95,7 +95,7 @@ class Program:
         emit.store(emit.fma(squares, half, emit.load(self.totals, 0, 0)), self.totals, 0, 0)
         with b.if_then(b.icmp_signed("!=", self.wanted, INDEX(0))):
             emit.each(lambda entry: b.fmul(entry, share), error, error)
-            tape.receive_matrix(read, error)
+            tape.receive(read, plus=(error,))
             tape.backward()
 
     def _unclipped(self, grams: list[Matrix]) -> ir.Value:

@@ -1,6 +1,6 @@
 """Operations on matrices, and their gradients in the reverse order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
@@ -24,10 +24,9 @@ class Tape:
         """A matrix in the workspace, whose entries are still to be written."""
         return Matrix(Buffer(self.take(rows * columns), rows * columns, varies=varies), rows, columns, columns)
 
-    def product(self, *terms: Term, plus: Matrix | None = None, identity: bool = False) -> Matrix:
-        """The sum of A B over terms, + plus, + the identity matrix if `identity`."""
-        sources = [matrix for term in terms for matrix in term] + ([plus] if plus else [])
-        varies = any(matrix.buffer.varies for matrix in sources)
+    def product(self, *terms: Term, plus: Sequence[Matrix] = (), identity: bool = False) -> Matrix:
+        """The sum of A B over terms, + every matrix of `plus`, + the identity matrix if `identity`."""
+        varies = any(matrix.buffer.varies for matrices in (*terms, plus) for matrix in matrices)
         into = self.new(terms[0][0].rows, terms[0][1].columns, varies)
         Product(into, terms, plus, identity).emit(self.emit)
 
@@ -37,8 +36,8 @@ class Tape:
             for A, B in terms:
                 self.receive(A, (upstream, B.T))
                 self.receive(B, (A.T, upstream))
-            if plus is not None:
-                self.receive_matrix(plus, upstream)
+            for matrix in plus:
+                self.receive(matrix, plus=(upstream,))
 
         return self._record(into, back)
 
@@ -50,7 +49,7 @@ class Tape:
         def back() -> None:
             # E receives E D + E D^T. The sum of D and D^T is formed first: one product in place of two.
             upstream, both = self.gradient(into), self.new(into.rows, into.columns)
-            self.emit.each(self.emit.b.fadd, both, upstream, upstream.T)
+            Product(both, (), (upstream, upstream.T)).emit(self.emit)
             self.receive(tokens, (tokens, both))
 
         return self._record(into, back)
@@ -80,20 +79,11 @@ class Tape:
         assert matrix.buffer.gradient is not None
         return matrix.in_buffer(matrix.buffer.gradient)
 
-    def receive(self, matrix: Matrix, *terms: Term) -> None:
-        """Add a sum of products to the gradient of a matrix; does nothing where it has none."""
+    def receive(self, matrix: Matrix, *terms: Term, plus: Sequence[Matrix] = ()) -> None:
+        """Add a sum of products and matrices to the gradient of a matrix; does nothing where it has none."""
         if matrix.buffer.varies:
             overwrite, into = self._prepare(matrix), self.gradient(matrix)
-            Product(into, terms, None if overwrite else into).emit(self.emit)
-
-    def receive_matrix(self, matrix: Matrix, upstream: Matrix) -> None:
-        """Add to the gradient of a matrix."""
-        if matrix.buffer.varies:
-            overwrite, into = self._prepare(matrix), self.gradient(matrix)
-            if overwrite:
-                self.emit.each(lambda new: new, into, upstream)
-            else:
-                self.emit.each(self.emit.b.fadd, into, into, upstream)
+            Product(into, terms, plus if overwrite else (*plus, into)).emit(self.emit)
 
     def backward(self) -> None:
         """Compute all gradients from those that the last results have received."""
