@@ -28,6 +28,36 @@ def constructed_softmax(subject: RegressionSubject) -> RegressionSubject | str:
     return replace(subject, model=model.to(tuning.x.device, print_details=False), control="constructed_softmax")
 
 
+def constructed_softmax_shared(subject: RegressionSubject) -> RegressionSubject | str:
+    """These heads with as large entries off the diagonal, the same in both: the sum cancels them (positive).
+
+    The values of the two heads have opposite signs. So what their A share adds up to zero, and the prediction is the
+    same to first order in the scores.
+    """
+    return _with_entries_off_diagonal(subject, 1.0, "constructed_softmax_shared")
+
+
+def constructed_softmax_skewed(subject: RegressionSubject) -> RegressionSubject | str:
+    """These heads with such entries of opposite signs: they add up to a step with a wrong preconditioner (negative)."""
+    return _with_entries_off_diagonal(subject, -1.0, "constructed_softmax_skewed")
+
+
+def _with_entries_off_diagonal(subject: RegressionSubject, second: float, name: str) -> RegressionSubject | str:
+    """The constructed softmax heads with the same matrix added to A of both, times `second` in the second head."""
+    control = constructed_softmax(subject)
+    if isinstance(control, str):
+        return control
+    model = control.with_weights()
+    d_in = tuning_prompts(subject).x.shape[-1]
+    if d_in < 2:
+        return "inputs of one entry have nothing off the diagonal"
+    A, V = weight_products(model)
+    # A shift of the coordinates: the norm of the diagonal, and nothing on it.
+    beside = A[0, 0, :d_in, :d_in].roll(1, dims=1)
+    A[0, :, :d_in, :d_in] += beside * A.new_tensor([1.0, second])[:, None, None]
+    return replace(control, model=from_products(model, A, V), control=name)
+
+
 def constructed_interleaved(subject: RegressionSubject) -> RegressionSubject | str:
     """Weights that copy and then perform one tuned gradient step, on interleaved tokens with one-hot positions."""
     if not isinstance(subject.reader, InterleavedReader):

@@ -1,8 +1,10 @@
 """The sum of the heads' weights, sum_h eta_h A_h: is it one gradient step's preconditioner? ([VO] appendix A.9)"""
 
+import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from mesa.construction.products import weight_products
@@ -10,6 +12,9 @@ from probes.readings.reading import Reading
 from probes.subject import RegressionSubject
 from probes.weights.normalised_products import why_not_attention_only
 from tasks.readers.paired import PairedReader
+
+# Entries smaller than this, relative to all entries and in units of machine epsilon, are rounding.
+_ROUNDING = 100.0
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,9 @@ class HeadSum:
     M = -c N I for softmax. Metrics per layer:
 
     - `off_diagonal_mass`: the norm of M's other entries relative to that of its diagonal, from 0 (diagonal).
+    - `off_diagonal_left`: the norm of M's entries off the diagonal relative to the sum of the norms of the heads' own.
+      It is 0 where heads cancel each other's entries, 1 where they add up and for a single head. It is missing (NaN)
+      where no head has entries off the diagonal.
     - `identity_distance`: min_a |M - a I| / |M|, from 0 (a multiple of I) to 1.
     - `step_size`: c.
     - `offset`: |sum_h eta_h| / sum_h |eta_h|, the part of softmax's constant term that the heads do not cancel: 0 where
@@ -60,6 +68,7 @@ class HeadSum:
         for layer, kernel in enumerate(model.config.kernels):
             weight = context if kernel == "softmax" else 1
             metrics = _shape(total[layer]) | {
+                "off_diagonal_left": _left_off_diagonal(eta[layer, :, None, None] * A[layer]),
                 "step_size": -float(total[layer].diagonal().mean()) / weight,
                 "offset": float(eta[layer].sum().abs() / eta[layer].abs().sum()),
             }
@@ -69,6 +78,15 @@ class HeadSum:
                 rows += [{"metric": m, "layer": layer, "head": head, "value": value} for m, value in by_metric.items()]
         arrays = {"head_sum": total, "head_A": A, "head_eta": eta}
         return Reading.of(rows, {name: array.cpu().numpy() for name, array in arrays.items()})
+
+
+def _left_off_diagonal(parts: Float[Tensor, "head d_in d_in"]) -> float:
+    """|off-diagonal of the sum| / sum of the parts' |off-diagonal|; NaN where the parts have none beyond rounding."""
+    off_diagonal = parts - torch.diag_embed(parts.diagonal(dim1=-2, dim2=-1))
+    norms = off_diagonal.flatten(1).norm(dim=-1).sum()
+    if norms <= _ROUNDING * torch.finfo(parts.dtype).eps * parts.flatten(1).norm(dim=-1).sum():
+        return math.nan
+    return float(off_diagonal.sum(dim=0).norm() / norms)
 
 
 def _shape(M: Tensor) -> dict[str, float]:
