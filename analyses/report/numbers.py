@@ -27,3 +27,14 @@ def mean_and_interval(values: Mapping[int, float] | np.ndarray) -> str:
     """
     mean, low, high = interval(values)
     return f"{number(mean)} [{number(low)}, {number(high)}]"
+
+
+def share(value: float) -> str:
+    """A share from 0 to 1 as a percentage; a dash where it is not defined.
+
+    >>> share(0.0), share(0.0234), share(1.0)
+    ('< 0.1 %', '2.3 %', '100 %')
+    """
+    if math.isnan(value):
+        return "-"
+    return "< 0.1 %" if value < 0.001 else f"{100 * value:.2g} %" if value < 0.995 else "100 %"

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from analyses.claims.claim import Claim
 from analyses.claims.outcome import Outcome, interval
+from analyses.claims.sharpness import pass_rate
 from analyses.claims.verdict import Status, Verdict
 from analyses.evidence import Evidence
 from analyses.report.commit import commit
@@ -29,6 +30,8 @@ class ControlData(TypedDict):
     """A claim's rule on one control."""
 
     kind: ControlKind
+    # How often a near miss would meet the rule on other seeds and prompts; null for other controls.
+    pass_rate: float | str | None
     seeds_met: int
     seeds_undefined: list[int]
     measures: list[MeasureData]
@@ -108,6 +111,7 @@ def _claim_data(verdict: Verdict) -> ClaimData:
         "controls": {
             name: {
                 "kind": kind_of(claim, name),
+                "pass_rate": _finite(pass_rate(claim, outcome)) if name in claim.near_miss else None,
                 "seeds_met": outcome.seeds_met,
                 "seeds_undefined": list(outcome.undefined_seeds),
                 "measures": _measures(claim, outcome),

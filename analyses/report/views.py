@@ -5,8 +5,9 @@ from typing import Literal, TypeAlias
 
 from analyses.claims.claim import Claim
 from analyses.claims.outcome import Outcome, interval
+from analyses.claims.sharpness import pass_rate
 from analyses.claims.verdict import Status, Verdict
-from analyses.report.numbers import mean_and_interval, number
+from analyses.report.numbers import mean_and_interval, number, share
 
 ControlKind: TypeAlias = Literal["positive", "near miss", "negative", "explaining"]
 
@@ -34,6 +35,8 @@ class ControlView:
     met: str
     means: str
     good: bool
+    # How often a near miss would meet the rule on other seeds and prompts; empty for other controls.
+    pass_rate: str
 
 
 @dataclass(frozen=True)
@@ -76,4 +79,5 @@ def _control_view(claim: Claim, name: str, outcome: Outcome) -> ControlView:
     means = "; ".join(number(interval(outcome.values[measure.label])[0]) for measure in claim.measures)
     kind = kind_of(claim, name)
     good = {"positive": outcome.all_met, "explaining": True}.get(kind, outcome.all_broken)
-    return ControlView(name, kind, outcome.counted, means, good)
+    rate = share(pass_rate(claim, outcome)) if kind == "near miss" else ""
+    return ControlView(name, kind, outcome.counted, means, good, rate)

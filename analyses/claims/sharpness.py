@@ -1,0 +1,41 @@
+"""How sharp a rule is: how often a near miss would meet it on other seeds and prompts."""
+
+import math
+
+import numpy as np
+from scipy import stats
+
+from analyses.claims.claim import Claim, Measure
+from analyses.claims.outcome import Outcome
+
+_DRAWS = 20_000
+
+
+def pass_rate(claim: Claim, near_miss: Outcome) -> float:
+    """An upper estimate of how often as many new seeds of a near miss would all meet the rule; NaN below two seeds.
+
+    Each seed is measured on prompts of its own, so new seeds are also new prompts. Of several measures the one that is
+    met least often counts, and one that is not defined is left out; NaN where none is defined.
+    """
+    rates = [_pass_rate(measure, np.array([*near_miss.values[measure.label].values()])) for measure in claim.measures]
+    return min((rate for rate in rates if not math.isnan(rate)), default=math.nan)
+
+
+def _pass_rate(measure: Measure, values: np.ndarray) -> float:
+    """How often new values, as many as were measured, would all meet the bound, were they normal.
+
+    Mean and variance are those of the posterior of a normal sample under Jeffreys' prior (Gelman et al., Bayesian Data
+    Analysis, section 3.2): variance = (n - 1) s^2 / chi^2, mean ~ N(sample mean, variance / n). Given both, all n new
+    values meet the bound with probability P(one meets it)^n.
+    """
+    n = len(values)
+    if n < 2 or np.isnan(values).any():
+        return math.nan
+    if np.isinf(values).any() or np.ptp(values) == 0:
+        return float(all(measure.met(float(value)) for value in values))
+    source = np.random.default_rng(0)
+    deviation = np.sqrt((n - 1) * values.var(ddof=1) / source.chisquare(n - 1, _DRAWS))
+    mean = values.mean() + deviation / math.sqrt(n) * source.standard_normal(_DRAWS)
+    below = stats.norm.cdf((measure.bound - mean) / deviation)
+    one = 1 - below if measure.sense == "at least" else below
+    return float(np.mean(one**n))
