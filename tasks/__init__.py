@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from tasks.regression.sine import SineRegression
     from tasks.regression.sparse_linear_regression import SparseLinearRegression
     from tasks.sequences.associative_recall import AssociativeRecall
+    from tasks.sequences.distinct_tokens import DistinctTokens
     from tasks.sequences.markov_chain import MarkovChain
     from tasks.sequences.repeated_tokens import RepeatedTokens
     from tasks.task import Task, TokenTask
 
 __all__ = [
     "AssociativeRecall",
+    "DistinctTokens",
     "InputScale",
     "Inputs",
     "InterleavedReader",
@@ -49,6 +51,7 @@ _READER = ("Inputs", "Reader", "half_squared_error")
 _SHIFTS = ("InputScale", "NoisyLabels", "RescaledInputs", "QueryScale", "TeacherScale")
 _EXPORTS = {
     "AssociativeRecall": "tasks.sequences.associative_recall",
+    "DistinctTokens": "tasks.sequences.distinct_tokens",
     "LinearRegression": "tasks.regression.linear_regression",
     "MarkovChain": "tasks.sequences.markov_chain",
     "InterleavedReader": "tasks.readers.interleaved",

@@ -181,6 +181,12 @@ TASKS = Registry(
             prompts="tokens",
             example={"vocabulary": 3, "length": 10},
         ),
+        "distinct_tokens": TaskRow(
+            target="tasks.sequences.distinct_tokens:DistinctTokens",
+            about="random symbols, none of which occurs twice",
+            prompts="tokens",
+            example={"vocabulary": 6, "length": 5},
+        ),
     },
 )
 READERS = Registry(

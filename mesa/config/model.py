@@ -129,6 +129,16 @@ class LanguageConfig(TransformerConfig):
     """in_context (float tokens, regression) or language (token ids, next-token logits)"""
     d_model: Count
     """width of the residual stream"""
+    frozen_layers: Annotated[int, Field(ge=0, le=2**31)] = 0
+    """the first layers, this many, keep their initial weights"""
+
+    @model_validator(mode="after")
+    def _frozen(self) -> "LanguageConfig":
+        if self.frozen_layers > self.n_layers:
+            raise ValueError(f"frozen_layers: {self.frozen_layers} must be at most n_layers, {self.n_layers}")
+        if self.frozen_layers and self.tied:
+            raise ValueError(f"frozen_layers: {self.frozen_layers} must be 0 where layers are tied: all share weights")
+        return self
 
 
 ModelConfig: TypeAlias = InContextConfig | LanguageConfig

@@ -33,9 +33,9 @@ def _sine(attention: str, learning_rate: float) -> dict[str, Any]:
     }
 
 
-def _language(task: str, steps: int, heads: int, kernel: str | list[str] = "softmax") -> dict[str, Any]:
+def _language(task: str, steps: int, heads: int, **model: object) -> dict[str, Any]:
     """A language model of two attention layers and 64 channels; `steps` are several times what it needs to form."""
-    layers = {"n_layers": 2, "n_heads": heads, "d_model": 64, "d_head": 64 // heads, "kernel": kernel}
+    layers = {"n_layers": 2, "n_heads": heads, "d_model": 64, "d_head": 64 // heads, "kernel": "softmax", **model}
     return {
         "task": {"name": task},
         "reader": "next_token",
@@ -125,6 +125,18 @@ CONFIGURATIONS = Registry(
         "recall": ConfigurationRow(
             about="two layers of softmax attention on pairs of keys and values",
             settings=_language("associative_recall", 2000, heads=2),
+        ),
+        "induction-frozen": ConfigurationRow(
+            about="the model of `induction` whose first layer keeps its initial weights",
+            settings=_language("repeated_tokens", 1500, heads=2, frozen_layers=1),
+        ),
+        "recall-frozen": ConfigurationRow(
+            about="the model of `recall` whose first layer keeps its initial weights",
+            settings=_language("associative_recall", 2000, heads=2, frozen_layers=1),
+        ),
+        "no-repeats": ConfigurationRow(
+            about="the model of `induction` on sequences in which no symbol occurs twice",
+            settings=_language("distinct_tokens", 1500, heads=2),
         ),
         "markov": ConfigurationRow(
             about="two layers of softmax attention on a fresh Markov chain per sequence ([EDEL])",

@@ -29,14 +29,15 @@ class Formation:
     Metric of every pair in `orders`:
 
     - `order`: log(change point of the second series / that of the first); above 0 where the first changes first.
+      Infinite where only one of them forms; missing where neither does.
 
     The series is smoothed by a running median of three checkpoints. Its levels are the first and the last smoothed
     value. The change point is where the smoothed series last crosses the level in between, interpolated in log step
     between two checkpoints. An order finer than the distance of checkpoints depends on this interpolation.
 
-    The change point is missing (NaN) where the change is less than `least` times the noise, where a `rising` series
-    falls, and where there are fewer than seven checkpoints. The noise is estimated from second differences, which a
-    trend does not change.
+    The change point is infinite where the series never forms: its change is less than `least` times the noise, or a
+    `rising` series falls. It is missing (NaN) where there are fewer than seven checkpoints, and where the first ones
+    are already past the share. The noise is estimated from second differences, which a trend does not change.
 
     Raises ValueError for a share outside 0 to 1, for two series of one name, and for an order of unknown ones.
 
@@ -84,7 +85,7 @@ class Formation:
             for first, second in self.orders:
                 for share in self.shares:
                     early, late = (change_points.get((name, share), math.nan) for name in (first, second))
-                    value = {"series": first, "before": second, "value": math.log(late / early)}
+                    value = {"series": first, "before": second, "value": log_ratio(late, early)}
                     rows.append({**labels, **_share(share), **value})
         return Reading.of({"probe": self.name, **row} for row in rows)
 
@@ -103,7 +104,7 @@ class Formation:
         formed = change > max(self.least * noise, 1e-9 * np.abs(values).max())
         for share in self.shares:
             progress = (smooth - start) / (end - start) if formed else smooth
-            yield "change_point", share, crossing(steps, progress, share) if formed else math.nan
+            yield "change_point", share, crossing(steps, progress, share) if formed else math.inf
 
 
 def smoothed(values: np.ndarray) -> np.ndarray:
@@ -135,6 +136,15 @@ def crossing(steps: np.ndarray, progress: np.ndarray, share: float) -> float:
     # Step 0 has no logarithm: it counts as step 1.
     low, high = (math.log(max(step, 1.0)) for step in steps[before : before + 2])
     return math.exp(low + fraction * (high - low))
+
+
+def log_ratio(late: float, early: float) -> float:
+    """log(late / early) of two steps above 0, of which either may be infinite; NaN where both are.
+
+    >>> log_ratio(math.inf, 10.0), log_ratio(10.0, math.inf), log_ratio(math.inf, math.inf)
+    (inf, -inf, nan)
+    """
+    return math.log(late) - math.log(early)
 
 
 def _share(share: float | None) -> dict[str, Any]:

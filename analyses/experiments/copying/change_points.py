@@ -19,6 +19,8 @@ def onset(evidence: Evidence, run: str, formation: pd.DataFrame) -> Plot:
     """Each seed's copying and loss as shares of their way, around the fall, with their change points."""
     data = _shares(evidence.rows[(evidence.rows["run"] == run) & (evidence.rows["control"] == "none")])
     points = formation[(formation["metric"] == "change_point") & (formation["control"] == "none")]
+    # What never forms has no place on the axis.
+    points = points[np.isfinite(points["value"])]
 
     def draw() -> Figure:
         seeds = sorted(data["seed"].unique())
@@ -26,7 +28,7 @@ def onset(evidence: Evidence, run: str, formation: pd.DataFrame) -> Plot:
         for axes in panels[len(seeds) :]:
             axes.set_axis_off()
         for axes, seed in zip(panels, seeds, strict=False):
-            of_seed = points[(points["seed"] == seed) & points["value"].notna()]
+            of_seed = points[points["seed"] == seed]
             for name, (label, colour, marker) in _SERIES.items():
                 curve = data[(data["seed"] == seed) & (data["series"] == name)]
                 axes.plot(
@@ -71,7 +73,7 @@ def order_of_change_points(formation: pd.DataFrame) -> Plot:
     """When copying and the loss have gone a tenth, half and nine tenths of their way, and the ratio of the steps."""
     columns = ["control", "metric", "series", "before", "seed", "share", "value"]
     data = formation[formation["metric"].isin(["change_point", "order"])][columns]
-    trained = data[data["control"] == "none"]
+    trained = data[(data["control"] == "none") & np.isfinite(data["value"])]
 
     def draw() -> Figure:
         figure, (left, right) = grid(1, 2, 4.1, 3.0)

@@ -14,8 +14,9 @@ def phase_rows(evidence: Evidence) -> pd.DataFrame:
     """Rows of probe `phases`, for each run, seed and control: when the model is first nearest to each predictor.
 
     `unigram` and `bigram` are the first checkpoints after step 0 at which that predictor is the nearest of the three in
-    KL divergence; NaN for a phase that never came. `ratio` is bigram / unigram. It is NaN where a phase never came,
-    where the bigram came first, and where a predictor other than the uniform one was nearest before the unigram.
+    KL divergence; infinite for a phase that never came. `ratio` is bigram / unigram, and minus infinity where the
+    phases did not come in this order: where one never came, where the bigram came first, and where a predictor other
+    than the uniform one was nearest before the unigram. All are NaN where there is no checkpoint after step 0.
     """
     rows = evidence.rows
     rows = rows[(rows["probe"] == "token_alignment") & (rows["metric"] == "kl") & rows["learner"].isin(list(PHASES))]
@@ -26,9 +27,8 @@ def phase_rows(evidence: Evidence) -> pd.DataFrame:
         first = {name: _first_step(nearest, name) for name in ("unigram", "bigram")}
         before_unigram = nearest[nearest.index < first["unigram"]]
         begins_uniform = (before_unigram == "uniform").all() and nearest.iloc[0] == "uniform"
-        ratio = (
-            first["bigram"] / first["unigram"] if begins_uniform and first["bigram"] > first["unigram"] else math.nan
-        )
+        in_order = begins_uniform and first["unigram"] < first["bigram"] < math.inf
+        ratio = first["bigram"] / first["unigram"] if in_order else -math.inf
         model = {
             "run": run,
             "seed": seed,
@@ -36,14 +36,16 @@ def phase_rows(evidence: Evidence) -> pd.DataFrame:
             "probe": "phases",
             "step": int(divergences.index.max()),
         }
-        phases += [{**model, "metric": name, "value": value} for name, value in {**first, "ratio": ratio}.items()]
+        # A single checkpoint, that of an untrained model say, has no phases.
+        values = {**first, "ratio": ratio} if nearest.index.max() > 0 else dict.fromkeys((*first, "ratio"), math.nan)
+        phases += [{**model, "metric": name, "value": value} for name, value in values.items()]
     return Reading.of(phases).table
 
 
 def _first_step(nearest: pd.Series, name: str) -> float:
     steps = nearest.index[nearest == name]
     steps = steps[steps > 0]
-    return float(steps[0]) if len(steps) else math.nan
+    return float(steps[0]) if len(steps) else math.inf
 
 
 def phase(metric: str) -> Number:

@@ -8,6 +8,7 @@ import torch
 from mesa import InContextConfig, LanguageConfig, RunConfig, UserError
 from mesa.config.yaml import parse
 from mesa.models.language import TokenTransformer
+from mesa.training.trainer import Trainer
 from tasks import Inputs
 
 CONFIG: dict[str, Any] = {"n_layers": 2, "n_heads": 2, "d_model": 6, "d_head": 3}
@@ -117,3 +118,31 @@ def test_a_copy_with_a_wrong_value_is_refused():
 def test_a_reader_that_does_not_fit_its_task_is_refused(task, reader):
     with pytest.raises(ValueError, match=rf"reader: '{reader}' does not read {task}"):
         RunConfig(task={"name": task}, reader=reader, model=LanguageConfig(**CONFIG))
+
+
+def test_frozen_layers_keep_their_initial_weights():
+    settings = {
+        "task": {"name": "repeated_tokens", "vocabulary": 6, "length": 12, "shortest": 3, "longest": 5},
+        "reader": "next_token",
+        "model": {"kind": "language", **CONFIG, "kernel": "softmax", "frozen_layers": 1},
+        "training": {"steps": 3, "batch": 8, "held_out": 8},
+    }
+    trainer = Trainer(parse(settings), seed=0)
+    before = {name: weight.detach().clone() for name, weight in trainer.model.named_parameters()}
+    for step in (1, 2, 3):
+        trainer.step(step)
+    moved = {name for name, weight in trainer.model.named_parameters() if not torch.equal(weight, before[name])}
+    assert {f"blocks.1.attn.W_{name}" for name in "QKVO"} | {"embed.W_E", "unembed.W_U"} <= moved
+    assert not [name for name in moved if name.startswith("blocks.0.")]
+
+
+@pytest.mark.parametrize(("changes", "rule"), [({"frozen_layers": 3}, "at most n_layers, 2"), ({"tied": True}, "tied")])
+def test_layers_that_cannot_be_frozen_are_refused(changes, rule):
+    with pytest.raises(UserError, match=f"frozen_layers: .* {rule}"):
+        parse(
+            {
+                "task": {"name": "repeated_tokens"},
+                "reader": "next_token",
+                "model": {"kind": "language", **CONFIG, "frozen_layers": 1, **changes},
+            }
+        )

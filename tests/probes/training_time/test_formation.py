@@ -63,28 +63,28 @@ def test_noise_and_single_outliers_hardly_move_it() -> None:
 @pytest.mark.parametrize("values", [np.zeros(len(STEPS)), np.full(len(STEPS), 0.1) + 1e-17], ids=["zero", "rounding"])
 def test_nothing_is_found_in_a_constant(values: np.ndarray) -> None:
     value = measured(Formation((LOSS,), shares=(0.5,)), rows("loss", values))
-    assert math.isnan(value(metric="change_point"))
+    assert value(metric="change_point") == math.inf
 
 
 def test_nothing_is_found_in_noise() -> None:
     source = np.random.default_rng(1)
     series = [rows("loss", source.standard_normal(len(STEPS)), seed) for seed in range(200)]
     table = Formation((LOSS,))(Reading.of(row for part in series for row in part)).table
-    assert table[table["metric"] == "change_point"]["value"].isna().all()
+    assert table[table["metric"] == "change_point"]["value"].eq(math.inf).all()
 
 
 def test_what_comes_and_goes_is_not_formed() -> None:
     passing = np.where((STEPS > 50) & (STEPS < 200), 1.0, 0.0)
     value = measured(Formation((LOSS,), shares=(0.5,)), rows("loss", np.maximum(passing, sigmoid(2000.0, 0.05))))
     assert value(metric="change_point") == pytest.approx(2000.0, rel=0.02)
-    assert math.isnan(measured(Formation((LOSS,), shares=(0.5,)), rows("loss", passing))(metric="change_point"))
+    assert measured(Formation((LOSS,), shares=(0.5,)), rows("loss", passing))(metric="change_point") == math.inf
 
 
 def test_a_fall_is_no_formation_of_what_is_to_rise() -> None:
     for sign in (1, -1):
         series = Series("loss", {"metric": "loss"}, rising=True)
         value = measured(Formation((series,), shares=(0.5,)), rows("loss", sign * sigmoid(300.0)))
-        assert math.isnan(value(metric="change_point")) is (sign < 0)
+        assert (value(metric="change_point") == math.inf) is (sign < 0)
 
 
 def test_a_given_first_level_is_counted_from() -> None:
@@ -116,12 +116,14 @@ def test_order_is_the_log_ratio_of_change_points_and_changes_sign() -> None:
         assert value(metric="order", series="loss", before="copy", share=share) == pytest.approx(-order)
 
 
-def test_no_order_with_what_never_forms() -> None:
-    both = Formation((LOSS, COPY), orders=(("copy", "loss"),), shares=(0.5,))
-    value = measured(both, rows("loss", 1 - sigmoid(2000.0)), rows("copy", np.zeros(len(STEPS))))
-    assert math.isnan(value(metric="order"))
-    # Nor where it was never measured.
-    assert math.isnan(measured(both, rows("loss", 1 - sigmoid(2000.0)))(metric="order"))
+def test_what_never_forms_is_infinitely_late() -> None:
+    both = Formation((LOSS, COPY), orders=(("copy", "loss"), ("loss", "copy")), shares=(0.5,))
+    falls, flat = 1 - sigmoid(2000.0), np.zeros(len(STEPS))
+    value = measured(both, rows("loss", falls), rows("copy", flat))
+    assert value(metric="order", series="copy") == -math.inf and value(metric="order", series="loss") == math.inf
+    # Of two that never form, none is first; nor of one that was never measured.
+    assert math.isnan(measured(both, rows("loss", flat), rows("copy", flat))(metric="order", series="copy"))
+    assert math.isnan(measured(both, rows("loss", falls))(metric="order", series="copy"))
 
 
 def test_seeds_and_controls_are_apart_and_their_names_mean_nothing() -> None:

@@ -1,12 +1,12 @@
 """`best` is Bayes' rule: for tiny tasks, by summing over everything that cannot be seen."""
 
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
 import torch
 
-from tasks import AssociativeRecall, MarkovChain, RepeatedTokens, TokenPrompt
+from tasks import AssociativeRecall, DistinctTokens, MarkovChain, RepeatedTokens, TokenPrompt
 from tests.helpers.predictions import bayes_log_probabilities
 
 
@@ -111,3 +111,11 @@ def test_three_states_by_chance():
     weight = np.prod(draws[:, after], axis=1)
     # Importance weights of so many draws leave about 0.001.
     np.testing.assert_allclose(best, (weight[:, None] * draws).sum(axis=0) / weight.sum(), atol=3e-3)
+
+
+def test_distinct_tokens():
+    task = DistinctTokens(vocabulary=4, length=3)
+    rows = list(permutations(range(4), 3))
+    # Every beginning without a repeated symbol is as likely as any other of its length.
+    computed, wanted = found_and_wanted(task, lambda row: float(len(set(row)) == len(row)), rows)
+    torch.testing.assert_close(computed, wanted, rtol=0, atol=1e-12)

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 import torch
 
-from tasks import AssociativeRecall, MarkovChain, NextTokenReader, RepeatedTokens, TokenPrompt, TokenTask, token_losses
+from tasks import (
+    AssociativeRecall,
+    DistinctTokens,
+    MarkovChain,
+    NextTokenReader,
+    RepeatedTokens,
+    TokenPrompt,
+    TokenTask,
+    token_losses,
+)
 from tests.helpers.predictions import bayes_log_probabilities
 
 CASES: dict[str, Any] = {
@@ -16,6 +25,7 @@ CASES: dict[str, Any] = {
     "noisy recall": AssociativeRecall(vocabulary=8, length=10, noise=0.3),
     "chain": MarkovChain(vocabulary=3, length=20),
     "noisy chain": MarkovChain(vocabulary=3, length=20, noise=0.3),
+    "distinct": DistinctTokens(vocabulary=12, length=12),
 }
 tasks = pytest.mark.parametrize("task", CASES.values(), ids=CASES.keys())
 
