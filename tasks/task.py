@@ -1,11 +1,15 @@
 """What every task offers: prompts, and the predictor of least expected loss where it is known."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from tasks.predictor import RegressionPredictor, TokenPredictor
 from tasks.prompt import RegressionPrompt, TokenPrompt
+
+PromptT = TypeVar("PromptT", RegressionPrompt, TokenPrompt, contravariant=True)
 
 
 @runtime_checkable
@@ -50,4 +54,17 @@ class TokenTask(Protocol):
 
     def bayes_predictor(self) -> TokenPredictor | None:
         """The distribution of least expected loss of each next token, or None where no closed form is known."""
+        ...
+
+
+@runtime_checkable
+class HasTrivialPredictions(Protocol[PromptT]):
+    """A task that knows predictions which ignore the context; a model in training can stay at their loss for long.
+
+    Laws: a trivial prediction does not change with the context, and no other prediction that ignores the context has a
+    lower expected loss than the best of them.
+    """
+
+    def trivial_predictions(self, prompt: PromptT) -> Mapping[str, Tensor]:
+        """Predictions as a reader decodes them, answers or logits, by words that complete "on the plateau of ..."."""
         ...

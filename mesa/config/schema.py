@@ -11,8 +11,10 @@ from tasks.registry import READERS, TASKS
 class TrainingConfig(Strict):
     """How a model is trained; the defaults are those of the public notebooks for one layer ([VO])."""
 
+    until: Literal["steps", "settled"] = "steps"
+    """steps: train so many; settled: until the held-out loss no longer falls, then let the rate fall to zero"""
     steps: Count = 5000
-    """training steps; the one value that may grow when a run is resumed"""
+    """training steps, which may grow when a run is resumed; the largest number of them where until is settled"""
     batch: Count = 2048
     """fresh prompts per step"""
     learning_rate: Positive = 1e-3
@@ -41,6 +43,13 @@ class TrainingConfig(Strict):
     """cpu, cuda or cuda:N"""
     fast: Literal["auto", "kernel", "tensor", "plain"] = "auto"
     """how the loss is computed: by compiled code, by fewer tensor operations, by the model itself; auto: the fastest"""
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> "TrainingConfig":
+        if self.until == "settled" and self.halve_every is not None:
+            rule = "must be null where until is settled, which has a schedule of its own"
+            raise ValueError(f"halve_every: {self.halve_every} {rule}")
+        return self
 
 
 class RunConfig(Strict):

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from mesa.errors import DamagedCheckpoint
 from mesa.storage.files import sync_directory, write_synced
+from mesa.storage.records import Decision
 
 FORMAT = 1
 MODEL, TRAINER, MANIFEST = "model.safetensors", "trainer.safetensors", "manifest.json"
@@ -39,9 +40,19 @@ class Checkpoint:
     model: Tensors
     trainer: Tensors
     versions: dict[str, str]
+    decision: Decision | None = None
 
 
-def save(path: Path, *, config: Mapping[str, object], seed: int, step: int, model: Tensors, trainer: Tensors) -> None:
+def save(
+    path: Path,
+    *,
+    config: Mapping[str, object],
+    seed: int,
+    step: int,
+    model: Tensors,
+    trainer: Tensors,
+    decision: Decision | None = None,
+) -> None:
     """Write a checkpoint directory: first to a temporary neighbour, flushed, then renamed into place.
 
     Raises OSError, and leaves no temporary directory, where it cannot be written.
@@ -50,7 +61,10 @@ def save(path: Path, *, config: Mapping[str, object], seed: int, step: int, mode
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        _write(temporary, config, seed, step, {MODEL: model, TRAINER: trainer})
+        # A run without a decision has no field for it, as in versions that knew none.
+        decided = {} if decision is None else {"decision": decision}
+        body = {"format": FORMAT, "config": config, "seed": seed, "step": step, **decided}
+        _write(temporary, body, {MODEL: model, TRAINER: trainer})
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise OSError(error.errno, error.strerror, str(path)) from None
@@ -60,7 +74,7 @@ def save(path: Path, *, config: Mapping[str, object], seed: int, step: int, mode
     sync_directory(path.parent)
 
 
-def _write(directory: Path, config: Mapping[str, object], seed: int, step: int, contents: dict[str, Tensors]) -> None:
+def _write(directory: Path, body: Mapping[str, object], contents: dict[str, Tensors]) -> None:
     from mesa.storage.versions import versions
 
     files, tensors = {}, {}
@@ -70,8 +84,8 @@ def _write(directory: Path, config: Mapping[str, object], seed: int, step: int, 
         write_synced(directory / name, data)
         files[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         tensors[name] = {key: _describe(tensor) for key, tensor in ordered.items()}
-    body = {"format": FORMAT, "config": config, "seed": seed, "step": step, "versions": versions()}
-    write_synced(directory / MANIFEST, _sealed({**body, "files": files, "tensors": tensors}))
+    described = {"versions": versions(), "files": files, "tensors": tensors}
+    write_synced(directory / MANIFEST, _sealed({**body, **described}))
     sync_directory(directory)
 
 
@@ -99,6 +113,7 @@ def load(path: Path) -> Checkpoint:
         loaded[MODEL],
         loaded[TRAINER],
         manifest["versions"],
+        manifest.get("decision"),
     )
 
 
@@ -142,13 +157,20 @@ def _manifest(path: Path) -> dict[str, Any]:
             "tensors": dict,
         }
         complete = all(isinstance(body.get(key), kind) for key, kind in type_by_field.items())
-    except (ValueError, AttributeError, RecursionError):
+        complete = complete and ("decision" not in body or _is_decision(body["decision"], body["step"]))
+    except (ValueError, AttributeError, RecursionError, TypeError, KeyError):
         raise DamagedCheckpoint(f"{file}: is not the JSON that was written") from None
     if not sealed:
         raise DamagedCheckpoint(f"{file}: does not match its own digest")
     if not complete or manifest["format"] != FORMAT:
         raise DamagedCheckpoint(f"{file}: is not a manifest of format {FORMAT}")
     return manifest
+
+
+def _is_decision(decision: Mapping[str, object], step: int) -> bool:
+    """Whether a decision has its two fields and was made at this step or before."""
+    begin, settled = decision["cosine_from"], decision["settled"]
+    return isinstance(begin, int) and isinstance(settled, bool) and 1 <= begin <= step and len(decision) == 2
 
 
 def _tensors(path: Path, name: str, manifest: dict[str, Any]) -> Tensors:

@@ -18,11 +18,20 @@ class Interrupted(TypedDict):
     step: NotRequired[int]
 
 
+class Decision(TypedDict):
+    """Where `training.until` is settled: the last step before the cosine, and whether the loss had settled there."""
+
+    cosine_from: int
+    settled: bool
+
+
 class Finished(TypedDict):
-    """All steps were taken."""
+    """All steps were taken. Where `training.until` is settled, the decision that ended training is there too."""
 
     status: Literal["finished"]
     step: int
+    cosine_from: NotRequired[int]
+    settled: NotRequired[bool]
 
 
 class NotFinite(TypedDict):

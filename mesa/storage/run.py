@@ -36,7 +36,8 @@ class Run:
     def create(cls, path: Path | str, config: RunConfig) -> "Run":
         """Make the directory, or open the run that is there if its configuration is the same.
 
-        Only `training.steps` may grow. UserError names every field that differs, and a place that cannot be written.
+        Only `training.steps` may grow, and not where `training.until` is settled. UserError names every field that
+        differs, and a place that cannot be written.
         """
         path = Path(path)
         if not _is_run(path):
@@ -54,7 +55,10 @@ class Run:
         run = cls.open(path)
         changed = config_file.differences(run.config, config)
         grown = changed.pop("training.steps", None)
-        if grown and run.config.training.steps > config.training.steps:
+        if grown and run.config.training.until == "settled":
+            # The largest number decides how long the warm-up is and when the cosine begins at the latest.
+            changed["training.steps (cannot change where training.until is settled)"] = grown
+        elif grown and run.config.training.steps > config.training.steps:
             changed["training.steps (may only grow)"] = grown
         if changed:
             listed = "; ".join(f"{name}: {old!r} there, {new!r} asked for" for name, (old, new) in changed.items())
@@ -126,13 +130,16 @@ class Run:
             known = content["status"] in ("finished", "diverged", "interrupted") and isinstance(content["step"], int)
             if content["status"] == "diverged":
                 known = known and all(isinstance(content[name], str) for name in ("reason", "last_good_checkpoint"))
+            if content["status"] == "finished" and self.config.training.until == "settled":
+                known = known and isinstance(content["settled"], bool) and isinstance(content["cosine_from"], int)
             if not known:
                 raise ValueError("not an outcome")
         except (OSError, ValueError, TypeError, KeyError):
             rule = "is not the outcome that was written; delete it, and training continues"
             raise UserError(f"{file}: {rule}") from None
         outcome: Outcome = content
-        if outcome["status"] == "finished" and outcome["step"] < self.config.training.steps:
+        training = self.config.training
+        if outcome["status"] == "finished" and training.until == "steps" and outcome["step"] < training.steps:
             return {"status": "interrupted", "step": outcome["step"]}
         return outcome
 
@@ -207,7 +214,8 @@ def checked(path: Path, run: Run, seed: int) -> "Checkpoint":
         origin = f"seed {checkpoint.seed}, step {checkpoint.step}"
         raise DamagedCheckpoint(f"{path / MANIFEST}: is of {origin}, and lies elsewhere")
     changed = config_file.differences(_config_of(checkpoint), run.config)
-    changed.pop("training.steps", None)
+    if run.config.training.until == "steps":
+        changed.pop("training.steps", None)
     if changed:
         name, (old, new) = next(iter(changed.items()))
         raise DamagedCheckpoint(f"{path / MANIFEST}: is of another configuration: {name} is {old!r}, the run's {new!r}")
@@ -244,5 +252,10 @@ def load_model(path: Path | str) -> "InContextTransformer | TokenTransformer":
 
 def summary(runs: Sequence[Run]) -> str:
     """One line that says how the seeds of runs ended."""
-    ends = [run.outcome(seed)["status"] for run in runs for seed in run.seeds]
+    ends = [_end(run.outcome(seed)) for run in runs for seed in run.seeds]
     return ", ".join(f"{ends.count(status)} {status}" for status in dict.fromkeys(ends))
+
+
+def _end(outcome: Outcome) -> str:
+    not_settled = outcome["status"] == "finished" and not outcome.get("settled", True)
+    return "finished, but not settled" if not_settled else outcome["status"]

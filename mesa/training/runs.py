@@ -68,17 +68,16 @@ def _job(path: Path, seed: int, stopped: Callable[[], bool], local: bool) -> Cal
 
 
 def _counts(runs: Sequence[Run]) -> tuple[int, int, int, int]:
-    steps = seeds = 0
+    """What a report is called with. Steps in all: those a seed took where it has finished, else the largest number."""
+    steps = total = seeds = 0
     for run in runs:
         for seed in run.seeds:
+            outcome = run.outcome(seed)
             steps += _last_step(run.seed_path(seed) / "metrics.jsonl")
-            seeds += run.outcome(seed)["status"] in ("finished", "diverged")
-    return (
-        steps,
-        sum(run.config.training.steps * run.config.seeds for run in runs),
-        seeds,
-        sum(len(r.seeds) for r in runs),
-    )
+            # A seed that trains until it has settled may finish early.
+            total += outcome["step"] if outcome["status"] == "finished" else run.config.training.steps
+            seeds += outcome["status"] in ("finished", "diverged")
+    return steps, total, seeds, sum(len(run.seeds) for run in runs)
 
 
 def _last_step(metrics: Path) -> int:

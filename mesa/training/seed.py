@@ -21,6 +21,7 @@ from mesa.storage.files import leftover, write_atomic
 from mesa.storage.records import Evaluation, Outcome
 from mesa.storage.run import Run, checked
 from mesa.storage.schedule import schedule
+from mesa.training.deciding import Decider
 from mesa.training.trainer import Diverged, Progress, Ticker, Trainer, one_thread
 
 Stop = Callable[[], bool]
@@ -57,25 +58,33 @@ def _loop(run: Run, seed: int, stop: Stop) -> Outcome:
     checkpoint_steps = set(schedule(settings.steps, settings.checkpoints_per_decade))
     due = Ticker(settings.rolling_seconds)
     with _metrics(run, seed, start) as log:
+        decider = Decider(run.config, seed, run.metrics(seed))
         if start < 0:
             _log(log, trainer, Progress(0, float("nan"), float("nan")))
             _save(run, seed, trainer, 0)
-        for step in range(max(start, 0) + 1, settings.steps + 1):
+        step = max(start, 0)
+        while step < trainer.last_step:
+            step += 1
             try:
                 progress = trainer.step(step)
-                if step % settings.evaluate_every == 0 or step == settings.steps:
-                    _log(log, trainer, progress)
+                if step % settings.evaluate_every == 0 or step == trainer.last_step:
+                    decider.evaluations.append(_log(log, trainer, progress))
+                trainer.decision = trainer.decision or decider.decide(step)
                 stopped = stop()
-                if step in checkpoint_steps or stopped or due():
+                kept = step in checkpoint_steps or step == trainer.last_step
+                if kept or stopped or due():
                     # Evaluations before a checkpoint must be on the disk before the checkpoint is.
                     os.fsync(log.fileno())
-                    _save(run, seed, trainer, step, rolling=step not in checkpoint_steps)
+                    _save(run, seed, trainer, step, rolling=not kept)
             except Diverged as error:
                 last = max(run.checkpoints(seed, rolling=True).items())[1].name
                 return {"status": "diverged", "step": step, "reason": str(error), "last_good_checkpoint": last}
-            if stopped and step < settings.steps:
+            if stopped and step < trainer.last_step:
                 return {"status": "interrupted", "step": step}
-    return {"status": "finished", "step": settings.steps}
+    if trainer.decision is None:
+        return {"status": "finished", "step": step}
+    begin, settled = trainer.decision["cosine_from"], trainer.decision["settled"]
+    return {"status": "finished", "step": step, "cosine_from": begin, "settled": settled}
 
 
 def _restore(run: Run, seed: int, trainer: Trainer) -> int:
@@ -90,6 +99,7 @@ def _restore(run: Run, seed: int, trainer: Trainer) -> int:
     checkpoint.fill(path, state, saved.trainer, checkpoint.TRAINER)
     checkpoint.fill(path, trainer.model_state(), saved.model)
     trainer.restore_trainer(state)
+    trainer.decision = saved.decision
     return step
 
 
@@ -101,7 +111,7 @@ def _save(run: Run, seed: int, trainer: Trainer, step: int, rolling: bool = Fals
         # The step can give weights that are not finite from a finite loss and gradient. Reading would refuse them.
         if not checkpoint.finite(tensor):
             raise Diverged(step, f"new {name}")
-    checkpoint.save(path, config=config, seed=seed, step=step, model=model, trainer=state)
+    checkpoint.save(path, config=config, seed=seed, step=step, model=model, trainer=state, decision=trainer.decision)
     _drop_rolling(run, seed, but=path)
 
 
@@ -121,7 +131,7 @@ def _metrics(run: Run, seed: int, start: int) -> Iterator[IO[str]]:
         yield log
 
 
-def _log(log: IO[str], trainer: Trainer, progress: Progress) -> None:
+def _log(log: IO[str], trainer: Trainer, progress: Progress) -> Evaluation:
     trained, held_out = progress.step > 0, trainer.held_out_loss()
     if trained and not math.isfinite(held_out):
         raise Diverged(progress.step, "held-out loss")
@@ -133,6 +143,7 @@ def _log(log: IO[str], trainer: Trainer, progress: Progress) -> None:
     }
     log.write(json.dumps(row) + "\n")
     log.flush()
+    return row
 
 
 @contextmanager

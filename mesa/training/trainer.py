@@ -16,6 +16,8 @@ from mesa.errors import UserError
 from mesa.models.untrained import untrained_model
 from mesa.rng import generator
 from mesa.storage.checkpoint import Tensors
+from mesa.storage.records import Decision
+from mesa.training import rates
 from tasks.prompt import Prompt
 
 
@@ -51,6 +53,8 @@ class Trainer:
         self.choice = fast.choose(self.model, self.reader, config.training.fast, example)
         self.sample = fast.sampler(self.task, self.choice.way)
         self.loss: Callable[[Prompt], Tensor] = loss or self.choice.loss or self.plain_loss
+        # Where the learning rate begins to fall along a cosine; None: not yet.
+        self.decision: Decision | None = None
         self._held_out: Prompt | None = None
         settings = config.training
         self.weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
@@ -95,10 +99,17 @@ class Trainer:
         return float(norm)
 
     def learning_rate(self, number: int) -> float:
-        """The rate of step `number`, a function of it alone: a resumed or longer run has the same rates."""
-        settings = self.config.training
-        halvings = 0 if settings.halve_every is None else (number - 1) // settings.halve_every
-        return settings.learning_rate * 0.5**halvings
+        """The rate of step `number`, a function of it and of where the cosine began: a resumed run has the same."""
+        return rates.learning_rate(self.config.training, number, self._cosine_from)
+
+    @property
+    def last_step(self) -> int:
+        """The step that ends training, as far as it is known: the largest number of them before the cosine begins."""
+        return rates.last_step(self.config.training, self._cosine_from)
+
+    @property
+    def _cosine_from(self) -> int | None:
+        return None if self.decision is None else self.decision["cosine_from"]
 
     def plain_loss(self, prompt: Prompt) -> Tensor:
         """The loss by the HookedTransformer's own forward pass."""

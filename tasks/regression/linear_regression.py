@@ -126,5 +126,14 @@ class LinearRegression:
         scales = self.scales or (1.0,) * self.d_in
         return GaussianPosterior(tuple(self.teacher_scale / scale for scale in scales), self.label_noise)
 
+    def trivial_predictions(self, prompt: RegressionPrompt) -> dict[str, Tensor]:
+        """Zero, which is the mean of fresh teachers; with a fixed set of teachers also the prediction of their mean."""
+        predictions = {"predicting zero": torch.zeros_like(prompt.target)}
+        if self.teachers is not None:
+            predictions["predicting with the mean teacher"] = prompt.query @ self.teacher_set.mean(dim=0).to(
+                prompt.query
+            )
+        return predictions
+
     def _scale_teachers(self, w: Float[Tensor, "batch d_in d_out"]) -> Float[Tensor, "batch d_in d_out"]:
         return w if self.scales is None else w.div_(w.new_tensor(self.scales)[:, None])

@@ -63,6 +63,15 @@ class SineRegression:
         y, count = a * torch.sin(x + p), self.context
         return RegressionPrompt(x[:, :count], y[:, :count], x[:, count:], y[:, count:])
 
+    def trivial_predictions(self, prompt: RegressionPrompt) -> dict[str, Tensor]:
+        """Zero and the mean of all curves, E[a] E[sin(x + p)]."""
+        low, high = self.phases
+        # The mean of sin(x + p) over p is sin(x + middle) times the mean of cos over half the range on both sides.
+        half = (high - low) / 2
+        shrink = math.sin(half) / half if half > 0 else 1.0
+        mean = sum(self.amplitudes) / 2 * shrink * torch.sin(prompt.query + (low + high) / 2)
+        return {"predicting zero": torch.zeros_like(prompt.target), "predicting the mean curve": mean}
+
     def bayes_predictor(self) -> None:
         """None: the posterior mean of a curve has no closed form."""
         return

@@ -70,6 +70,10 @@ class SparseLinearRegression:
         x = dense.inputs(batch, self.context + queries, generator)
         return dense.labelled(x, self.draw_teachers(batch, generator), generator)
 
+    def trivial_predictions(self, prompt: RegressionPrompt) -> dict[str, Tensor]:
+        """Zero: it is the mean of the teachers."""
+        return self.dense.trivial_predictions(prompt)
+
     def bayes_predictor(self) -> RegressionPredictor | None:
         """The dense task's where no weight is zero; else None: the posterior sums over all sets of weights."""
         return self.dense.bayes_predictor() if self.nonzero == self.d_in else None

@@ -9,7 +9,15 @@ from torch import Tensor
 
 from tasks.predictor import TokenPredictor
 from tasks.prompt import TokenPrompt
-from tasks.sequences.common import ClosedForm, check, corrupted, log_with_bos, posterior_of_copy, with_bos
+from tasks.sequences.common import (
+    ClosedForm,
+    check,
+    corrupted,
+    log_with_bos,
+    posterior_of_copy,
+    uniform_guess,
+    with_bos,
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,10 @@ class AssociativeRecall:
         repeated = (keys[:, :, None] == keys[:, None]).tril(-1).any(dim=2)
         scored = torch.stack([torch.zeros_like(repeated), repeated], dim=2).flatten(1)
         return TokenPrompt(with_bos(symbols, self.vocabulary), torch.nn.functional.pad(scored, (1, 0)))
+
+    def trivial_predictions(self, prompt: TokenPrompt) -> dict[str, Tensor]:
+        """A uniform guess among all values."""
+        return {"a uniform guess": uniform_guess(prompt, self.d_vocab, self.vocabulary // 2, self.vocabulary)}
 
     def bayes_predictor(self) -> TokenPredictor:
         """The posterior of each next token given the tokens before it."""

@@ -40,6 +40,18 @@ def with_bos(symbols: Int[Tensor, "batch symbol"], bos: int) -> Int[Tensor, "bat
     return torch.cat([symbols.new_full((len(symbols), 1), bos), symbols], dim=1)
 
 
+def uniform_guess(prompt: TokenPrompt, d_vocab: int, low: int, high: int) -> Float[Tensor, "batch pos d_vocab"]:
+    """Logits of a uniform guess among the ids low..high-1, for every next token.
+
+    >>> prompt = TokenPrompt(torch.tensor([[3, 0]]), torch.tensor([[False, True]]))
+    >>> uniform_guess(prompt, d_vocab=4, low=0, high=2).softmax(dim=-1).tolist()
+    [[[0.5, 0.5, 0.0, 0.0]]]
+    """
+    logits = torch.full((d_vocab,), -torch.inf, device=prompt.tokens.device)
+    logits[low:high] = 0.0
+    return logits.expand(len(prompt), prompt.tokens.shape[1] - 1, d_vocab)
+
+
 def corrupted(
     symbols: Int[Tensor, "batch symbol"], noise: float, low: int, high: int, generator: torch.Generator
 ) -> Int[Tensor, "batch symbol"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tasks.predictor import TokenPredictor
 from tasks.prompt import TokenPrompt
-from tasks.sequences.common import ClosedForm, check, log_with_bos, with_bos
+from tasks.sequences.common import ClosedForm, check, log_with_bos, uniform_guess, with_bos
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,10 @@ class MarkovChain:
         scored = torch.ones(batch, self.length + 1, dtype=torch.bool, device=generator.device)
         scored[:, :2] = False
         return TokenPrompt(with_bos(symbols, self.vocabulary), scored)
+
+    def trivial_predictions(self, prompt: TokenPrompt) -> dict[str, Tensor]:
+        """A uniform guess among all states."""
+        return {"a uniform guess": uniform_guess(prompt, self.d_vocab, 0, self.vocabulary)}
 
     def bayes_predictor(self) -> TokenPredictor:
         """The posterior of each next token given the tokens before it."""

@@ -9,7 +9,15 @@ from torch import Tensor
 
 from tasks.predictor import TokenPredictor
 from tasks.prompt import TokenPrompt
-from tasks.sequences.common import ClosedForm, check, corrupted, log_with_bos, posterior_of_copy, with_bos
+from tasks.sequences.common import (
+    ClosedForm,
+    check,
+    corrupted,
+    log_with_bos,
+    posterior_of_copy,
+    uniform_guess,
+    with_bos,
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,10 @@ class RepeatedTokens:
         symbols = corrupted(block.gather(1, position % size), self.noise, 0, self.vocabulary, generator)
         scored = torch.cat([torch.zeros_like(size, dtype=torch.bool), position >= size], dim=1)
         return TokenPrompt(with_bos(symbols, self.first), scored)
+
+    def trivial_predictions(self, prompt: TokenPrompt) -> dict[str, Tensor]:
+        """A uniform guess among all symbols."""
+        return {"a uniform guess": uniform_guess(prompt, self.d_vocab, 0, self.vocabulary)}
 
     def bayes_predictor(self) -> TokenPredictor:
         """The posterior of each next token given the tokens before it."""

@@ -9,8 +9,9 @@ from mesa.storage.run import Run
 
 
 def as_0_1_0(settings: dict[str, Any]) -> None:
-    """Rewrite a configuration in place as 0.1.0 wrote it: without the kind of model."""
+    """Rewrite a configuration in place as 0.1.0 wrote it: without the kind of model and without an end of training."""
     settings["model"].pop("kind")
+    settings["training"].pop("until")
 
 
 def test_a_run_of_0_1_0_opens(copied: Run, forge: Any) -> None:

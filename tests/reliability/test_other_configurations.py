@@ -46,7 +46,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "rolling_seconds": 1.0,
         "dtype": "float64",
     }
-    | {"device": "cuda", "fast": "plain"},
+    | {"device": "cuda", "fast": "plain", "until": "settled"},
 }
 
 

@@ -1,0 +1,111 @@
+"""A loss has settled where it left every trivial plateau and no longer falls; jitter and spikes decide nothing."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mesa.config.schema import RunConfig, TrainingConfig
+from mesa.training.plateaus import trivial_plateaus
+from mesa.training.rates import last_step, latest_cosine, learning_rate, warm_up
+from mesa.training.settling import relative_fall, why_unsettled
+
+STEPS = range(0, 5001, 50)
+ZERO = {"predicting zero": 0.4}
+
+
+def curve(end: float, fall: float, jitter: float = 0.0, seed: int = 0) -> list[float]:
+    """A loss that is `end` at the last step and falls by `fall` of itself every thousand steps before."""
+    noise = np.random.default_rng(seed).normal(0.0, jitter, len(STEPS))
+    return [end * (1 - fall) ** ((step - STEPS[-1]) / 1000) * math.exp(z) for step, z in zip(STEPS, noise, strict=True)]
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(("fall", "settled"), [(0.0, True), (0.005, True), (0.018, False), (0.1, False)])
+def test_jitter_of_single_evaluations_decides_nothing(fall: float, settled: bool, seed: int) -> None:
+    # The jitter of one layer's evaluations at a learning rate of 1e-3 is 0.15 %.
+    assert (why_unsettled(STEPS, curve(0.2, fall, jitter=0.002, seed=seed), ZERO) is None) == settled
+
+
+def test_spikes_decide_nothing() -> None:
+    flat, falling = curve(0.2, 0.0), curve(0.2, 0.05)
+    for losses in (flat, falling):
+        losses[-1] *= 2.0
+        losses[-10] *= 0.5
+        losses[-18] *= 3.0
+    assert why_unsettled(STEPS, flat, ZERO) is None
+    assert why_unsettled(STEPS, falling, ZERO) == "still falling: by 5.0 % over the last fifth"
+
+
+def test_a_plateau_alone_does_not_count() -> None:
+    assert why_unsettled(STEPS, curve(0.4, 0.0), ZERO) == "on the plateau of predicting zero"
+    assert why_unsettled(STEPS, curve(0.381, 0.0), ZERO) == "on the plateau of predicting zero"
+    assert why_unsettled(STEPS, curve(0.379, 0.0), ZERO) is None
+    # Every plateau must have been left.
+    both = {**ZERO, "predicting the mean curve": 0.3}
+    assert why_unsettled(STEPS, curve(0.29, 0.0), both) == "on the plateau of predicting the mean curve"
+    assert why_unsettled(STEPS, curve(0.4, 0.0), both) == (
+        "on the plateau of predicting zero and predicting the mean curve"
+    )
+
+
+def test_a_loss_that_has_just_left_a_plateau_is_still_falling() -> None:
+    for drop in (4150, 4300, 4850):
+        losses = [0.4 if step < drop else 0.2 for step in STEPS]
+        assert str(why_unsettled(STEPS, losses, ZERO)).startswith("still falling")
+
+
+def test_few_evaluations_decide_nothing() -> None:
+    assert str(why_unsettled([], [], {})).startswith("too short to tell: 0 evaluations")
+    assert str(why_unsettled(range(26), [0.1] * 26, {})).startswith("too short to tell: 5 evaluations")
+    assert why_unsettled(range(27), [0.1] * 27, {}) is None
+
+
+def test_the_fall_is_the_same_for_many_evaluations_and_defined_at_zero() -> None:
+    steps = range(10_000)
+    assert relative_fall(steps, [0.9 ** (step / 1e4) for step in steps], over=1e4) == pytest.approx(0.1, rel=1e-3)
+    assert relative_fall(range(6), [0.0] * 6, over=6.0) == 0.0
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 150, 5000, 12_345])
+def test_the_cosine_always_ends_by_the_largest_number_of_steps(steps: int) -> None:
+    settings = TrainingConfig(until="settled", steps=steps)
+    latest = latest_cosine(settings)
+    assert last_step(settings, latest) <= steps == last_step(settings, None)
+    assert steps == 1 or last_step(settings, latest + 1) == steps
+    for begin in {1, latest // 2 or 1, latest}:
+        end = last_step(settings, begin)
+        rates = [learning_rate(settings, step, begin) for step in range(begin + 1, end + 1)]
+        # It falls at every step, and no step has no rate.
+        assert all(0 < later < rate for rate, later in zip([settings.learning_rate, *rates], rates, strict=False))
+
+
+def test_the_warm_up_rises_to_the_full_rate() -> None:
+    settings = TrainingConfig(until="settled", steps=5000, learning_rate=1.0)
+    assert warm_up(settings) == 50
+    assert [learning_rate(settings, step) for step in (1, 25, 50, 51, 5000)] == [0.02, 0.5, 1.0, 1.0, 1.0]
+
+
+def test_two_schedules_are_refused() -> None:
+    with pytest.raises(ValueError, match="halve_every: 7 must be null where until is settled"):
+        TrainingConfig(until="settled", halve_every=7)
+
+
+def plateaus(name: str, **settings: object) -> dict[str, float]:
+    """The plateaus of a small run of this task."""
+    reader = "next_token" if name in ("markov_chain", "repeated_tokens", "associative_recall") else "paired"
+    model = {"kind": "language", "d_model": 8} if reader == "next_token" else {}
+    return trivial_plateaus(
+        RunConfig.model_validate({"task": {"name": name, **settings}, "reader": reader, "model": model}), 0
+    )
+
+
+def test_a_plateau_that_is_the_best_prediction_is_none() -> None:
+    # A single teacher is learnt without the context. Labels that are noise leave nothing to learn from it.
+    assert plateaus("linear_regression", teachers=1).keys() == {"predicting zero"}
+    assert plateaus("linear_regression", teachers=2).keys() == {"predicting zero", "predicting with the mean teacher"}
+    assert plateaus("linear_regression", label_noise=100.0) == {}
+    assert plateaus("markov_chain", vocabulary=3, length=8, noise=0.99) == {}
+    assert plateaus("markov_chain", vocabulary=3, length=8) == pytest.approx({"a uniform guess": math.log(3)})
+    # All curves are one curve, which is then the mean curve.
+    assert plateaus("sine", amplitudes=[0.3, 0.3], phases=[0.1, 0.1]).keys() == {"predicting zero"}
