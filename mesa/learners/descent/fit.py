@@ -82,7 +82,7 @@ def fitted_gammas_and_sizes(
 def _pairs_of_each_step(
     wide: RegressionPrompt, steps: int, clip: float | None, unit: float, shared_pair: Tensor
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """A pair each step: the search starts at the shared pair, at gradient descent's sizes, and at pairs that grow."""
+    """A pair each step: the search starts at the shared pair, at gradient descent's sizes, and at growing pairs."""
     last = steps - 1
 
     def loss_of_values(values: Tensor, loss: Loss) -> Tensor:
@@ -95,20 +95,40 @@ def _pairs_of_each_step(
     # Per-step gradient descent is a member of this class, and so a start: the wider class never fits worse.
     plain_sizes = fitted_sizes(wide, steps, False, None, clip)
     none = torch.zeros(last, dtype=torch.float64)
-    # A correction leaves small eigenvalues, which need larger corrections and steps: so the best ones grow.
-    grown = min(4.0, 100.0 ** (1.0 / last)) ** torch.arange(steps, dtype=torch.float64)
+    growing = _growing_values(steps)
     starts = [
         torch.cat([shared_pair[0] * spread[:last], shared_pair[1] * spread]),
         torch.cat([none, torch.tensor(plain_sizes, dtype=torch.float64) / unit]),
-        torch.cat([0.4 * grown[:last], 0.5 * grown]),
+        torch.cat([growing[:last], growing]),
     ]
     loss, unclipped = _loss(wide, None, clip), _loss(wide, None, None)
     # Without a clip a loss costs a tenth: which start leads lowest is found there, and the end with the clip.
-    ends = [minimise(lambda values: loss_of_values(values, unclipped), start) for start in starts]
+    ends = [_minimised(lambda values: loss_of_values(values, unclipped), start) for start in starts]
     begin = min([*starts, *ends], key=lambda values: float(loss_of_values(values, loss).nan_to_num(nan=math.inf)))
     # A search ends after some hundred evaluations: what is left is small, and the best one gets as many again.
-    best = unit * minimise(lambda values: loss_of_values(values, loss), begin, tolerance=1e-8)
+    best = unit * _minimised(lambda values: loss_of_values(values, loss), begin, tolerance=1e-8)
     return (*best[:last].tolist(), 0.0), tuple(best[last:].tolist())
+
+
+def _minimised(loss: Callable[[Tensor], Tensor], start: Tensor, tolerance: float = 1e-10) -> Tensor:
+    """Where a loss is least near `start`, searched in multiples of the start's values.
+
+    The best numbers of late steps are hundreds of times those of early ones. In these multiples all have one scale;
+    without them a search stops far above the minimum.
+    """
+    scale = torch.where(start == 0, 0.1, start.abs())
+    return scale * minimise(lambda multiples: loss(scale * multiples), start / scale, tolerance=tolerance)
+
+
+def _growing_values(steps: int) -> Tensor:
+    """The gammas, and sizes, in units of 1 / |S|, that keep all eigenvalues in bounds and shrink them fastest.
+
+    A correction maps an eigenvalue l to l (1 - g l)^2. This maps the interval from 0 to L = 4 / (3 g) onto that from 0
+    to 4 / (27 g) = L / 9: its only maximum inside, at l = 1 / (3 g), has the value that it takes at L. So the next
+    correction can be 9 times as large, and so on. A step of the same size as the correction keeps the residuals in
+    proportion to the inputs. QED. L is twice the typical |S|, because the largest eigenvalue varies between prompts.
+    """
+    return 4.0 / (3.0 * 2.0) * 9.0 ** torch.arange(steps, dtype=torch.float64)
 
 
 def _loss(prompt: RegressionPrompt, start: Start, clip: float | None) -> Loss:

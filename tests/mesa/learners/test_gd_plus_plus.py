@@ -157,3 +157,11 @@ def test_the_search_also_starts_from_corrections_that_grow_from_step_to_step(see
     prompt = LinearRegression().sample(500, seeded(0)).to(dtype=torch.float64)
     tuned = GradientDescent(gamma=0.0, steps=3, shared=False).fit(prompt)
     assert half_squared_error(tuned.predict(prompt)[-1], prompt.target).item() < 0.045
+
+
+def test_the_search_of_many_steps_finds_corrections_that_grow_ninefold(seeded):
+    """The derivation is at `mesa.learners.descent.fit`; a search of raw numbers ends at twice this loss or more."""
+    prompt = LinearRegression(d_in=5, context=5).sample(500, seeded(0))
+    fit = GradientDescent(gamma=0.0, steps=4, shared=False).fit(prompt)
+    growth = np.array(fit.gammas[1:3]) / np.array(fit.gammas[:2])
+    assert (growth > 7).all() and (growth < 11).all(), growth
