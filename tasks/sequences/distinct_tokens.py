@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tasks.predictor import TokenPredictor
 from tasks.prompt import TokenPrompt
-from tasks.sequences.common import ClosedForm, check, log_with_bos, with_bos
+from tasks.sequences.common import ClosedForm, check, log_with_bos, uniform_guess, with_bos
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ class DistinctTokens:
         scored = torch.ones_like(tokens, dtype=torch.bool)
         scored[:, 0] = False
         return TokenPrompt(tokens, scored)
+
+    def trivial_predictions(self, prompt: TokenPrompt) -> dict[str, Tensor]:
+        """A uniform guess among all symbols."""
+        return {"a uniform guess": uniform_guess(prompt, self.d_vocab, 0, self.vocabulary)}
 
     def bayes_predictor(self) -> TokenPredictor:
         """The distribution of each next token given the tokens before it."""
