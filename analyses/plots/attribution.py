@@ -103,14 +103,16 @@ def conditions(evidence: Evidence, runs: Sequence[str]) -> Plot:
 def paths(evidence: Evidence, runs: Sequence[str]) -> Plot:
     """What is lost when one head's corrupted output reaches one input of one later head; the first seed."""
     rows = _attributed(evidence, runs)
-    rows = rows[(rows["metric"] == "path") & rows["to_input"].isin(["q", "k", "v"])]
-    data = rows[["run", "seed", "layer", "head", "to_layer", "to_head", "to_input", "value"]]
+    rows = rows[rows["metric"].isin(["path", "joint_path"]) & rows["to_input"].isin(["q", "k", "v"])]
+    data = rows[["run", "seed", "metric", "layer", "head", "to_layer", "to_head", "to_input", "value"]]
 
     def draw() -> Figure:
         figure, panels = grid(len(runs), 1, 6.4, 2.4)
         for axes, run in zip(panels, runs, strict=True):
             lost = data[data["run"] == run]
             lost = lost[lost["seed"] == lost["seed"].min()]
+            joint = lost[(lost["metric"] == "joint_path") & (lost["to_layer"] == lost["to_layer"].max())]
+            lost = lost[lost["metric"] == "path"]
             if lost.empty:
                 nothing_to_draw(axes, f"{run}: no behaviour to attribute, or one layer")
                 continue
@@ -120,7 +122,9 @@ def paths(evidence: Evidence, runs: Sequence[str]) -> Plot:
                 index="sender", columns="receiver", values="value"
             )
             _shares(axes, image)
-            axes.set(title=f"{run}, seed {int(lost['seed'].min())}", xlabel="receiver: layer.head input")
+            together = ", ".join(f"{row.to_input} {row.value:.2f}" for row in joint.itertuples())
+            title = f"{run}, seed {int(lost['seed'].min())}; to all heads of the last layer: {together}"
+            axes.set(title=title, xlabel="receiver: layer.head input")
             axes.set_ylabel("sender: layer.head")
             axes.tick_params(axis="x", rotation=90 if len(image.columns) > 12 else 0)
         return figure
@@ -129,7 +133,9 @@ def paths(evidence: Evidence, runs: Sequence[str]) -> Plot:
         "paths",
         "Through which inputs heads reach later heads",
         "Share of the behaviour lost when a head's output, as in the corrupted run, reaches only one input (query, key "
-        "or value) of one later head. Previous-token heads should reach induction heads through their keys.",
+        "or value) of one later head. The title gives the share that is lost when the outputs of all earlier heads "
+        "reach one input of all heads of the last layer: paths are not additive. Previous-token heads should reach "
+        "induction heads through their keys.",
         "Losses through queries or values as large as through keys.",
         draw,
         data,

@@ -59,6 +59,13 @@ class HeadEdits(Protocol):
         """
         ...
 
+    def joint_paths(self, to: int) -> dict[str, Float[Tensor, " batch"]]:
+        """Read-outs where the corrupted writes of all earlier heads reach one input of all heads of layer `to`.
+
+        The paths are direct ones, as in `paths`. Paths are not additive, so these are not the sums of those.
+        """
+        ...
+
 
 def portions(variants: int, tokens: int) -> list[slice]:
     """Slices of variants, each of `tokens` tokens, such that one pass has about TOKENS of them.

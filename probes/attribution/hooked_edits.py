@@ -83,6 +83,17 @@ class HookedEdits:
             if rows
         }
 
+    def joint_paths(self, to: int) -> dict[str, Float[Tensor, " batch"]]:
+        """As `paths`, with all heads of earlier layers as senders and all of one layer as receivers."""
+        edits: dict[str, Edit] = dict(self.mlp_outs)
+        for layer in self.layers:
+            edits[hook_name(layer, "z")] = _constant((self.corrupted_z if layer < to else self.clean_z)[layer])
+        names = {point: hook_name(to, point) for point in QKV}
+        _, sent = self._run(edits, 1, list(names.values()))
+        return {
+            point: self._read(self._run({name: _constant(sent[name])}, 1)[0], 1)[0] for point, name in names.items()
+        }
+
     def _senders(self, portion: slice, keep: list[str]) -> tuple[Tensor, int, dict[str, Tensor]]:
         """Runs in which one head each is as in the corrupted run, and all other heads and MLPs as in the clean one."""
         count = portion.stop - portion.start

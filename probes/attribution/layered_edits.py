@@ -86,28 +86,49 @@ class LayeredEdits:
     @torch.no_grad()
     def paths(self, to: int) -> dict[str, Float[Tensor, "sender head batch"]]:
         """The receiver's z from one changed input; then as after any edit of its z."""
-        layer, (q, k, v) = self.layers[to], self.inputs[to]
-        tail = self.tail if to == len(self.layers) - 1 else self.pos
-        clean_z = self.clean_z[to][:, -tail:]
-        writes = torch.cat([self._writes(sender, self.corrupted_z[sender]) for sender in self._order[:to]])
+        tail = self._tail_of(to)
+        writes = self._earlier_writes(to)
         readouts: dict[str, list[Tensor]] = {point: [] for point in QKV}
         for portion in portions(len(writes), self.batch * self.pos):
-            sent = writes[portion]
-            new = layer.qkv((self.resids[to] + sent).flatten(0, 1))
-            new_q, new_k, new_v = (tensor.unflatten(0, sent.shape[:2]) for tensor in new)
-            changed = {
-                "q": layer.attend(new_q[..., -tail:, :], k.expand_as(new_k), v.expand_as(new_v)),
-                "k": layer.attend(q.expand_as(new_q)[..., -tail:, :], new_k, v.expand_as(new_v)),
-                "v": layer.mixed(self.patterns[to][..., -tail:, :], new_v),
-            }
-            for point, z in changed.items():
+            for point, z in self._with_one_input(to, writes[portion]).items():
                 # (sender batch pos head d_head), as a write of each receiving head alone.
-                written = torch.einsum("sbphe,hem->shbpm", z - clean_z, layer.W_O)
+                written = torch.einsum("sbphe,hem->shbpm", z - self.clean_z[to][:, -tail:], self.layers[to].W_O)
                 receiver_portions = portions(written.shape[0] * self.heads, self.batch * tail)
                 moved = written.flatten(0, 1)
                 readouts[point] += [self._after(to, moved[receivers]) for receivers in receiver_portions]
         shape = (len(writes), self.heads)
         return {point: torch.cat(rows).unflatten(0, shape) for point, rows in readouts.items()}
+
+    @torch.no_grad()
+    def joint_paths(self, to: int) -> dict[str, Float[Tensor, " batch"]]:
+        """As `paths`, with the sum of all senders' writes, and the writes of all receivers together."""
+        sent = self._earlier_writes(to).sum(dim=0, keepdim=True)
+        clean_z, W_O = self.clean_z[to][:, -self._tail_of(to) :], self.layers[to].W_O
+        return {
+            point: self._after(to, torch.einsum("sbphe,hem->sbpm", z - clean_z, W_O))[0]
+            for point, z in self._with_one_input(to, sent).items()
+        }
+
+    def _earlier_writes(self, to: int) -> Float[Tensor, "sender batch pos d_model"]:
+        """By how much the corrupted write of each head of an earlier layer differs from its clean one."""
+        return torch.cat([self._writes(sender, self.corrupted_z[sender]) for sender in self._order[:to]])
+
+    def _with_one_input(
+        self, to: int, sent: Float[Tensor, "sender batch pos d_model"]
+    ) -> dict[str, Float[Tensor, "sender batch tail head d_head"]]:
+        """z of layer `to` where what is sent reaches the queries, the keys or the values of its heads alone."""
+        layer, (q, k, v), tail = self.layers[to], self.inputs[to], self._tail_of(to)
+        new = layer.qkv((self.resids[to] + sent).flatten(0, 1))
+        new_q, new_k, new_v = (tensor.unflatten(0, sent.shape[:2]) for tensor in new)
+        return {
+            "q": layer.attend(new_q[..., -tail:, :], k.expand_as(new_k), v.expand_as(new_v)),
+            "k": layer.attend(q.expand_as(new_q)[..., -tail:, :], new_k, v.expand_as(new_v)),
+            "v": layer.mixed(self.patterns[to][..., -tail:, :], new_v),
+        }
+
+    def _tail_of(self, layer: int) -> int:
+        """How many of the last positions of a layer are needed."""
+        return self.tail if layer == len(self.layers) - 1 else self.pos
 
     @property
     def _order(self) -> range:

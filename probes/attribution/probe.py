@@ -50,6 +50,8 @@ class HeadAttribution:
     - `direct`: the share lost when only the head's write to the output is the corrupted run's.
     - `path`: the share lost when only its write to one input (`to_input` q, k, v) of one later head is the corrupted
       run's. Everything after the receiver is recomputed. `to_input` resid is the output, as in `direct`.
+    - `joint_path`: the same with the writes of all heads of earlier layers, to one input of all heads of `to_layer`.
+      Paths are not additive: their sum may be more or less than this.
     - `pair`: what remains with two heads at their means; for models of at most `pairs` heads.
     - `circuit`: 1 for the heads of the smallest circuit, 0 for the others. With all others at their means, what remains
       is within 1 - `share` of 1 and `agreement` is at least `share`. It is searched on half of the prompts.
@@ -61,7 +63,8 @@ class HeadAttribution:
     - `completeness`: what remains without the circuit.
 
     Arrays: `attention` of the first prompt (layer head pos pos); by (layer head) `direct`, `ablated_<ablation>`,
-    `held_<ablation>`, `circuit`; `path` (layer head layer head input). Paths are measured for models of at most `paths`
+    `held_<ablation>`, `circuit`; `path` (layer head layer head input) and
+    `joint_path` (layer input). Paths are measured for models of at most `paths`
     heads. Raises DeadHook where edits do not reach the output.
 
     >>> from mesa.construction import gradient_step_model
@@ -124,6 +127,8 @@ class HeadAttribution:
         if count <= self.paths:
             arrays["path"] = (1 - runs.paths()).numpy()
             rows += _paths(arrays["path"], arrays["direct"])
+            arrays["joint_path"] = (1 - runs.joint_paths()).numpy()
+            rows += _joint_paths(arrays["joint_path"])
         if count <= self.pairs:
             rows += _pairs(runs)
         circuit = self._circuit(runs)
@@ -189,6 +194,11 @@ def _paths(lost: np.ndarray, direct: np.ndarray) -> Iterator[Row]:
             to = {"to_layer": to_layer, "to_head": to_head, "to_input": QKV[point]}
             yield {"metric": "path", "layer": layer, "head": head, **to, "value": float(value)}
     yield from _by_head("path", direct, to_input="resid")
+
+
+def _joint_paths(lost: np.ndarray) -> Iterator[Row]:
+    for (to_layer, point), value in np.ndenumerate(lost[1:]):
+        yield {"metric": "joint_path", "to_layer": to_layer + 1, "to_input": QKV[point], "value": float(value)}
 
 
 def _pairs(runs: HeadRuns) -> Iterator[Row]:

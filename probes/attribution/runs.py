@@ -128,6 +128,15 @@ class HeadRuns:
                     remains[:to, :, to, :, point] = path_remains.unflatten(0, (to, self.heads)).cpu()
         return remains
 
+    def joint_paths(self) -> Float[Tensor, "layer input"]:
+        """What remains when all earlier heads' corrupted writes reach one input of all heads of a layer; NaN at 0."""
+        remains = torch.full((self.layers, len(QKV)), torch.nan, dtype=torch.float64)
+        for to in range(1, self.layers):
+            by_batch = [edits.joint_paths(to) for edits in self.edits()]
+            for point, name in enumerate(QKV):
+                remains[to, point] = self._remains(torch.cat([readouts[name] for readouts in by_batch]))
+        return remains
+
     def _remains(self, readouts: Tensor) -> Tensor:
         clean, corrupt = self.raw
         gap = clean - corrupt if abs(self.behaviour_t) >= LEAST_T else float("nan")

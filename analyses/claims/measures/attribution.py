@@ -38,12 +38,15 @@ def circuit_size(rows: pd.DataFrame) -> float:
     return float(count) if count else math.nan
 
 
+def joint_share(to_input: str) -> Number:
+    """The share lost when all earlier heads' corrupted writes reach this input of all heads of layer 1."""
+    return lambda rows: single_value(rows, probe=PROBE, metric="joint_path", to_layer=1, to_input=to_input)
+
+
 def key_lead(rows: pd.DataFrame) -> float:
-    """What all paths through keys lose together, minus the larger loss of those through queries and through values."""
-    rows = rows[(rows["probe"] == PROBE) & (rows["metric"] == "path")]
-    lost = {name: rows[rows["to_input"] == name]["value"] for name in ("q", "k", "v")}
-    total = {name: float(values.sum(skipna=False)) if len(values) else math.nan for name, values in lost.items()}
-    return total["k"] - max(total["q"], total["v"])
+    """What is lost through all keys of layer 1 together, minus the larger loss through its queries or its values."""
+    through_q, through_k, through_v = (joint_share(name)(rows) for name in ("q", "k", "v"))
+    return through_k - max(through_q, through_v)
 
 
 def remains(ablation: str, hold_patterns: bool = False, most: bool = True) -> Number:

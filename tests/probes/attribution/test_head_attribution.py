@@ -110,6 +110,10 @@ def test_a_previous_token_head_reaches_the_induction_head_through_its_keys() -> 
     lost = 1 - measured.array("ablated_resampled")[0, 1]
     assert paths["value"][planted].item() == pytest.approx(lost, abs=DECOY)
     assert paths["value"][~planted].abs().max() < DECOY
+    # So do all heads of the first layer together, and they lose nothing through queries or values.
+    joint = measured.array("joint_path")
+    assert joint[1] == pytest.approx([0, lost, 0], abs=DECOY) and np.isnan(joint[0]).all()
+    assert value(measured.table, metric="joint_path", to_input="k", to_layer=1) == joint[1, 1]
     # It writes nothing that is read, and with the patterns held it is not needed.
     assert measured.array("direct") == pytest.approx(np.array([[0, 0, 0], [0, 0, 1]]), abs=DECOY)
     assert measured.array("held_mean")[0, 1] == pytest.approx(1, abs=DECOY)

@@ -45,8 +45,10 @@ def test_from_where_the_edit_is_and_from_the_start_are_the_same(name: str) -> No
     for to in range(1, cfg.n_layers):
         one, other = short.paths(to), full.paths(to)
         assert set(one) == set(other) == set(QKV)
+        joint, other_joint = short.joint_paths(to), full.joint_paths(to)
         for point in QKV:
             same(one[point], other[point])
+            same(joint[point], other_joint[point])
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -113,6 +115,17 @@ def test_one_pass_a_head_gives_the_same_numbers(name: str, engine: Any) -> None:
                             value = normed @ weight[receiver] + bias[receiver]
                             wanted = run(hook_name(to, point), receiver, value)
                             same(paths[point][layer * heads + head, receiver], wanted)
+            moved = sum(
+                (bad[z] - cache[z]).flatten(2) @ model.blocks[layer].attn.W_O.flatten(0, 1)
+                for layer, z in ((layer, hook_name(layer, "z")) for layer in range(to))
+            )
+            normed = model.blocks[to].ln1(cache[hook_name(to, "resid_pre")] + moved)
+            attn = model.blocks[to].attn
+            values = torch.einsum("bpm,hme->bphe", normed, attn.W_K) + attn.b_K
+            output = model.run_with_hooks(
+                clean, fwd_hooks=[(hook_name(to, "k"), lambda tensor, hook, values=values: values)]
+            )
+            same(edits.joint_paths(to)["k"], asked.read(subject.decode(output, asked.clean), 1)[0])
 
 
 def test_direct_writes_are_those_of_transformer_lens() -> None:
