@@ -70,6 +70,7 @@ LOOKS = {
     "turned_queries": Look(_PALETTE[6], marker="P"),
     "constructed_small_gamma": Look(_PALETTE[9], marker="s"),
     "constructed_uneven_gamma": Look(_PALETTE[4], marker="v"),
+    "not_adapted": Look(_PALETTE[5], "trained at the shortest context", marker="P"),
     "constructed_normed": Look(_PALETTE[2], line="-.", marker="D"),
     "constructed_interleaved": Look(_PALETTE[2], marker="D"),
     "reversed_positions": Look(_PALETTE[9], marker="s"),

@@ -18,7 +18,7 @@ from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
 from probes.plan import Plan
 
-CONTROLS = ("untrained", "constructed_gd", "constructed")
+CONTROLS = ("untrained", "constructed_gd", "constructed_small_gamma", "constructed_uneven_gamma", "constructed")
 
 
 class CurvatureByContext:

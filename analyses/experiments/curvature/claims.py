@@ -1,11 +1,19 @@
 """The five claims of `curvature`."""
 
 from analyses.claims.claim import Claim, Measure, Source, controls_of
-from analyses.experiments.curvature.measures import RUNS, WHOLE, over_all
+from analyses.experiments.curvature.measures import NOT_ADAPTED, RUNS, WHOLE, over_all
 
 PAPER = "von Oswald et al. 2023, appendix A.10"
 _LONGER = tuple(run for run in RUNS.values() if run != WHOLE)
-_NEGATIVE = controls_of(WHOLE, "untrained", "constructed_gd")
+_NEGATIVE = controls_of(WHOLE, "untrained")
+# Gradient descent without the correction.
+_PLAIN = controls_of(WHOLE, "constructed_gd")
+# GD++ with 0.6 of the tuned gamma: a rule that allows 10 % allows a quarter of the difference.
+_SMALL = controls_of(WHOLE, "constructed_small_gamma")
+# GD++ whose gamma differs between coordinates, with a mean R^2 of 0.6: a rule that asks for 0.9 allows a quarter.
+_UNEVEN = controls_of(WHOLE, "constructed_uneven_gamma")
+# The trained model of the shortest context, taken for all: its gamma does not fall at all.
+_CONSTANT = controls_of(WHOLE, NOT_ADAPTED)
 _CONSTRUCTED = controls_of(WHOLE, "constructed")
 
 CLAIMS = (
@@ -17,6 +25,7 @@ CLAIMS = (
         # The ideal is what the paper's own numbers score.
         (Measure("largest gamma / gamma at the shorter N", "at most", 0.75, over_all("falls"), ideal=0.57),),
         Source(WHOLE),
+        near_miss={**_CONSTANT, **_PLAIN},
         negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_LONGER,
@@ -28,6 +37,7 @@ CLAIMS = (
         "within 10 % of 0.179, 0.099, 0.056 and 0.029, read off the residual stream and off the weights",
         (Measure("largest |gamma / the paper's - 1|", "at most", 0.1, over_all("off_published")),),
         Source(WHOLE),
+        near_miss={**_SMALL, **_CONSTANT},
         negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_LONGER,
@@ -39,6 +49,7 @@ CLAIMS = (
         "within 10 % at every N, read off the residual stream and off the weights",
         (Measure("largest |gamma / tuned GD++'s - 1|", "at most", 0.1, over_all("off_tuned")),),
         Source(WHOLE),
+        near_miss={**_SMALL, **_CONSTANT},
         negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_LONGER,
@@ -50,7 +61,7 @@ CLAIMS = (
         "R^2 of the regression of the change on -S x_j at least 0.9 at every N",
         (Measure("least R^2", "at least", 0.9, over_all("r_squared"), ideal=1.0),),
         Source(WHOLE),
-        # Plain gradient descent changes no x, so its R^2 is not defined and does not meet the bound.
+        near_miss={**_UNEVEN, **_PLAIN},
         negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_LONGER,
@@ -65,6 +76,7 @@ CLAIMS = (
             Measure("largest |predicted - after| / |after|", "at most", 0.1, over_all("spectrum")),
         ),
         Source(WHOLE),
+        near_miss={**_UNEVEN, **_PLAIN},
         negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_LONGER,
