@@ -16,7 +16,7 @@ Sampler: TypeAlias = Callable[[int, torch.Generator], Prompt]
 
 def sampler(task: Task | TokenTask, way: Way) -> Sampler:
     """The task's `sample`; where the kernel computes the loss, it draws uniform inputs by vectors of numbers."""
-    if way != "kernel" or type(task) is not LinearRegression or task.law != "uniform":
+    if way != "kernel" or type(task) is not LinearRegression or task.law != "uniform" or task.prompts:
         return task.sample
     from mesa.fast.kernel.machine import machine
     from mesa.fast.kernel.uniform import uniform_of

@@ -7,6 +7,7 @@ import torch
 from mesa import build
 from mesa.config.schema import RunConfig
 from mesa.rng import generator
+from mesa.training.held_out import held_out_task
 from mesa.training.settling import LEFT
 from tasks.predictor import RegressionPredictor, TokenPredictor
 from tasks.prompt import Prompt, TokenPrompt
@@ -25,7 +26,7 @@ def trivial_plateaus(config: RunConfig, seed: int) -> dict[str, float]:
     >>> {name: round(loss, 1) for name, loss in trivial_plateaus(RunConfig(), seed=0).items()}
     {'predicting zero': 0.4}
     """
-    task = build.task(config.task)
+    task = held_out_task(build.task(config.task))
     if not isinstance(task, HasTrivialPredictions):
         return {}
     reader, settings = build.reader(config), config.training

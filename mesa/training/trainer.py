@@ -13,11 +13,13 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from mesa import build, fast
 from mesa.config.schema import RunConfig
 from mesa.errors import UserError
+from mesa.fast.sampling import Sampler
 from mesa.models.untrained import untrained_model
 from mesa.rng import generator
 from mesa.storage.checkpoint import Tensors
 from mesa.storage.records import Decision
 from mesa.training import rates
+from mesa.training.held_out import held_out_task
 from tasks.prompt import Prompt
 
 
@@ -66,10 +68,10 @@ class Trainer:
             fused=True,
         )
 
-    def prompts(self, stream: str, step: int, count: int) -> Prompt:
+    def prompts(self, stream: str, step: int, count: int, sample: Sampler | None = None) -> Prompt:
         """The prompts of one step: a function of (seed, stream, step)."""
         source = generator(self.seed, stream, step, self.model.cfg.device or "cpu")
-        return self.sample(count, source).to(dtype=self.model.cfg.dtype)
+        return (sample or self.sample)(count, source).to(dtype=self.model.cfg.dtype)
 
     def step(self, number: int) -> Progress:
         """Take training step `number`; Diverged, with the weights untouched, where it is not finite."""
@@ -119,7 +121,8 @@ class Trainer:
     def held_out_loss(self) -> float:
         """The loss on prompts that no step trains on; the same ones every time."""
         if self._held_out is None:
-            self._held_out = self.prompts("held-out", 0, self.config.training.held_out)
+            sample = fast.sampler(held_out_task(self.task), self.choice.way)
+            self._held_out = self.prompts("held-out", 0, self.config.training.held_out, sample)
         with torch.no_grad():
             return self.loss(self._held_out).item()
 

@@ -7,8 +7,8 @@ from tasks.regression.linear_regression import LinearRegression
 
 
 def fresh_teachers(subject: RegressionSubject) -> RegressionSubject | str:
-    """The same model on prompts of new teachers, where it was trained on a finite set of them."""
+    """The same model on prompts of new teachers, where it was trained on a finite set of teachers or of prompts."""
     task = subject.task
-    if not isinstance(task, LinearRegression) or task.teachers is None:
+    if not isinstance(task, LinearRegression) or task == task.fresh():
         return "its teachers are fresh already"
-    return replace(subject, task=replace(task, teachers=None), control="fresh_teachers")
+    return replace(subject, task=task.fresh(), control="fresh_teachers")

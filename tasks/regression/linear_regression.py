@@ -1,7 +1,7 @@
 """Noisy or noiseless linear regression in context ([VO] section 3; von Oswald et al. 2023, arXiv 2212.07677)."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -13,6 +13,7 @@ from tasks.limits import LARGEST, check_count
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.regression.posterior import GaussianPosterior, SetPosterior
+from tasks.regression.prompt_set import drawn_from, joined, set_teachers
 
 Law = Literal["uniform", "normal"]
 # A fixed set of teachers is drawn in blocks of this size, because draws of different sizes start differently.
@@ -29,8 +30,14 @@ class LinearRegression:
 
     With `teachers` K every prompt takes one of the K teachers of a fixed set instead, all equally likely. The set is a
     function of `teachers_seed`, and a smaller set is the beginning of a larger one. A single teacher can be learnt
-    without looking at the context. Lengths and scales are pure numbers. Raises ValueError, naming the field, for a
-    value outside its range.
+    without looking at the context.
+
+    With `prompts` K whole prompts are fixed: K inputs, teachers and first queries, a function of `teachers_seed`; a
+    smaller set is the beginning of a larger one. A batch holds every prompt of the set once before it holds one twice,
+    in random order, so a batch of K is the set. Further queries are drawn afresh.
+
+    Lengths and scales are pure numbers. Raises ValueError, naming the field, for a value outside its range, and where
+    both sets are asked for.
 
     >>> generator = torch.Generator().manual_seed(0)
     >>> prompt = LinearRegression(d_in=3, context=5).sample(2, generator)
@@ -47,7 +54,8 @@ class LinearRegression:
     teacher_scale: float = field(default=1.0, metadata={"about": "standard deviation of the teacher's entries"})
     label_noise: float = field(default=0.0, metadata={"about": "standard deviation of the noise on context labels"})
     teachers: int | None = field(default=None, metadata={"about": "teachers in a fixed set; null: fresh per prompt"})
-    teachers_seed: int = field(default=0, metadata={"about": "which fixed set of teachers"})
+    prompts: int | None = field(default=None, metadata={"about": "whole prompts in a fixed set; null: fresh ones"})
+    teachers_seed: int = field(default=0, metadata={"about": "which fixed set of teachers or prompts"})
 
     __pydantic_config__: ClassVar[Any] = {"strict": True, "extra": "forbid"}
 
@@ -66,8 +74,11 @@ class LinearRegression:
                 raise ValueError(f"scales: {len(self.scales)} entries, but d_in is {self.d_in}: one each is needed")
             if not all(scale > 0 and math.isfinite(scale) for scale in self.scales):
                 raise ValueError(f"scales: {self.scales} must be positive, finite numbers")
-        if self.teachers is not None and not 1 <= self.teachers <= LARGEST:
-            raise ValueError(f"teachers: {self.teachers} must be at least 1 and at most {LARGEST}, or null")
+        for name, number in {"teachers": self.teachers, "prompts": self.prompts}.items():
+            if number is not None and not 1 <= number <= LARGEST:
+                raise ValueError(f"{name}: {number} must be at least 1 and at most {LARGEST}, or null")
+        if self.teachers is not None and self.prompts is not None:
+            raise ValueError(f"prompts: {self.prompts} fixed prompts have teachers of their own: teachers must be null")
         # torch's generator on the CPU uses 32 bits of a seed: two larger seeds could give the same set.
         if not 0 <= self.teachers_seed < 2**32:
             raise ValueError(f"teachers_seed: {self.teachers_seed} must be at least 0 and less than 2**32")
@@ -105,8 +116,35 @@ class LinearRegression:
 
     def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
         """Draw `batch` prompts with `queries` queries each, on the generator's device, in float32."""
+        if self.prompts is not None:
+            return self._with_queries(drawn_from(self.prompt_set, batch, generator), queries - 1, generator)
         x = self.inputs(batch, self.context + queries, generator)
         return self.labelled(x, self.draw_teachers(batch, generator), generator)
+
+    @cached_property
+    def prompt_set(self) -> RegressionPrompt:
+        """The fixed set of prompts, with one query each, on the CPU; ValueError where prompts are fresh."""
+        if self.prompts is None:
+            raise ValueError("prompts: null has no set: every prompt is fresh")
+        source = torch.Generator().manual_seed(self.teachers_seed)
+        blocks = [self.fresh().sample(_BLOCK, source) for _ in range(0, self.prompts, _BLOCK)]
+        return joined(blocks).batch(0, self.prompts)
+
+    def fresh(self) -> "LinearRegression":
+        """The task with new teachers and new inputs for every prompt.
+
+        >>> LinearRegression(prompts=128).fresh() == LinearRegression(teachers=8).fresh() == LinearRegression()
+        True
+        """
+        return replace(self, teachers=None, prompts=None)
+
+    def _with_queries(self, prompt: RegressionPrompt, count: int, generator: torch.Generator) -> RegressionPrompt:
+        """The prompts with `count` further queries of the same teachers, drawn afresh."""
+        if count < 1 or prompt.teacher is None:
+            return prompt
+        x = self.inputs(len(prompt), count, generator)
+        query, target = torch.cat([prompt.query, x], dim=1), torch.cat([prompt.target, x @ prompt.teacher], dim=1)
+        return replace(prompt, query=query, target=target)
 
     def labelled(self, x: Tensor, teacher: Tensor, generator: torch.Generator) -> RegressionPrompt:
         """Make prompts of given inputs (batch context+queries d_in), the context's first, and teachers."""
@@ -119,10 +157,14 @@ class LinearRegression:
     def bayes_predictor(self) -> RegressionPredictor:
         """The posterior mean: ridge regression with the true noise, or the mean over the fixed set of teachers.
 
-        The prior of teacher entry k has standard deviation teacher_scale / scales[k].
+        The prior of teacher entry k has standard deviation teacher_scale / scales[k]. With a fixed set of prompts it is
+        the mean over their teachers. Without noise this is the best prediction, as no two of them fit the same labels;
+        with noise the inputs would tell more.
         """
         if self.teachers is not None:
             return SetPosterior(self.teacher_set, self.label_noise)
+        if self.prompts is not None:
+            return SetPosterior(set_teachers(self.prompt_set), self.label_noise)
         scales = self.scales or (1.0,) * self.d_in
         return GaussianPosterior(tuple(self.teacher_scale / scale for scale in scales), self.label_noise)
 

@@ -30,6 +30,7 @@ BASE = LinearRegression(d_in=2, context=3)
         *[(name, bad) for name in ("input_scale", "teacher_scale") for bad in (0.0, -1.0, math.inf, math.nan)],
         *[("label_noise", bad) for bad in (-0.1, math.inf, math.nan)],
         *[("teachers", bad) for bad in (0, -1, 2**20 + 1)],
+        *[("prompts", bad) for bad in (0, -1, 2**20 + 1)],
         *[("teachers_seed", bad) for bad in (-1, 2**32)],
         ("scales", (1.0,)),
         ("scales", (1.0, 0.0)),
