@@ -52,6 +52,8 @@ LOOKS = {
     "constructed": Look(_PALETTE[1], line="--", marker="D"),
     "constructed_gd": Look(_PALETTE[8], marker="s"),
     "constructed_preconditioned": Look(_PALETTE[2], marker="D"),
+    "constructed_larger_step": Look(_PALETTE[5], marker="^"),
+    "constructed_uneven_step": Look(_PALETTE[6], marker="<"),
     "identified_only": Look(_PALETTE[9], line=":"),
     "interpolated": Look(_PALETTE[9], "weights halfway to the constructed ones"),
     "one_layer": Look(_PALETTE[5], "trained with one layer", marker="P"),

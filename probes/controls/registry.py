@@ -91,6 +91,20 @@ CONTROLS = Registry(
             role="positive",
             label="constructed preconditioned step",
         ),
+        "constructed_larger_step": ControlRow(
+            target="probes.controls.wrong_steps:constructed_larger_step",
+            about="the construction with step sizes that are 1.2 times the tuned ones",
+            subjects=REGRESSION,
+            role="negative",
+            label="constructed, larger step",
+        ),
+        "constructed_uneven_step": ControlRow(
+            target="probes.controls.wrong_steps:constructed_uneven_step",
+            about="the construction with step sizes per input coordinate that spread by 20 % around the tuned ones",
+            subjects=REGRESSION,
+            role="negative",
+            label="constructed, uneven step",
+        ),
         "constructed_softmax": ControlRow(
             target="probes.controls.constructed_attention:constructed_softmax",
             about="two softmax heads that perform one gradient step on centred inputs",

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 
 from analyses.claims.tables import Number, last_step_value, losses, single_value
+from probes.readings.selection import select
 
 
 def alignment(metric: str, learner: str = "gd") -> Number:
@@ -58,22 +59,24 @@ def log_position(near: str, far: str) -> Number:
     return share
 
 
-def interpolated(rows: pd.DataFrame) -> float:
-    """The loss of the averaged weights minus the larger of the two losses of the weights that were averaged."""
-    rows = rows[rows["probe"] == "interpolation"]
-    values = {metric: single_value(rows, metric=metric) for metric in ("interpolated_loss", "loss", "learner_loss")}
-    return values["interpolated_loss"] - max(values["loss"], values["learner_loss"])
-
-
 def interpolated_gap(rows: pd.DataFrame) -> float:
     """The loss of the averaged weights divided by the construction's, minus 1."""
     rows = rows[rows["probe"] == "interpolation"]
     return single_value(rows, metric="interpolated_loss") / single_value(rows, metric="learner_loss") - 1
 
 
-def worst(gaps: pd.Series) -> float:
-    """The largest gap; one that is NaN, because a loss overflowed, counts as infinite."""
-    return float(gaps.fillna(math.inf).max()) if len(gaps) else math.nan
+def largest(values: pd.Series) -> float:
+    """The largest value; NaN where there is none or one is not defined."""
+    return float(values.max(skipna=False)) if len(values) else math.nan
+
+
+def log_size(ratio: float) -> float:
+    """|log ratio|; infinite for 0.
+
+    >>> log_size(0.5) == log_size(2.0), log_size(0.0)
+    (True, inf)
+    """
+    return abs(math.log(ratio)) if ratio else math.inf
 
 
 def shifted(rows: pd.DataFrame, conditions: tuple[str, ...], learner: str = "gd") -> pd.DataFrame:
@@ -84,16 +87,29 @@ def shifted(rows: pd.DataFrame, conditions: tuple[str, ...], learner: str = "gd"
     return table[table["condition"].isin(conditions)]
 
 
-def shift_gap(conditions: tuple[str, ...], learner: str = "gd", below_zero: bool = True) -> Number:
-    """The largest |loss / learner's loss - 1|, by default only where the learner is better than predicting zero."""
+def shift_distance(conditions: tuple[str, ...], learner: str = "gd") -> Number:
+    """The largest |f - g| / |g| over all values of these conditions; g is the learner's last step.
 
-    def gap(rows: pd.DataFrame) -> float:
+    Conditions under which the learner does worse than predicting zero count as well: there it shows whether a model
+    fails as the learner fails.
+    """
+
+    def distance(rows: pd.DataFrame) -> float:
+        rows = select(rows, probe="out_of_distribution", metric="relative_distance", learner=learner)
+        rows = rows[rows["condition"].isin(conditions)]
+        return largest(rows[rows["learner_step"] == rows["learner_step"].max()]["value"])
+
+    return distance
+
+
+def shift_log_ratio(conditions: tuple[str, ...], learner: str = "gd") -> Number:
+    """The largest |log(loss / learner's loss)| over all values of these conditions."""
+
+    def ratio(rows: pd.DataFrame) -> float:
         table = shifted(rows, conditions, learner)
-        if below_zero:
-            table = table[table[learner] < table["zero"]]
-        return worst((table["model"] / table[learner] - 1).abs())
+        return largest((table["model"] / table[learner]).map(log_size))
 
-    return gap
+    return ratio
 
 
 def shift_ratio(condition: str, value: float, learner: str) -> Number:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analyses.claims.claim import Claim, Measure, Source, controls_of
-from analyses.claims.measures.regression import alignment, gap_closed, loss_ratio, shifted, worst
+from analyses.claims.measures.regression import alignment, gap_closed, largest, loss_ratio, shifted
 from analyses.claims.tables import Number
 
 PAPER = "von Oswald et al. 2023"
@@ -18,7 +18,7 @@ def on_larger_inputs(learner: str) -> Number:
     def ratio(rows: pd.DataFrame) -> float:
         table = shifted(rows, ("input_scale",))
         table = table[table["condition_value"] >= MUCH_LARGER]
-        return worst(table["model"] / table[learner])
+        return largest(table["model"] / table[learner])
 
     return ratio
 

@@ -7,18 +7,20 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim
-from analyses.experiments.one_step.claims import CLAIMS, MODEL, NEGATIVE
+from analyses.experiments.one_step.claims import CLAIMS, MODEL, NEGATIVE, TWO_OUTPUTS
 from analyses.plots import regression as figures
 from analyses.plots import shifts as shift_figures
 from analyses.plots import weights as heatmaps
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
 from probes.plan import Plan, probe_of
-from probes.registry import OF_PREDICTIONS
+
+WEIGHTS = ("constructed", "constructed_larger_step", "constructed_uneven_step")
+PREDICTIONS = ("untrained", "shuffled_labels", *WEIGHTS)
 
 
 class OneStep:
-    """Five seeds on isotropic inputs, and five on anisotropic ones, where plain gradient descent must be refuted."""
+    """Five seeds on isotropic inputs; on anisotropic ones, where gradient descent must be refuted; with two outputs."""
 
     name = "one-step"
     title = "One trained layer is one gradient step"
@@ -30,28 +32,35 @@ class OneStep:
     developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
-        """The paper's setting, and the same on anisotropic inputs."""
-        configs = {MODEL: preset("one-layer"), NEGATIVE: preset("one-layer-anisotropic")}
+        """The paper's setting, the same on anisotropic inputs, and the same with two outputs."""
+        paper = preset("one-layer")
+        two_outputs = paper.model_copy(update={"task": {**paper.task, "d_out": 2}})
+        configs = {MODEL: paper, NEGATIVE: preset("one-layer-anisotropic"), TWO_OUTPUTS: two_outputs}
         return {name: sized(config, size) for name, config in configs.items()}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Alignment at every checkpoint; all other probes at the last one, on the controls too."""
-        prompts = 500 if size.quick else None
-        last_only = ("weight_products", "interpolation", "out_of_distribution", "rollout")
-        alignment = Plan(
-            probe_of("gd_alignment", prompts),
-            "all",
-            ("untrained", "shuffled_labels", "shuffled_labels_both", "constructed", "constructed_preconditioned"),
-        )
-        others = [Plan(probe_of(name, prompts), controls=_CONTROLS.get(name)) for name in last_only]
+        prompts = 2000 if size.quick else None
+        alignment = probe_of("gd_alignment", prompts)
+        weights = [Plan(probe_of(name, prompts), controls=WEIGHTS) for name in ("weight_products", "interpolation")]
         return {
-            MODEL: [alignment, *others],
-            # The anisotropic run is itself a control of every claim. Only its alignment is measured on controls too.
-            NEGATIVE: [alignment, *(replace(plan, controls=()) for plan in others)],
+            MODEL: [
+                Plan(alignment, "all", (*PREDICTIONS, "shuffled_labels_both")),
+                *weights,
+                Plan(probe_of("out_of_distribution", prompts), controls=PREDICTIONS),
+                Plan(probe_of("rollout", prompts), controls=(*PREDICTIONS, "identified_only")),
+            ],
+            # The anisotropic run is itself a control of most claims.
+            NEGATIVE: [
+                Plan(alignment, "all", ("untrained", "shuffled_labels", "constructed", "constructed_preconditioned")),
+                *(replace(plan, controls=("constructed_preconditioned",)) for plan in weights),
+                *(Plan(probe_of(name, prompts), controls=()) for name in ("out_of_distribution", "rollout")),
+            ],
+            TWO_OUTPUTS: [Plan(alignment, "last", (*WEIGHTS, "untrained")), weights[0]],
         }
 
     def claims(self) -> tuple[Claim, ...]:
-        """The nine rules, stated before anything is measured."""
+        """The twelve rules, stated before anything is measured."""
         return CLAIMS
 
     def compared(self, evidence: Evidence) -> pd.DataFrame:
@@ -68,6 +77,3 @@ class OneStep:
         yield figures.rollout(evidence, MODEL)
         yield heatmaps.weights(evidence, (MODEL, NEGATIVE))
         yield heatmaps.attention(evidence, MODEL)
-
-
-_CONTROLS = {"rollout": (*OF_PREDICTIONS["regression"], "identified_only")}

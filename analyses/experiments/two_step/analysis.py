@@ -16,7 +16,7 @@ from probes.behaviour.gd_alignment import GDAlignment
 from probes.behaviour.out_of_distribution import OutOfDistribution
 from probes.plan import Plan, probe_of
 
-CONTROLS = ("untrained", "shuffled_labels", "constructed_gd", "constructed")
+CONTROLS = ("untrained", "shuffled_labels", "constructed_gd", "constructed_larger_step", "constructed")
 
 
 class TwoStep:
@@ -39,7 +39,7 @@ class TwoStep:
         """Alignment and interpolation at every checkpoint; shifts and weights at the last one."""
         prompts = 1000 if size.quick else 10_000
         rivals = (GradientDescent(steps=2), GradientDescent(gamma=0.0, steps=2))
-        weights = ("untrained", "constructed_gd", "constructed")
+        weights = ("constructed_gd", "constructed_larger_step", "constructed")
         return {
             MODEL: [
                 Plan(GDAlignment(prompts=prompts, learners=rivals, by_layer=False), "all", CONTROLS, tune_once=True),
@@ -60,7 +60,7 @@ class TwoStep:
         return rise_and_fall_rows(evidence, "sensitivity_cosine", "gd")
 
     def claims(self) -> tuple[Claim, ...]:
-        """The nine rules, stated before anything is measured."""
+        """The ten rules, stated before anything is measured."""
         return CLAIMS
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:

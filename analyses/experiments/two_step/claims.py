@@ -1,4 +1,4 @@
-"""The nine claims of `two-step`.
+"""The ten claims of `two-step`.
 
 Two tuned steps of gradient descent have 1.43 times the loss of two tuned steps of GD++, a cosine to them of .952, a
 relative distance of .36 and a mean |f - g| of .17: the bounds allow the model about a quarter of that.
@@ -12,19 +12,42 @@ from analyses.claims.measures.regression import (
     interpolated_gap,
     loss_gap,
     loss_ratio,
-    shift_gap,
+    shift_distance,
+    shift_log_ratio,
     shift_ratio,
 )
 from analyses.experiments.two_step.rise_and_fall import rise_or_fall
 
-PAPER = "von Oswald et al. 2023, section 3 and appendix A.10"
+PAPER = "von Oswald et al. 2023, section 3"
+TRAINING, LARGER_INPUTS = f"{PAPER}, fig. 3a", f"{PAPER} and appendix A.2, figs. 3a and 6b"
 MODEL, ONE_LAYER = "two-layers-tied", "one-layer"
 RIVAL = "gd_plus_plus"
 SHIFTS = ("input_scale", "teacher_scale", "query_scale")
+LAWS = ("normal", "exponential", "laplace")
 NOISE = ("noisy_labels",)
 
-_PREDICTIONS = controls_of(MODEL, "untrained", "shuffled_labels", "constructed_gd")
+# Two tuned steps of gradient descent, and two of GD++ with step sizes 1.2 times the tuned ones.
+_NEAR = controls_of(MODEL, "constructed_gd", "constructed_larger_step")
+_BLIND = controls_of(MODEL, "untrained", "shuffled_labels")
 _CONSTRUCTED = controls_of(MODEL, "constructed")
+
+_ALL_CONDITIONS = (
+    "Conditions under which GD++ does worse than predicting zero count too. Before, they were left out, and losses "
+    "within 15 % were asked for. No trained model's numbers were known when the bounds were set."
+)
+
+
+def _shifted(conditions: tuple[str, ...]) -> tuple[Measure, ...]:
+    """The rule on shifted prompts.
+
+    Two steps of GD are at most 1.4 away from GD++ under the shifts and 1.6 under the other laws. The bound is a quarter
+    of that. Larger step sizes have log ratios of up to .8, half of which is allowed.
+    """
+    return (
+        Measure("largest |f - g| / |g|", "at most", 0.4, shift_distance(conditions, RIVAL)),
+        Measure("largest |log(loss / GD++'s loss)|", "at most", 0.4, shift_log_ratio(conditions, RIVAL)),
+    )
+
 
 CLAIMS = (
     Claim(
@@ -35,76 +58,100 @@ CLAIMS = (
         "identified as gd_plus_plus with 2 steps, the runner-up worse by 0.005 of the variance or more",
         (Measure("margin (0: another answer)", "at least", 0.005, identity(RIVAL, 2), ideal=0.02),),
         Source(MODEL),
-        negative=_PREDICTIONS,
+        # A larger step is still GD++, whose step size the identification fits.
+        near_miss=controls_of(MODEL, "constructed_gd"),
+        negative=_BLIND,
         positive=_CONSTRUCTED,
     ),
     Claim(
         "beats-gd",
         "Two trained layers do better than two steps of gradient descent with a tuned step size.",
-        PAPER,
+        TRAINING,
         "loss at most 0.85 of tuned GD's on the same prompts",
         # The ideal is what GD++ would score.
         (Measure("loss / GD's loss", "at most", 0.85, loss_ratio("gd"), ideal=0.7),),
         Source(MODEL),
-        negative=_PREDICTIONS,
+        near_miss=_NEAR,
+        negative=_BLIND,
         positive=_CONSTRUCTED,
     ),
     Claim(
         "loss",
         "The loss of the two layers equals that of two steps of GD++ with tuned gamma and step size.",
-        PAPER,
+        TRAINING,
         "loss within 5 % of tuned GD++'s on the same prompts",
         (Measure("|loss / GD++'s loss - 1|", "at most", 0.05, loss_gap(RIVAL)),),
         Source(MODEL),
-        negative=_PREDICTIONS,
+        near_miss=_NEAR,
+        negative=_BLIND,
         positive=_CONSTRUCTED,
     ),
     Claim(
         "cosine",
         "The layers' prediction changes with the query as GD++'s does, and less like gradient descent's.",
-        PAPER,
+        TRAINING,
         "sensitivity cosine to tuned GD++ at least 0.99, and larger than to tuned GD by 0.02",
         (
             Measure("cosine to GD++", "at least", 0.99, alignment("sensitivity_cosine", RIVAL), ideal=1.0),
             Measure("cosine to GD++ - cosine to GD", "at least", 0.02, cosine_lead(RIVAL, "gd"), ideal=0.05),
         ),
         Source(MODEL),
-        negative=_PREDICTIONS,
+        near_miss=_NEAR,
+        negative=_BLIND,
         positive=_CONSTRUCTED,
     ),
     Claim(
         "prediction",
         "The two layers predict what GD++ predicts.",
-        PAPER,
+        TRAINING,
         "mean |f - g| at most 0.05, and |f - g| / |g| at most 0.1, where f is the model and g is tuned GD++",
         (
             Measure("mean |f - g|", "at most", 0.05, alignment("prediction_difference", RIVAL)),
             Measure("|f - g| / |g|", "at most", 0.1, alignment("relative_distance", RIVAL)),
         ),
         Source(MODEL),
-        negative=_PREDICTIONS,
+        near_miss=_NEAR,
+        negative=_BLIND,
         positive=_CONSTRUCTED,
     ),
     Claim(
         "interpolated",
         "Trained and constructed GD++ weights are the same solution: their average does as well.",
-        PAPER,
-        "loss of the averaged weights at most 5 % above tuned GD++'s",
-        (Measure("averaged weights' loss / GD++'s - 1", "at most", 0.05, interpolated_gap),),
+        f"{PAPER} and appendix A.3, figs. 3a and 6b",
+        "loss of the averaged weights at most 2 % above tuned GD++'s",
+        # Halfway from GD++ with the larger steps it is 5 % above, halfway from gradient descent 32 %.
+        (Measure("averaged weights' loss / GD++'s - 1", "at most", 0.02, interpolated_gap),),
         Source(MODEL),
-        # Shuffled labels leave the weights as they are.
-        negative=controls_of(MODEL, "untrained", "constructed_gd"),
+        # Shuffled labels leave weights as they are, and those of untrained models have no scale.
+        near_miss=_NEAR,
         positive=_CONSTRUCTED,
+        amended="Before, 5 % was allowed, which GD++ with larger steps would meet. No trained model's numbers were known "
+        "when the bound was set.",
     ),
     Claim(
         "shifts",
         "Out of distribution the two layers generalise where GD++ does, and fail where it fails.",
-        PAPER,
-        "losses within 15 % of tuned GD++'s wherever GD++'s loss is below predict-zero's: input, teacher and query "
-        "scale",
-        (Measure("largest |loss / GD++'s loss - 1|", "at most", 0.15, shift_gap(SHIFTS, RIVAL)),),
+        LARGER_INPUTS,
+        "|f - g| / |g| at most 0.4 and losses within a factor of exp(0.4) of tuned GD++'s for every input, teacher and "
+        "query scale",
+        _shifted(SHIFTS),
         Source(MODEL),
-        negative=_PREDICTIONS,
+        near_miss=_NEAR,
+        negative=_BLIND,
+        positive=_CONSTRUCTED,
+        amended=_ALL_CONDITIONS,
+    ),
+    Claim(
+        "input-laws",
+        "On inputs of laws that they never saw, too, the two layers generalise where GD++ does, and fail where it "
+        "fails.",
+        f"{PAPER} and appendix A.2, fig. 6b",
+        "|f - g| / |g| at most 0.4 and losses within a factor of exp(0.4) of tuned GD++'s for normal, exponential and "
+        "Laplace inputs of every norm",
+        _shifted(LAWS),
+        Source(MODEL),
+        near_miss=_NEAR,
+        negative=_BLIND,
         positive=_CONSTRUCTED,
     ),
     Claim(
@@ -112,9 +159,9 @@ CLAIMS = (
         "With any number of context labels replaced by noise, the two layers still do what GD++ does. With all labels "
         "replaced, gradient descent does better.",
         "our addition to the paper's shifts",
-        "losses within 5 % of GD++'s for 0 to 10 noisy labels, and at least 1.15 times GD's for 10",
+        "losses within a factor of exp(0.05) of GD++'s for 0 to 10 noisy labels, and at least 1.15 times GD's for 10",
         (
-            Measure("largest |loss / GD++'s loss - 1|", "at most", 0.05, shift_gap(NOISE, RIVAL, below_zero=False)),
+            Measure("largest |log(loss / GD++'s loss)|", "at most", 0.05, shift_log_ratio(NOISE, RIVAL)),
             Measure(
                 "loss / GD's loss, all labels noise",
                 "at least",
@@ -124,19 +171,20 @@ CLAIMS = (
             ),
         ),
         Source(MODEL),
-        negative=_PREDICTIONS,
+        near_miss=_NEAR,
+        negative=_BLIND,
         positive=_CONSTRUCTED,
     ),
     Claim(
         "order",
         "In training the cosine to gradient descent first rises, then falls, as the curvature correction is learnt.",
-        PAPER,
+        TRAINING,
         "its peak is at least 0.5 above its value before training and at least 0.01 above its value at the end",
         (
             Measure("rise to the peak", "at least", 0.5, rise_or_fall("rise"), ideal=1.0),
             Measure("fall from the peak", "at least", 0.01, rise_or_fall("fall"), ideal=0.03),
         ),
         Source(MODEL),
-        negative={"one_layer": Source(ONE_LAYER)},
+        near_miss={"one_layer": Source(ONE_LAYER)},
     ),
 )

@@ -5,11 +5,19 @@ import math
 import pandas as pd
 import pytest
 
-from analyses.claims.measures.regression import cosine_lead, interpolated_gap, log_position, shift_ratio
+from analyses.claims.measures.regression import (
+    cosine_lead,
+    interpolated_gap,
+    log_position,
+    shift_distance,
+    shift_log_ratio,
+    shift_ratio,
+)
 from analyses.claims.tables import losses
 from analyses.evidence import Evidence
 from analyses.experiments.curvature.analysis import CurvatureByContext
 from analyses.experiments.curvature.measures import PUBLISHED, RUNS
+from analyses.experiments.one_step.claims import rollout_log_ratio
 from analyses.experiments.two_step.rise_and_fall import rise_and_fall_rows, rise_or_fall
 from probes.readings.reading import Reading
 
@@ -77,6 +85,49 @@ def test_shifted_losses_are_those_of_the_last_step() -> None:
     assert losses(rows, "out_of_distribution", "condition_value")["gd"].tolist() == [2.0]
     assert shift_ratio("noisy_labels", 10.0, "gd")(rows) == pytest.approx(1.5)
     assert math.isnan(shift_ratio("noisy_labels", 3.0, "gd")(rows))
+
+
+def shifted_rows(model: float, gd: float, distance: float) -> pd.DataFrame:
+    """Scale 1, where model and learner agree, and scale 2, where predicting zero has a loss of 4."""
+    rows = []
+    for scale, losses_there, away in ((1.0, (0.2, 0.2), 0.0), (2.0, (model, gd), distance)):
+        shift = {"probe": "out_of_distribution", "condition": "input_scale", "condition_value": scale}
+        learner = {**shift, "learner": "gd", "learner_step": 1}
+        rows += [
+            {**shift, "metric": "loss", "value": losses_there[0]},
+            {**learner, "metric": "learner_loss", "value": losses_there[1]},
+            {**learner, "metric": "relative_distance", "value": away},
+            {**shift, "metric": "learner_loss", "learner": "zero", "value": 4.0},
+        ]
+    return table(*rows)
+
+
+def test_a_condition_counts_where_the_learner_does_worse_than_predicting_zero() -> None:
+    shifts = ("input_scale",)
+    # The model predicts zero where gradient descent diverges: it does not fail as gradient descent fails.
+    rows = shifted_rows(model=4.0, gd=20.0, distance=1.0)
+    assert shift_distance(shifts)(rows) == pytest.approx(1.0)
+    assert shift_log_ratio(shifts)(rows) == pytest.approx(math.log(5.0))
+    same = shifted_rows(model=20.0, gd=20.0, distance=0.0)
+    assert shift_distance(shifts)(same) == 0.0 and shift_log_ratio(shifts)(same) == 0.0
+
+
+def test_a_shifted_number_that_is_not_defined_is_not_a_large_one() -> None:
+    rows = shifted_rows(model=math.nan, gd=20.0, distance=math.nan)
+    assert math.isnan(shift_distance(("input_scale",))(rows)) and math.isnan(shift_log_ratio(("input_scale",))(rows))
+    assert math.isnan(shift_distance(("noisy_labels",))(rows))
+
+
+def test_a_roll_out_is_judged_at_every_damping() -> None:
+    rows = []
+    for damping, model_loss in ((0.75, 0.1), (0.875, 0.1), (1.0, 0.4)):
+        where = {"probe": "rollout", "damping": damping, "applications": 9}
+        rows += [{**where, "metric": "loss", "value": model_loss}]
+        rows += [{**where, "metric": "learner_loss", "learner": "gd", "learner_step": 9, "value": 0.1}]
+    rows = table(*rows)
+    assert rollout_log_ratio(0.75)(rows) == 0.0
+    assert rollout_log_ratio(0.875, 1.0)(rows) == pytest.approx(math.log(4.0))
+    assert math.isnan(rollout_log_ratio(0.75)(table({"probe": "interpolation", "metric": "loss", "value": 1.0})))
 
 
 def test_the_averaged_weights_are_measured_against_the_construction() -> None:

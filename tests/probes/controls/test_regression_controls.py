@@ -62,6 +62,24 @@ def test_constructed_controls_perform_their_algorithm() -> None:
         torch.testing.assert_close(fresh_subject, learner.fit(tuning).predict(prompt)[0], rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["constructed_larger_step", "constructed_uneven_step"])
+def test_near_misses_of_one_step_are_a_fifth_away_from_it(name: str) -> None:
+    exact, near = (control(each, untrained()) for each in ("constructed", name))
+    prompt = untrained().prompts(20_000, generator(0, "tests/near"))
+    f, g = near.predict(prompt), exact.predict(prompt)
+    # The spread over coordinates has this relative distance in expectation only.
+    assert float((f - g).norm() / g.norm()) == pytest.approx(0.2, abs=0.005)
+    cosine = torch.nn.functional.cosine_similarity(near.sensitivity(prompt), exact.sensitivity(prompt), dim=-1).mean()
+    assert float(cosine) == pytest.approx(1.0 if "larger" in name else 0.982, abs=0.003)
+    two_layers = InContextTransformer(InContextConfig(n_layers=2, tied=True), 11, dtype=torch.float64)
+    tied = RegressionSubject(two_layers, PairedReader(), near.task)
+    assert not torch.allclose(control(name, tied).predict(prompt), control("constructed", tied).predict(prompt))
+
+
+def test_one_coordinate_has_no_uneven_step() -> None:
+    assert "one input coordinate" in str(CONTROLS["constructed_uneven_step"](untrained(LinearRegression(d_in=1))))
+
+
 def test_fresh_teachers_are_not_the_fixed_ones() -> None:
     fixed = LinearRegression(teachers=2)
     subject = untrained(fixed)
