@@ -24,7 +24,8 @@ class Plan:
     """One probe: at which checkpoints of a run, and with which controls (None: those that fit) at the last one.
 
     With a `rival`, the name of a run in the same folder, the probe's only learner is that run's last model of the same
-    seed, under the name `meta_learned`. With `tune_once` its learners are tuned once for a seed, on prompts of their
+    seed, under the name `meta_learned`; with `other_seed`, of the run's next seed, after its last one the first. With
+    `tune_once` its learners are tuned once for a seed, on prompts of their
     own, and serve all its checkpoints and controls: for learners whose tuning takes long.
     """
 
@@ -32,6 +33,7 @@ class Plan:
     checkpoint: Which = "last"
     controls: tuple[str, ...] | None = None
     rival: str | None = None
+    other_seed: bool = False
     tune_once: bool = False
 
 
@@ -65,9 +67,12 @@ def with_learners(plan: Plan, run: Run, seed: int) -> Probe | Skipped:
     if plan.rival is None:
         return _fitted_once(plan.probe, run, seed) if plan.tune_once else plan.probe
     other = rival_run(plan.rival, run)
-    if other.outcome(seed)["status"] == "diverged":
+    theirs = rival_seed(plan, other, seed)
+    if plan.other_seed and theirs == seed:
+        return Skipped(plan.probe.name, f"{run.name} seed {seed}", f"{other.name} has no other seed")
+    if other.outcome(theirs)["status"] == "diverged":
         return Skipped(plan.probe.name, f"{run.name} seed {seed}", f"the rival of this seed in {other.name} diverged")
-    rival = TrainedModel(other.load(seed), build.reader(other.config))
+    rival = TrainedModel(other.load(theirs), build.reader(other.config))
     # A Probe is a frozen dataclass; one without a field `rivals` has no use for a rival, and says so.
     return replace(plan.probe, learners=(), rivals=(rival,))  # pyright: ignore[reportArgumentType]
 
@@ -75,6 +80,12 @@ def with_learners(plan: Plan, run: Run, seed: int) -> Probe | Skipped:
 def rival_run(rival: str, run: Run) -> Run:
     """The run of this name in the folder of another."""
     return Run.open(run.path.parent / rival)
+
+
+def rival_seed(plan: Plan, rival: Run, seed: int) -> int:
+    """The seed of the rival that a plan compares a seed's models with."""
+    seeds = list(rival.seeds)
+    return seeds[(seeds.index(seed) + 1) % len(seeds)] if plan.other_seed else seed
 
 
 def _fitted_once(probe: Probe, run: Run, seed: int) -> Probe:

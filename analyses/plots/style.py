@@ -54,6 +54,8 @@ LOOKS = {
     "constructed_preconditioned": Look(_PALETTE[2], marker="D"),
     "constructed_larger_step": Look(_PALETTE[5], marker="^"),
     "constructed_uneven_step": Look(_PALETTE[6], marker="<"),
+    "larger_update": Look(_PALETTE[5], marker="^"),
+    "applied_twice": Look(_PALETTE[6], marker="P"),
     "identified_only": Look(_PALETTE[9], line=":"),
     "interpolated": Look(_PALETTE[9], "weights halfway to the constructed ones"),
     "one_layer": Look(_PALETTE[5], "trained with one layer", marker="P"),

@@ -28,6 +28,8 @@ class GDAlignment:
     `relative_distance`: |f - g| / |g|; 0 where the two are equal.
     `sensitivity_cosine`: mean cosine of df and dg; 1 where they are parallel. A cosine alone does not show scale.
     `sensitivity_difference`: mean |df - dg|; 0 where the two are equal.
+    `sensitivity_distance`: |df - dg| / |dg| over all prompts; 0 where the two are equal. It sees scale, and with one
+    input, where the cosine of a prompt is +1 or -1, also by how much two slopes differ.
 
     In rows with a `layer`, f is decoded after that layer and compared with the learner's step of the same number; their
     `loss` is that of this f. `learners` None means gradient descent and GD++ with a step per layer, and one
@@ -85,6 +87,7 @@ def _compare(f: Tensor, g: Tensor, df: Tensor, dg: Tensor) -> Iterator[dict[str,
         "relative_distance": relative_distance(f, g),
         "sensitivity_cosine": float(cosine_similarity(df.flatten(2), dg.flatten(2), dim=-1).mean()),
         "sensitivity_difference": float((df - dg).flatten(2).norm(dim=-1).mean()),
+        "sensitivity_distance": relative_distance(df, dg),
     }
     for metric, value in values.items():
         yield {"metric": metric, "value": value}

@@ -105,6 +105,20 @@ CONTROLS = Registry(
             role="negative",
             label="constructed, uneven step",
         ),
+        "larger_update": ControlRow(
+            target="probes.controls.wrong_steps:larger_update",
+            about="the trained model with an attention layer that writes 1.2 times as much",
+            subjects=REGRESSION,
+            role="negative",
+            label="update 1.2 times as large",
+        ),
+        "applied_twice": ControlRow(
+            target="probes.controls.wrong_steps:applied_twice",
+            about="the trained model with its only layer applied twice",
+            subjects=REGRESSION,
+            role="negative",
+            label="layer applied twice",
+        ),
         "constructed_softmax": ControlRow(
             target="probes.controls.constructed_attention:constructed_softmax",
             about="two softmax heads that perform one gradient step on centred inputs",

@@ -1,5 +1,6 @@
-"""Constructions whose step sizes are wrong: near misses, close to tuned gradient descent or GD++ and not it."""
+"""Near misses with steps of a wrong size, or of a wrong number: constructions, and the trained layer itself."""
 
+import copy
 from dataclasses import replace
 
 import torch
@@ -7,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mesa.construction.products import from_products, weight_products
+from mesa.models.in_context import InContextTransformer
 from probes.controls.constructed import tuning_prompts
 from probes.subject import RegressionSubject
 from probes.weights.normalised_products import construction, why_not_single_linear_head
@@ -44,6 +46,35 @@ def constructed_uneven_step(subject: RegressionSubject) -> RegressionSubject | s
     A, V = weight_products(model)
     A[..., :d_in, :d_in] *= 1 + _spread(d_in).to(A)
     return replace(subject, model=from_products(model, A, V), control="constructed_uneven_step")
+
+
+def larger_update(subject: RegressionSubject) -> RegressionSubject | str:
+    """The trained model with an attention layer that writes 1.2 times as much: a step of another size (negative)."""
+    model = subject.transformer
+    if model is None:
+        return "a predictor has no attention layer to change"
+    if model.cfg.n_layers > 1:
+        return "for one layer: later layers would read what was changed"
+    twin = copy.deepcopy(model)
+    with torch.no_grad():
+        twin.blocks[0].attn.W_O.mul_(1 + DEVIATION)
+    return replace(subject, model=twin, control="larger_update")
+
+
+def applied_twice(subject: RegressionSubject) -> RegressionSubject | str:
+    """The trained model with its only layer applied twice, behind one embedding: one step too many (negative)."""
+    model = subject.transformer
+    if model is None:
+        return "a predictor has no layer to repeat"
+    if model.cfg.n_layers > 1:
+        return "for one layer: of several it is not clear which to repeat"
+    config = model.config.model_copy(update={"n_layers": 2, "tied": True, "kernel": model.config.kernels[0]})
+    twin = InContextTransformer(config, model.cfg.d_vocab, dtype=model.cfg.dtype, device=subject.device)
+    own = twin.state_dict()
+    # Both layers have the weights of the first; the embedding comes before them.
+    weights = {name: model.state_dict()[name.replace("blocks.1.", "blocks.0.")] for name in own}
+    twin.load_state_dict(weights)
+    return replace(subject, model=twin, control="applied_twice")
 
 
 def _spread(d_in: int) -> Float[Tensor, " d_in"]:

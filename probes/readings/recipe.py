@@ -15,7 +15,7 @@ from mesa import build, plugin
 from mesa.storage.checkpoint import MANIFEST
 from mesa.storage.run import Run
 from mesa.storage.versions import FOLDERS, code_digest, versions
-from probes.plan import Plan, rival_run
+from probes.plan import Plan, rival_run, rival_seed
 from tasks.registry import plugin_of
 
 
@@ -32,7 +32,7 @@ def recipe_of(plan: Plan, run: Run, seed: int) -> str:
             _described(build.task(run.config.task)),
             _described(build.reader(run.config)),
             _manifests(run, seed),
-            [] if plan.rival is None else _manifests(rival_run(plan.rival, run), seed),
+            _rival_manifests(plan, run, seed),
             code_digest(),
             _described(plugin.description()),
             versions(),
@@ -63,6 +63,13 @@ def _manifests(run: Run, seed: int) -> list[str]:
     # Also those that the plan does not select: which checkpoint is the last one decides where controls are measured.
     paths = run.checkpoints(seed).values()
     return [hashlib.sha256((path / MANIFEST).read_bytes()).hexdigest() for path in paths]
+
+
+def _rival_manifests(plan: Plan, run: Run, seed: int) -> list[str]:
+    if plan.rival is None:
+        return []
+    rival = rival_run(plan.rival, run)
+    return _manifests(rival, rival_seed(plan, rival, seed))
 
 
 def _words(value: object) -> str:

@@ -125,8 +125,8 @@ CLAIMS = (
         # Shuffled labels leave weights as they are, and those of untrained models have no scale.
         near_miss=_NEAR,
         positive=_CONSTRUCTED,
-        amended="Before, 5 % was allowed, which GD++ with larger steps would meet. No trained model's numbers were known "
-        "when the bound was set.",
+        amended="Before, 5 % was allowed, which GD++ with larger steps would meet. When the bound was set, no trained "
+        "model's numbers were known.",
     ),
     Claim(
         "shifts",

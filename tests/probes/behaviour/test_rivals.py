@@ -15,6 +15,7 @@ from mesa import InContextConfig, InContextTransformer, Run, UserError, generato
 from mesa.config.yaml import parse
 from mesa.learners import TrainedModel
 from probes import GDAlignment, OutOfDistribution, Plan, RegressionSubject, WeightProducts, probe_runs
+from probes.readings.recipe import recipe_of
 from tasks import LinearRegression, PairedReader, SineRegression
 
 MODEL: dict[str, Any] = {"d_model": 6, "input_mlp": 8}
@@ -63,6 +64,36 @@ def test_a_run_is_its_own_perfect_rival(runs: tuple[Run, Run]) -> None:
     assert values(table, "relative_distance").max() < 1e-5
     assert values(table, "error_ratio").max() < 1e-5
     assert values(table, "sensitivity_cosine").min() > 1 - 1e-5
+
+
+def test_a_rival_may_be_of_the_next_seed(runs: tuple[Run, Run]) -> None:
+    _, learner = runs
+    plan = Plan(GDAlignment(60), controls=(), rival="learner", other_seed=True)
+    distances = values(probe_runs([(learner, [plan])])[0].table, "relative_distance")
+    assert len(distances) == 2 and distances.min() > 1e-3
+    for seed, other in ((0, 1), (1, 0)):
+        rival = TrainedModel(learner.load(other), PairedReader())
+        subject = RegressionSubject(learner.load(seed), PairedReader(), SineRegression())
+        alone = GDAlignment(60, learners=(), rivals=(rival,))(subject, generator(seed, "probe/gd_alignment")).table
+        assert distances.iloc[seed] == pytest.approx(values(alone, "relative_distance").item())
+
+
+def test_a_run_of_one_seed_has_no_other(runs: tuple[Run, Run], tmp_path: Path) -> None:
+    alone = Run.create(tmp_path / "alone", runs[1].config.model_copy(update={"seeds": 1}))
+    train(alone)
+    plan = Plan(GDAlignment(60), controls=(), rival="alone", other_seed=True)
+    reading, skipped = probe_runs([(alone, [plan])])
+    assert len(reading.table) == 0 and [item.reason for item in skipped] == ["alone has no other seed"]
+
+
+def test_a_reading_with_another_seed_is_made_anew_where_that_seed_changed(runs: tuple[Run, Run]) -> None:
+    _, learner = runs
+    plan = Plan(GDAlignment(60), controls=(), rival="learner", other_seed=True)
+    before = recipe_of(plan, learner, 0), recipe_of(replace(plan, other_seed=False), learner, 0)
+    for manifest in learner.seed_path(1).rglob("manifest.json"):
+        manifest.write_text(manifest.read_text() + " ")
+    after = recipe_of(plan, learner, 0), recipe_of(replace(plan, other_seed=False), learner, 0)
+    assert before[0] != after[0] and before[1] == after[1]
 
 
 def test_a_seed_whose_rival_diverged_is_skipped_and_says_so(runs: tuple[Run, Run]) -> None:

@@ -1,5 +1,7 @@
 """Controls are what they say: the untrained model, the shuffled prompt, the exact algorithm."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,10 +9,11 @@ from mesa import InContextConfig, InContextTransformer, generator
 from mesa.learners import GradientDescent, PreconditionedGradientDescent
 from probes import CONTROLS, GDAlignment, RegressionSubject, WeightProducts, probe_subjects
 from probes.controls.shuffled import shuffled
+from probes.hooks import hooked_run
 from probes.measure import measure
 from probes.probe import Skipped
-from tasks import LinearRegression, PairedReader
-from tests.helpers.subjects import ANISOTROPIC, constructed, rotated_basis, untrained
+from tasks import LinearRegression, PairedReader, SineRegression
+from tests.helpers.subjects import ANISOTROPIC, constructed, rotated_basis, tuned_size, untrained
 
 
 def control(name: str, subject: RegressionSubject) -> RegressionSubject:
@@ -78,6 +81,32 @@ def test_near_misses_of_one_step_are_a_fifth_away_from_it(name: str) -> None:
 
 def test_one_coordinate_has_no_uneven_step() -> None:
     assert "one input coordinate" in str(CONTROLS["constructed_uneven_step"](untrained(LinearRegression(d_in=1))))
+
+
+def test_a_larger_update_and_a_second_application_change_the_one_step() -> None:
+    subject = constructed()
+    prompt = subject.prompts(50, generator(0, "tests/update"))
+    x, y, query = prompt.x, prompt.y, prompt.query
+    step = tuned_size()
+    one = step * query @ (x.mT @ y)
+    torch.testing.assert_close(control("larger_update", subject).predict(prompt), 1.2 * one)
+    two = one + step * query @ (x.mT @ (y - step * x @ (x.mT @ y)))
+    torch.testing.assert_close(control("applied_twice", subject).predict(prompt), two)
+    deep = replace(subject, model=InContextTransformer(InContextConfig(n_layers=2), 11))
+    assert all("one layer" in str(CONTROLS[name](deep)) for name in ("larger_update", "applied_twice"))
+
+
+def test_a_layer_is_applied_twice_behind_one_embedding() -> None:
+    config = InContextConfig(d_model=6, input_mlp=8, init_variance=2.0)
+    subject = RegressionSubject(InContextTransformer(config, 2, dtype=torch.float64), PairedReader(), SineRegression())
+    twice = control("applied_twice", subject).with_hooks()
+    prompt = subject.prompts(20, generator(0, "tests/twice"))
+    inputs = subject.encode(prompt)
+    first, stream = hooked_run(subject.with_hooks(), inputs, keep=["blocks.0.hook_resid_pre"])
+    second, streams = hooked_run(twice, inputs, keep=["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"])
+    torch.testing.assert_close(streams["blocks.0.hook_resid_pre"], stream["blocks.0.hook_resid_pre"])
+    torch.testing.assert_close(streams["blocks.1.hook_resid_pre"], first)
+    assert not torch.allclose(second, first)
 
 
 def test_fresh_teachers_are_not_the_fixed_ones() -> None:
