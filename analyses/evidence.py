@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analyses.unsettled import reason_unsettled
 from mesa.storage.run import Run
 from probes.probe import Skipped
 from probes.readings.arrays import ArrayKey
@@ -16,7 +17,7 @@ from probes.readings.reading import Reading
 class Evidence:
     """All that was measured: rows of readings, arrays, learning curves, and how the seeds ended.
 
-    `diverged` and `undertrained` name seeds; the text of each starts with the name of its run.
+    `diverged` and `undertrained` name seeds, each with a reason in brackets; the text starts with the name of its run.
     """
 
     runs: Mapping[str, Run]
@@ -36,7 +37,7 @@ class Evidence:
 
 def gather(runs: Mapping[str, Run], reading: Reading, skipped: Sequence[Skipped] = ()) -> Evidence:
     """Everything that claims and figures are made from: readings, learning curves, and how seeds ended."""
-    curves, diverged, late = [], [], []
+    curves, diverged, unsettled = [], [], []
     for name, run in runs.items():
         for seed in run.seeds:
             metrics, outcome = run.metrics(seed), run.outcome(seed)
@@ -44,20 +45,9 @@ def gather(runs: Mapping[str, Run], reading: Reading, skipped: Sequence[Skipped]
                 diverged.append(f"{name} seed {seed} (step {outcome['step']})")
                 continue
             curves += [{"run": name, "seed": seed, **row} for row in metrics]
-            if undertrained([row["step"] for row in metrics], [row["held_out_loss"] for row in metrics]):
-                late.append(f"{name} seed {seed}")
+            reason = reason_unsettled(run.config, seed, outcome, metrics)
+            if reason is not None:
+                unsettled.append(f"{name} seed {seed} ({reason})")
     columns = ["run", "seed", "step", "train_loss", "held_out_loss", "gradient_norm"]
     table = pd.DataFrame(curves, columns=columns).astype({"train_loss": float, "gradient_norm": float})
-    return Evidence(dict(runs), reading.table, reading.arrays, table, tuple(skipped), tuple(diverged), tuple(late))
-
-
-def undertrained(steps: Sequence[int], held_out_losses: Sequence[float], fall: float = 0.02) -> bool:
-    """Whether the held-out loss still fell by more than `fall` of itself over the last tenth of training.
-
-    >>> undertrained(range(101), [1.0 - 0.005 * step for step in range(101)])
-    True
-    """
-    if not steps:
-        return True
-    before = [loss for step, loss in zip(steps, held_out_losses, strict=True) if step <= 0.9 * steps[-1]]
-    return not before or before[-1] - held_out_losses[-1] > fall * before[-1]
+    return Evidence(dict(runs), reading.table, reading.arrays, table, tuple(skipped), tuple(diverged), tuple(unsettled))
