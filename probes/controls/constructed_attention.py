@@ -2,19 +2,23 @@
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import torch
+from scipy.optimize import minimize_scalar
 
 from mesa.construction.interleaved_step import interleaved_step_model
 from mesa.construction.products import from_products, weight_products
 from mesa.construction.softmax_step import softmax_step_model
 from mesa.learners import GradientDescent
 from mesa.models.in_context import InContextTransformer
+from probes.behaviour.agreement import SEARCHED
 from probes.controls.constructed import tuning_prompts
 from probes.subject import RegressionSubject
 from probes.weights.normalised_products import why_not_attention_only
 from tasks.prompt import RegressionPrompt
 from tasks.readers.interleaved import InterleavedReader
+from tasks.readers.reader import half_squared_error
 
 # The share of what label tokens add that `constructed_undercorrected` removes.
 REMOVED = 0.75
@@ -97,25 +101,41 @@ def _best_scale(subject: RegressionSubject, prompt: RegressionPrompt) -> float:
 
 
 def constructed_normed(subject: RegressionSubject) -> RegressionSubject | str:
-    """The gradient step's weights behind the model's own norm, as initialised, with the step size of least loss."""
+    """Gradient steps' weights behind the model's own norm, as initialised, with the step size of least loss.
+
+    A layer is a step, and all have one step size; several layers have to be tied.
+    """
     model = subject.transformer
     if model is None:
         return "this model has no place to put other weights in"
     config = model.config
-    if config.normalization is None or config.n_layers > 1 or set(config.kernels) != {"linear"}:
-        return "for one layer of linear attention behind a norm"
+    if config.normalization is None or set(config.kernels) != {"linear"} or (config.n_layers > 1 and not config.tied):
+        return "for one layer of linear attention behind a norm, or for tied ones"
     if config.d_mlp or config.input_mlp or config.d_model or config.d_head or config.n_heads > 1 or config.final_norm:
         return "for a norm and one head of linear attention, without MLP, embedding or final norm"
     tuning = tuning_prompts(subject)
-    unit_step = _step_behind_norm(model, tuning.x.shape[-1], 1.0)
-    scaled_step = _step_behind_norm(model, tuning.x.shape[-1], _best_scale(replace(subject, model=unit_step), tuning))
-    return replace(subject, model=scaled_step, control="constructed_normed")
+    d_in = tuning.x.shape[-1]
+    # The first layer's step is linear in its size.
+    step = replace(subject, model=_steps_behind_norm(model, d_in, 1.0)).layers(tuning)[1]
+    step_size = float((step * tuning.target).sum() / step.square().sum())
+    if config.n_layers > 1:
+        searched = tuning.batch(0, SEARCHED)
+
+        def loss(size: float) -> float:
+            steps = replace(subject, model=_steps_behind_norm(model, d_in, size))
+            return half_squared_error(steps.predict(searched), searched.target).item()
+
+        # Several steps need smaller ones than a single step does, or not much larger ones.
+        end: Any = minimize_scalar(loss, bounds=(0.0, 1.5 * step_size), method="bounded")
+        step_size = float(end.x)
+    scaled_steps = _steps_behind_norm(model, d_in, step_size)
+    return replace(subject, model=scaled_steps, control="constructed_normed")
 
 
-def _step_behind_norm(model: InContextTransformer, d_in: int, step_size: float) -> InContextTransformer:
+def _steps_behind_norm(model: InContextTransformer, d_in: int, step_size: float) -> InContextTransformer:
     fresh = copy.deepcopy(model)
     fresh.initialise(0)
     A, V = (torch.zeros_like(product) for product in weight_products(fresh))
-    A[0, 0, :d_in, :d_in] = torch.eye(d_in)
-    V[0, 0, d_in:, d_in:] = -step_size * torch.eye(V.shape[-1] - d_in)
+    A[:, 0, :d_in, :d_in] = torch.eye(d_in)
+    V[:, 0, d_in:, d_in:] = -step_size * torch.eye(V.shape[-1] - d_in)
     return from_products(fresh, A, V)

@@ -149,7 +149,7 @@ CONTROLS = Registry(
         ),
         "constructed_normed": ControlRow(
             target="probes.controls.constructed_attention:constructed_normed",
-            about="the gradient step's weights behind the model's own norm",
+            about="gradient steps' weights behind the model's own norm",
             subjects=REGRESSION,
             role="positive",
             label="constructed behind the norm",

@@ -36,7 +36,7 @@ CASES = {
 }
 
 # The analyses whose claims all have a near miss, and controls that are defined whatever was trained.
-WITH_NEAR_MISSES = {"softmax-heads", "curvature", "two-step"}
+WITH_NEAR_MISSES = {"softmax-heads", "curvature", "layer-norm", "two-step"}
 
 # Those with deep models, or with many runs, take up to a minute.
 SLOW = {"depth", "deep-mlp", "curvature", "fixed-tasks", "two-step", "plateau", "layer-norm", "induction"}

@@ -127,3 +127,18 @@ _GAMMAS = ("constructed_small_gamma", "constructed_uneven_gamma")
 def test_a_near_miss_that_cannot_be_made_says_why(name: str, subject: RegressionSubject, word: str) -> None:
     reason = CONTROLS[name](subject)
     assert isinstance(reason, str) and word in reason
+
+
+def test_two_normed_steps_have_the_step_size_of_least_loss() -> None:
+    config = InContextConfig(n_layers=2, tied=True, normalization="LN")
+    subject = subject_of(InContextTransformer(config, 11, dtype=torch.float64))
+    prompt = subject.prompts(2000, generator(0, "tests/normed"))
+
+    def loss(factor: float) -> float:
+        built = control("constructed_normed", subject)
+        assert isinstance(built.model, InContextTransformer)
+        with torch.no_grad():
+            built.model.blocks[0].attn.W_V.mul_(factor)
+        return float((built.predict(prompt) - prompt.target).square().mean())
+
+    assert loss(1.0) < min(loss(0.85), loss(1.15), loss(0.0))
