@@ -142,6 +142,10 @@ CONFIGURATIONS = Registry(
             about="two layers of softmax attention on a fresh Markov chain per sequence ([EDEL])",
             settings=_language("markov_chain", 2000, heads=1),
         ),
+        "markov-frozen": ConfigurationRow(
+            about="the model of `markov` whose first layer keeps its initial weights",
+            settings=_language("markov_chain", 2000, heads=1, frozen_layers=1),
+        ),
         "markov-linear": ConfigurationRow(
             about="the same with a linear second layer, which can count",
             settings=_language("markov_chain", 3000, heads=1, kernel=["softmax", "linear"]),

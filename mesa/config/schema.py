@@ -35,6 +35,8 @@ class TrainingConfig(Strict):
     """prompts of the held-out batch"""
     checkpoints_per_decade: Count = 8
     """density of the log-spaced checkpoints from step 10 on"""
+    dense_checkpoints: Annotated[list[Count], Field(min_length=3, max_length=3)] | None = None
+    """first step, last step and distance of further checkpoints, such as [500, 6000, 25]; null: none"""
     rolling_seconds: Positive = 30.0
     """seconds between the checkpoints kept only for resuming"""
     dtype: Literal["float32", "float64"] = "float32"
@@ -43,6 +45,12 @@ class TrainingConfig(Strict):
     """cpu, cuda or cuda:N"""
     fast: Literal["auto", "kernel", "tensor", "plain"] = "auto"
     """how the loss is computed: by compiled code, by fewer tensor operations, by the model itself; auto: the fastest"""
+
+    @model_validator(mode="after")
+    def _dense_in_order(self) -> "TrainingConfig":
+        if self.dense_checkpoints is not None and self.dense_checkpoints[0] > self.dense_checkpoints[1]:
+            raise ValueError(f"dense_checkpoints: {self.dense_checkpoints} must have its first step before its last")
+        return self
 
     @model_validator(mode="after")
     def _one_schedule(self) -> "TrainingConfig":

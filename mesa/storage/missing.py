@@ -41,7 +41,8 @@ def _of_seed(run: "Run", seed: int) -> Iterator[str]:
         # The weights of the step that diverged were not saved; those before it may have been kept for resuming only.
         reached -= 1
         expected = {int(str(outcome.get("last_good_checkpoint")).partition("-")[2] or -1)}
-    expected |= {step for step in schedule(training.steps, training.checkpoints_per_decade) if step <= reached}
+    kept = schedule(training.steps, training.checkpoints_per_decade, training.dense_checkpoints)
+    expected |= {step for step in kept if step <= reached}
     for step in sorted(expected - saved.keys()):
         yield f"{home}: the checkpoint of step {step} is missing; training came to step {reached}"
     evaluations = run.metrics(seed)

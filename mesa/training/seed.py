@@ -55,7 +55,7 @@ def _loop(run: Run, seed: int, stop: Stop) -> Outcome:
     settings = run.config.training
     trainer = Trainer(run.config, seed)
     start = _restore(run, seed, trainer)
-    checkpoint_steps = set(schedule(settings.steps, settings.checkpoints_per_decade))
+    checkpoint_steps = set(schedule(settings.steps, settings.checkpoints_per_decade, settings.dense_checkpoints))
     due = Ticker(settings.rolling_seconds)
     with _metrics(run, seed, start) as log:
         decider = Decider(run.config, seed, run.metrics(seed))

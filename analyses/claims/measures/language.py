@@ -4,15 +4,19 @@ import math
 
 import pandas as pd
 
+from analyses.claims.analysis import with_training
 from analyses.claims.tables import Number, single_value
 from mesa.config.schema import RunConfig
 
 
 def shallow(config: RunConfig) -> RunConfig:
-    """The same run with one layer, for 1,000 steps, after which it learns nothing more."""
-    model = config.model.model_copy(update={"n_layers": 1})
-    training = config.training.model_copy(update={"steps": 1000})
-    return config.model_copy(update={"model": model, "training": training})
+    """The same run with one layer."""
+    return config.model_copy(update={"model": config.model.model_copy(update={"n_layers": 1})})
+
+
+def settled(config: RunConfig, steps: int) -> RunConfig:
+    """The same run, trained until the loss has settled, for so many steps at most."""
+    return with_training(config, until="settled", steps=steps)
 
 
 def token_gap(start: str, end: str) -> Number:

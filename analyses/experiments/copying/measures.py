@@ -17,33 +17,29 @@ LOSS = Series("loss", {"probe": "gd_alignment", "metric": "loss", "learner": Non
 _EVEN = {"probe": "copying_sensitivity", "parity": "even"}
 COPYING = Series("copying", {**_EVEN, "metric": "contrast"}, first=0.0, rising=True)
 # The size of the copy may go on growing, or shrink again, after the loss has fallen.
-SIZE = Series("copying", {**_EVEN, "metric": "next"})
-# The same contrast for the previous token, which holds another example's label: a gradient step does not need it.
+SIZE = Series("size", {**_EVEN, "metric": "next"}, rising=True)
+# The same of the previous token, which holds another example's label: a gradient step does not need it.
 WRONG = Series("copying", {**_EVEN, "metric": "previous_contrast"}, first=0.0, rising=True)
-ORDER = ("copying", "loss")
+WRONG_SIZE = Series("size", {**_EVEN, "metric": "previous"}, rising=True)
+ORDER, ORDER_OF_SIZE = ("copying", "loss"), ("size", "loss")
 
 
 def formation_rows(evidence: Evidence) -> pd.DataFrame:
-    """Rows of `formation`: change points of copying and of the loss, and their order.
+    """Rows of `formation`: change points of copying, by its contrast and by its size, and of the loss, and their order.
 
-    For trained and untrained models. As controls `wrong_neighbour` and `copied_size` the trained models again, with
-    another series in the place of copying.
+    For trained models, and as the control `wrong_neighbour` for the same models with the token before in the place of
+    the next one.
     """
-    rows = evidence.rows
-    rows = rows[rows["control"].isin(["none", "untrained"])]
-    measured = Formation((COPYING, LOSS), (ORDER,))(Reading(rows))
-    trained = Reading(rows[rows["control"] == "none"])
-    replacements = {"wrong_neighbour": WRONG, "copied_size": SIZE}
-    controls = [
-        Formation((series, LOSS), (ORDER,))(trained).stamped(control=name).table
-        for name, series in replacements.items()
-    ]
-    return pd.concat([measured.table, *controls], ignore_index=True)
+    trained = Reading(evidence.rows[evidence.rows["control"] == "none"])
+    orders = (ORDER, ORDER_OF_SIZE)
+    measured = Formation((COPYING, SIZE, LOSS), orders)(trained)
+    wrong = Formation((WRONG, WRONG_SIZE, LOSS), orders)(trained).stamped(control="wrong_neighbour")
+    return pd.concat([measured.table, wrong.table], ignore_index=True)
 
 
-def order(share: float = 0.5) -> Number:
-    """`formation`'s order of copying and loss, at this share of the way of both."""
-    return partial(single_value, probe="formation", metric="order", series=ORDER[0], before=ORDER[1], share=share)
+def order(series: str = "copying", share: float = 0.5) -> Number:
+    """`formation`'s order of a series and of the loss, at this share of the way of both."""
+    return partial(single_value, probe="formation", metric="order", series=series, before="loss", share=share)
 
 
 def other_by_next(rows: pd.DataFrame) -> float:

@@ -1,4 +1,8 @@
-"""The ten claims of `induction`; some were amended after a look at these seeds, and say so."""
+"""The ten claims of `induction`; some were amended after a look at seeds 0 to 4, and say so.
+
+Near misses are trained: two layers of which the first keeps its random weights (`frozen_first`), so that nothing can
+be composed; one layer; and two layers on sequences in which no symbol occurs twice (`no_repeats`).
+"""
 
 import math
 
@@ -17,11 +21,15 @@ from analyses.experiments.induction.measures import (
 
 OLSSON, ELHAGE = "Olsson et al. 2022", "Elhage et al. 2021"
 REPEATED, RECALL, ONE_LAYER = "repeated", "recall", "one-layer"
+FROZEN, RECALL_FROZEN, NO_REPEATS = "frozen-first", "recall-frozen-first", "no-repeats"
 
-_ONE_LAYER = {"one_layer": Source(ONE_LAYER)}
-_UNTRAINED_OR_ONE_LAYER = {**controls_of(REPEATED, "untrained"), **_ONE_LAYER}
+_ONE_LAYER, _NO_REPEATS = {"one_layer": Source(ONE_LAYER)}, {"no_repeats": Source(NO_REPEATS)}
+_FROZEN, _RECALL_FROZEN = {"frozen_first": Source(FROZEN)}, {"frozen_first": Source(RECALL_FROZEN)}
+_UNTRAINED = controls_of(REPEATED, "untrained")
 _CONSTRUCTED = controls_of(REPEATED, "constructed_induction")
 _GAP_CLOSED = Measure("share of the gap closed", "at least", 0.85, token_gap("uniform", "best"), ideal=1.0)
+
+_ENDS_MATCHING = Measure("prefix matching at the end", "at least", 0.5, final_prefix_matching, ideal=1.0)
 
 _LEARNING = (
     Claim(
@@ -31,7 +39,9 @@ _LEARNING = (
         "at least 85 % of the gap between the uniform predictor's loss and the best closed",
         (_GAP_CLOSED,),
         Source(REPEATED),
-        negative={**controls_of(REPEATED, "untrained", "shuffled_tokens"), **_ONE_LAYER},
+        # The same data and the same layers, less what trains in the first of them, or less one layer.
+        near_miss={**_FROZEN, **_ONE_LAYER},
+        negative=controls_of(REPEATED, "untrained", "shuffled_tokens"),
         positive=controls_of(REPEATED, "best_predictor"),
     ),
     Claim(
@@ -41,6 +51,8 @@ _LEARNING = (
         "at least 85 % of the gap between the uniform predictor's loss and the best closed",
         (_GAP_CLOSED,),
         Source(RECALL),
+        # The same data and layers, of which the first does not train.
+        near_miss=_RECALL_FROZEN,
         negative=controls_of(RECALL, "untrained", "shuffled_tokens"),
         positive=controls_of(RECALL, "best_predictor"),
     ),
@@ -59,7 +71,9 @@ _HEADS = (
             Measure("copied share", "at least", 0.2, of_induction_head("copied_share"), ideal=1.0),
         ),
         Source(REPEATED),
-        negative=_UNTRAINED_OR_ONE_LAYER,
+        # Second layers that were trained as well, without a first layer to compose with or without repeats to match.
+        near_miss={**_FROZEN, **_NO_REPEATS},
+        negative=_UNTRAINED,
         positive=_CONSTRUCTED,
         amended="the bound on the copied share was 0.5; a head that copies raises the logits of other tokens too",
     ),
@@ -70,9 +84,11 @@ _HEADS = (
         "prefix matching on the task's own prompts at least 0.5 in layer 1",
         (Measure("prefix matching", "at least", 0.5, best_head("task_prefix_matching", 1), ideal=1.0),),
         Source(RECALL),
-        negative={**controls_of(RECALL, "untrained"), **_ONE_LAYER},
+        # Its second layer attends to values, and cannot know after which key they stand.
+        near_miss=_RECALL_FROZEN,
+        negative=controls_of(RECALL, "untrained"),
         positive=controls_of(RECALL, "constructed_induction"),
-        amended="added after a look at one of these seeds",
+        amended="added after a look at one of seeds 0 to 4",
     ),
     Claim(
         "previous-token",
@@ -81,7 +97,9 @@ _HEADS = (
         "the best previous-token score in layer 0 at least 0.3; untrained heads have about 0.08",
         (Measure("previous-token score", "at least", 0.3, best_head("previous_token", 0), ideal=1.0),),
         Source(REPEATED),
-        negative=_UNTRAINED_OR_ONE_LAYER,
+        # First layers that were trained as well, where no later layer reads them or where nothing repeats.
+        near_miss={**_ONE_LAYER, **_NO_REPEATS},
+        negative=_UNTRAINED,
         positive=_CONSTRUCTED,
     ),
 )
@@ -95,10 +113,12 @@ _TRAINING = (
         "most by a factor of 1.5, and prefix matching ends at 0.5 at least",
         (
             Measure("|log of their ratio|", "at most", math.log(1.5), log_distance(*TOGETHER)),
-            Measure("prefix matching at the end", "at least", 0.5, final_prefix_matching, ideal=1.0),
+            _ENDS_MATCHING,
         ),
         Source(REPEATED),
-        negative={**_UNTRAINED_OR_ONE_LAYER, **controls_of(REPEATED, "previous_token")},
+        # Their losses fall as well, on the same data, without a head that matches prefixes.
+        near_miss={**_FROZEN, **_ONE_LAYER},
+        negative=controls_of(REPEATED, "previous_token"),
         amended="the rule used the in-context score, but these models are not trained on its first repeat; the control "
         "`previous_token` puts the previous-token score in the place of prefix matching. Where a score hardly rises, "
         "as with one layer, half of its way says nothing: so the rule asks for prefix matching at the end",
@@ -107,7 +127,8 @@ _TRAINING = (
         "previous-first",
         "Previous-token heads form before the induction heads that need them.",
         f"a hypothesis from {OLSSON}, to be tested",
-        "the previous-token score has gone half of its way at least a tenth earlier than prefix matching",
+        "the previous-token score has gone half of its way at least a tenth earlier than prefix matching, which ends "
+        "at 0.5 at least",
         (
             Measure(
                 "log(prefix matching / previous token)",
@@ -116,9 +137,13 @@ _TRAINING = (
                 log_lateness(*PREVIOUS_FIRST),
                 ideal=1.0,
             ),
+            _ENDS_MATCHING,
         ),
         Source(REPEATED),
-        negative=_UNTRAINED_OR_ONE_LAYER,
+        # Scores of both kinds change in their training too, and no induction head forms.
+        near_miss={**_FROZEN, **_ONE_LAYER},
+        amended="the rule did not ask for prefix matching at the end, so that a model without induction heads met it. "
+        "Known then: seeds 0 to 4 break it, prefix matching being half-way at a third of the other's step",
     ),
 )
 
@@ -133,7 +158,8 @@ _CIRCUIT = (
             Measure("left without layer 1's heads", "at most", 0.2, without_layer(1)),
         ),
         Source(REPEATED),
-        negative=_UNTRAINED_OR_ONE_LAYER,
+        # Two trained heads read a first layer that mixes tokens at random: the behaviour does not need that layer.
+        near_miss=_FROZEN,
         positive=_CONSTRUCTED,
         amended="the rule used the smallest sufficient set of heads, which turned out to be all heads: that set keeps "
         "everything and says nothing",
@@ -145,19 +171,25 @@ _CIRCUIT = (
         "the largest QK trace through a head of layer 0 at least 0.5, where chance is 0",
         (Measure("QK trace", "at least", 0.5, qk_trace, ideal=1.0),),
         Source(REPEATED),
-        negative=_UNTRAINED_OR_ONE_LAYER,
+        # Keys that were trained to read a random first layer, and layers that were trained where nothing repeats.
+        near_miss={**_FROZEN, **_NO_REPEATS},
+        negative=_UNTRAINED,
         positive=_CONSTRUCTED,
-        amended="added after a look at these seeds",
+        amended="added after a look at seeds 0 to 4",
     ),
     Claim(
         "by-keys",
         "What the first layer's heads write reaches the second layer's heads through their keys.",
         f"K-composition: {ELHAGE}, {OLSSON}; the number is ours",
-        "paths through keys carry at least 0.2 more of the behaviour than paths through queries or through values",
+        "all paths to the keys of the second layer together carry at least 0.2 more of the behaviour than all paths to "
+        "its queries, or to its values",
         (Measure("lead of the keys", "at least", 0.2, key_lead, ideal=1.0),),
         Source(REPEATED),
-        negative=_UNTRAINED_OR_ONE_LAYER,
+        # Its second layer was trained to read what the first one writes, in which no token is told from the others.
+        near_miss=_FROZEN,
         positive=_CONSTRUCTED,
+        amended="the rule added up single paths, which are not additive; all are now taken at once, with the same "
+        "bound. Known then: by the sums, keys lead by 0.72 to 0.78 in seeds 0 to 4",
     ),
 )
 

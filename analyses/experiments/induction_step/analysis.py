@@ -1,12 +1,14 @@
 """Is what an induction head writes one gradient step on the pairs of its context? (after [VO], [OL], [EDEL])"""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim
-from analyses.experiments.induction_step.claims import CLAIMS, LINEAR, RIVALS, SOFTMAX, STEP
+from analyses.claims.measures.language import settled, shallow
+from analyses.experiments.induction_step.claims import CLAIMS, LINEAR, ONE_LAYER, RIVALS, SOFTMAX, STEP
 from analyses.experiments.induction_step.figures import distances
 from analyses.plots import language as token_figures
 from analyses.plots import regression as figures
@@ -16,7 +18,7 @@ from probes.plan import Plan, probe_of
 
 
 class InductionStep:
-    """Five seeds whose second layer is softmax attention, and five whose second layer is linear attention."""
+    """Five seeds whose second layer is softmax attention, five with a linear second layer, and five with none."""
 
     name = "induction-step"
     title = "Is an induction head a gradient step?"
@@ -29,11 +31,16 @@ class InductionStep:
     developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
-        """Markov chains of four states: a state occurs many times, with different successors."""
-        return {
-            SOFTMAX: sized(preset("markov"), size),
-            LINEAR: sized(preset("markov-linear"), size),
+        """Markov chains of four states: a state occurs many times, with different successors.
+
+        All train until the loss has settled.
+        """
+        runs = {
+            SOFTMAX: settled(preset("markov"), 4000),
+            LINEAR: settled(preset("markov-linear"), 6000),
+            ONE_LAYER: settled(shallow(preset("markov")), 4000),
         }
+        return {name: sized(config, size) for name, config in runs.items()}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Logits compared with explicit predictors' at the last checkpoint; losses and scores show what was learnt."""
@@ -46,7 +53,8 @@ class InductionStep:
             controls=("untrained", "shuffled_tokens", "best_predictor"),
         )
         scores = Plan(probe_of("induction_scores", 16 if size.quick else 64), controls=("untrained",))
-        return {SOFTMAX: [compare, alignment, scores], LINEAR: [compare, alignment, scores]}
+        two_layers = [compare, alignment, scores]
+        return {SOFTMAX: two_layers, LINEAR: two_layers, ONE_LAYER: [replace(alignment, controls=())]}
 
     def claims(self) -> tuple[Claim, ...]:
         """The four rules; two say what was amended."""
@@ -63,7 +71,7 @@ class InductionStep:
         levels = ("uniform", "unigram", "best")
         yield token_figures.training(
             evidence,
-            {SOFTMAX: levels, LINEAR: levels},
+            {SOFTMAX: levels, LINEAR: levels, ONE_LAYER: levels},
             "Every line is a seed. Softmax attention comes near the best prediction. Raw counts cannot, whatever their "
             "scale: a prediction from many matches should be more certain than one from few, but not in proportion.",
             "A linear layer at the best loss.",

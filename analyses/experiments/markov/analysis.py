@@ -6,8 +6,8 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim
-from analyses.claims.measures.language import shallow
-from analyses.experiments.markov.claims import CLAIMS, ONE, TWO
+from analyses.claims.measures.language import settled, shallow
+from analyses.experiments.markov.claims import CLAIMS, FROZEN, ONE, TWO
 from analyses.experiments.markov.measures import phase_rows
 from analyses.plots import language as token_figures
 from analyses.plots import regression as figures
@@ -19,7 +19,7 @@ from probes.plan import Plan
 
 
 class Markov:
-    """Five seeds with two layers, and five with one layer, which cannot build an induction head."""
+    """Five seeds with two layers, and as many with one layer or a random first one: these build no induction head."""
 
     name = "markov"
     title = "Markov chains in context: uniform, unigram, bigram"
@@ -31,9 +31,13 @@ class Markov:
     developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
-        """Chains of four states and 64 symbols; the two models differ only in depth."""
+        """Chains of four states and 64 symbols; the models differ in depth, or in whether the first layer trains.
+
+        All train until the loss has settled.
+        """
         two_layers = preset("markov")
-        return {TWO: sized(two_layers, size), ONE: sized(shallow(two_layers), size)}
+        runs = {TWO: two_layers, ONE: shallow(two_layers), FROZEN: preset("markov-frozen")}
+        return {name: sized(settled(config, 4000), size) for name, config in runs.items()}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Distances to explicit predictors at every checkpoint, and scores of heads at the last one."""
@@ -43,6 +47,7 @@ class Markov:
         return {
             TWO: [Plan(alignment, "all", controls), Plan(scores, controls=("untrained", "constructed_induction"))],
             ONE: [Plan(alignment, "all", controls), Plan(scores, controls=())],
+            FROZEN: [Plan(alignment, "all", ())],
         }
 
     def compared(self, evidence: Evidence) -> pd.DataFrame:
@@ -59,10 +64,10 @@ class Markov:
         levels = ("uniform", "unigram", "best")
         yield token_figures.training(
             evidence,
-            {TWO: levels, ONE: levels},
+            {TWO: levels, ONE: levels, FROZEN: levels},
             "Every line is a seed. The loss of two layers pauses at the unigram's and falls from there to the best. "
-            "The loss of one layer stays at the unigram's.",
-            "A loss of two layers that falls without a pause, or a loss of one layer below the unigram's.",
+            "The loss of one layer, or of two of which the first is random, stays at the unigram's.",
+            "A loss of two layers that falls without a pause, or a loss of the others below the unigram's.",
         )
         yield token_figures.divergences(evidence, (TWO, ONE), tuple(PHASES))
         metrics = {"previous_token": "previous token", "prefix_matching": "prefix matching"}

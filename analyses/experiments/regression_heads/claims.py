@@ -12,7 +12,7 @@ from analyses.claims.measures.attribution import agreement, circuit_size, direct
 SOURCE = "by attribution; the numbers are ours"
 ONE, LINEAR, SOFTMAX = "one-head", "two-linear-heads", "two-softmax-heads"
 _AMENDED = (
-    "after a look at these seeds: rules on mean read-outs alone were met by controls too, and could not tell linear "
+    "after a look at seeds 0 to 4: rules on mean read-outs alone were met by controls too, and could not tell linear "
     "from softmax pairs"
 )
 _HAS_BEHAVIOUR = Measure("read-out, clean less corrupted", "at least", 0.3, gain, ideal=0.5)
@@ -42,25 +42,34 @@ CLAIMS = (
             Measure("left without it", "at most", 0.05, remains("mean")),
         ),
         Source(ONE),
-        negative={**_blind(ONE), **_TWO_LINEAR, **_TWO_SOFTMAX},
+        # Two heads trained on the same task do the same step, or nearly, and no head alone does all of it.
+        near_miss={**_TWO_LINEAR, **_TWO_SOFTMAX},
+        negative=_blind(ONE),
         positive=controls_of(ONE, "constructed"),
         amended=_AMENDED,
     ),
     Claim(
         "linear-share",
-        "Two linear heads share the work: each does a part of it on every prompt.",
-        SOURCE,
-        "a read-out of at least 0.3; between 5 % and 95 % left without either head, and an agreement of single prompts "
-        "with the clean run of at least 0.25",
+        "Two linear heads share the work more evenly than a random split of one step would: each does at least a "
+        "quarter of it, on every prompt.",
+        f"{SOURCE}, but a quarter, which is the median of the smaller share where a step is split uniformly at random",
+        "a read-out of at least 0.3; between a quarter and three quarters left without either head, and an agreement "
+        "of single prompts with the clean run of at least 0.25",
         (
             _HAS_BEHAVIOUR,
-            Measure("left without the more dispensable", "at most", 0.95, remains("mean"), ideal=0.5),
-            Measure("left without the other", "at least", 0.05, remains("mean", most=False), ideal=0.5),
+            Measure("left without the more dispensable", "at most", 0.75, remains("mean"), ideal=0.5),
+            Measure("left without the other", "at least", 0.25, remains("mean", most=False), ideal=0.5),
             Measure("agreement without the other", "at least", 0.25, _LEAST_DISPENSABLE, ideal=1.0),
         ),
         Source(LINEAR),
-        negative={**_blind(LINEAR), **_ONE_HEAD, **_TWO_SOFTMAX},
-        amended=_AMENDED,
+        # The same prediction by the same two heads: one that does 95 %, or one that does too much and another that
+        # takes it back. And trained heads of other models.
+        near_miss={**controls_of(LINEAR, "uneven_split", "opposed_split"), **_ONE_HEAD, **_TWO_SOFTMAX},
+        negative=_blind(LINEAR),
+        # Half of the random splits meet the rule, so that it says nothing of a single seed.
+        explaining=controls_of(LINEAR, "random_split"),
+        amended=f"{_AMENDED}; the rule then allowed from 5 % to 95 %, which nine of ten random splits meet too. Known "
+        "when it was narrowed: seeds 0 to 4 meet the wider rule, not how even they are",
     ),
     Claim(
         "softmax-pair",
@@ -69,7 +78,9 @@ CLAIMS = (
         "a read-out of at least 0.3; agreement of single prompts with the clean run at most 0 without either head",
         (_HAS_BEHAVIOUR, Measure("agreement without a head", "at most", 0.0, agreement, ideal=-5.0)),
         Source(SOFTMAX),
-        negative={**_blind(SOFTMAX), **_ONE_HEAD, **_TWO_LINEAR},
+        # Heads of the same task and number, without the softmax whose constant one head cancels for the other.
+        near_miss=_TWO_LINEAR,
+        negative={**_blind(SOFTMAX), **_ONE_HEAD},
         positive=controls_of(SOFTMAX, "constructed_softmax"),
         amended=_AMENDED,
     ),
@@ -80,6 +91,8 @@ CLAIMS = (
         "a read-out of at least 0.3; the smallest set of heads that keeps 90 %, on single prompts too, has both heads",
         (_HAS_BEHAVIOUR, Measure("heads in the set", "at least", 2.0, circuit_size, ideal=3.0)),
         Source(SOFTMAX),
+        # Two heads of which one does 95 % of one step.
+        near_miss=controls_of(LINEAR, "uneven_split"),
         negative={**_blind(SOFTMAX), **_ONE_HEAD},
         positive=controls_of(SOFTMAX, "constructed_softmax"),
         amended=_AMENDED,

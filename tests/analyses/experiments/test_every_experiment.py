@@ -32,7 +32,7 @@ CASES = {
     "induction": {"together", "previous-first"},
     "induction-step": {"softmax-bigram"},
     "attribution": {"linear-share"},
-    "copying": {"order"},
+    "copying": {"order", "order-of-size"},
 }
 
 # The analyses whose claims all have a near miss, and controls that are defined whatever was trained.
