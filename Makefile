@@ -7,7 +7,7 @@ PARALLEL := --numprocesses auto --dist worksteal
 .PHONY: reproduce test lint types test-fast test-slow bench clean
 
 reproduce: .venv/.installed
-	PYTHONDONTWRITEBYTECODE= $(BIN)/mesa reproduce one-step --out out/one-step
+	PYTHONDONTWRITEBYTECODE= $(BIN)/mesa reproduce one-step --results out/results
 
 # Types are checked beside the tests: while the tests start, or end, a core would have nothing to do.
 test: lint

@@ -3,9 +3,11 @@
 from concurrent.futures import Executor
 from pathlib import Path
 
-from analyses.claims.analysis import Analysis, Result, Size, judged
-from analyses.claims.verdict import Circumstances, Verdict, judge
-from analyses.evidence import Evidence, gather
+from analyses.claims.analysis import Analysis, Result, Size
+from analyses.evidence import gather
+from analyses.judging import judgements_of, verdicts_of
+from analyses.kept.record import Record
+from analyses.kept.result_files import keep
 from analyses.progress import Progress
 from analyses.report.analysis_report import write
 from mesa.storage.files import writable
@@ -16,9 +18,19 @@ from probes.runner import probe_runs
 
 
 def reproduce(
-    analysis: Analysis, out: Path, size: Size, *, workers: int = 1, executor: Executor | None = None, progress: Progress
+    analysis: Analysis,
+    out: Path,
+    size: Size,
+    *,
+    record_in: Record | None = None,
+    workers: int = 1,
+    executor: Executor | None = None,
+    progress: Progress,
 ) -> Result:
-    """Carry out an analysis below `out` and write its report there; seeds that are trained already are kept."""
+    """Carry out an analysis below `out` and write its report there; seeds that are trained already are kept.
+
+    With `record_in`, and unless the size is quick, judgements are recorded there and the result is kept.
+    """
     writable(out)
     runs = {name: Run.create(out / "runs" / name, config) for name, config in analysis.runs(size).items()}
     plans = analysis.plans(size)
@@ -33,14 +45,14 @@ def reproduce(
                 report=lambda done, total: report(done, total, 0, 0),
             )
     evidence = gather(runs, reading, skipped)
-    result = Result(analysis, size, evidence, verdicts_of(analysis, evidence, size))
+    record_in = None if size.quick else record_in
+    judgements = record_in.judgements if record_in else None
+    result = Result(analysis, size, evidence, verdicts_of(analysis, evidence, size, judgements))
+    # Judgements are recorded before there is a report that somebody could look at.
+    if record_in:
+        record_in.add(judgements_of(result, record_in.rules))
     with progress.task("report", "figures") as report:
         write(result, out, report)
+    if record_in:
+        keep(result, record_in)
     return result
-
-
-def verdicts_of(analysis: Analysis, evidence: Evidence, size: Size) -> tuple[Verdict, ...]:
-    """The analysis's claims, judged."""
-    given = Circumstances(size.quick, evidence.diverged, evidence.undertrained)
-    rows = judged(analysis, evidence)
-    return tuple(judge(claim, rows, given) for claim in analysis.claims())

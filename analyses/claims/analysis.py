@@ -40,6 +40,11 @@ class Size:
         """quick, default or full, as a report says it."""
         return "quick" if self.quick else "full" if self.full else "default"
 
+    @property
+    def seed_numbers(self) -> range:
+        """The seeds themselves."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
 
 @runtime_checkable
 class Analysis(Protocol):

@@ -9,7 +9,8 @@ import pandas as pd
 from analyses.claims.claim import Claim, Source
 from analyses.claims.outcome import Outcome, apply, clearly_broken
 
-Status = Literal["holds", "fails", "inconclusive", "undefined"]
+# Exploratory: the rule may have been chosen by looking at the models that it is judged on.
+Status = Literal["holds", "fails", "inconclusive", "undefined", "exploratory"]
 
 # A single seed has no interval, and may be an exception.
 FEWEST_SEEDS = 2

@@ -24,10 +24,18 @@ def reproduce(
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run of seconds; it never concludes 'holds'.")] = False,
     full: Annotated[bool, typer.Option("--full", help="The paper's size: hours rather than minutes.")] = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds; default the analysis's, quick 2.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write; default out/ANALYSIS[-SIZE].")] = None,
+    seeds_from: Annotated[
+        int | None, typer.Option(min=0, help="The first seed; default: the next block that can confirm, quick 0.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write; default out/ANALYSIS[-SIZE][-from-SEED].")] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Where results are kept; default docs/results in a checkout, else OUT/../results."),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also where the same result is kept already.")] = False,
     workers: Workers = None,
 ) -> None:
-    """Train, probe, judge and report one analysis; what is there already is not trained again."""
+    """Train, probe, judge and report one analysis; what is there already is not made again."""
     from analyses.registry import ANALYSES
 
     if quick and full:
@@ -35,22 +43,32 @@ def reproduce(
     row, name = ANALYSES[analysis], "quick" if quick else "full" if full else "default"
     if name not in row.sizes:
         raise UserError(f"{analysis}: runs only at the paper's size, `mesa reproduce {analysis} --full`, or --quick")
-    folder = out or Path("out") / (analysis if name == "default" else f"{analysis}-{name}")
-    if folder.is_file():
-        raise UserError(f"{folder}: is a file, not a directory")
+    for folder in (out, results):
+        if folder is not None and folder.is_file():
+            raise UserError(f"{folder}: is a file, not a directory")
     from analyses.claims.analysis import Size
+    from analyses.kept.wanted import wanted
     from analyses.progress import Progress
     from analyses.reproduce import reproduce as carry_out
     from mesa.training.runs import default_workers
 
     experiment = row.analysis()
     size = Size(seeds=seeds or (2 if quick else experiment.seeds), quick=quick, full=full)
+    asked = wanted(experiment, size, seeds_from, out, results)
+    if asked.is_kept and not again:
+        where = asked.record.result if asked.record else asked.out
+        typer.echo(f"{analysis}: the same rules, settings and code gave the result in {where}; --again makes it again")
+        return
     # A smoke run is over before processes of its own would have started.
-    parallel = 1 if quick else default_workers()
+    parallel = workers or (1 if quick else default_workers())
     with interruptible():
-        result = carry_out(experiment, folder, size, workers=workers or parallel, progress=Progress())
+        result = carry_out(
+            experiment, asked.out, asked.size, record_in=asked.record, workers=parallel, progress=Progress()
+        )
     print_verdicts(result.verdicts)
-    typer.echo(f"report: {folder / 'index.html'}")
+    typer.echo(f"report: {asked.out / 'index.html'}")
+    if asked.record:
+        typer.echo(f"results: {asked.record.result}")
 
 
 def print_verdicts(verdicts: "Sequence[Verdict]") -> None:

@@ -3,20 +3,23 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
-from analyses.claims.analysis import Analysis, Size
-from analyses.claims.claim import Claim, Measure
 from analyses.digests.code import Code
-from mesa.config.schema import RunConfig
 from mesa.config.yaml import flat
-from probes.plan import Plan
+
+if TYPE_CHECKING:
+    from analyses.claims.analysis import Analysis, Size
+    from analyses.claims.claim import Claim, Measure
+    from mesa.config.schema import RunConfig
+    from probes.plan import Plan
 
 # Fields of a claim and of a measure that change no verdict: names, words, and controls that only explain.
 _WORDS = frozenset({"id", "sentence", "source", "answer", "amended", "explaining", "label"})
 _SEEDS = ("seeds", "first_seed")
 
 
-def rule_digests(analysis: Analysis, size: Size) -> dict[str, str]:
+def rule_digests(analysis: "Analysis", size: "Size") -> dict[str, str]:
     """The digest of each claim's rule with its hyperparameters, by the claim's id.
 
     It covers the text of the rule; senses, bounds and ideals; the subject and the controls; the code that computes the
@@ -33,7 +36,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def configuration(config: RunConfig) -> dict[str, object]:
+def configuration(config: "RunConfig") -> dict[str, object]:
     """Every setting of a run that has a value, by its dotted name, without the seeds.
 
     A setting that is null is left out, so that a new one that is switched off changes no digest.
@@ -42,7 +45,7 @@ def configuration(config: RunConfig) -> dict[str, object]:
 
 
 def _rule_digest(
-    analysis: Analysis, claim: Claim, runs: Mapping[str, RunConfig], plans: Mapping[str, list[Plan]]
+    analysis: "Analysis", claim: "Claim", runs: Mapping[str, "RunConfig"], plans: Mapping[str, list["Plan"]]
 ) -> str:
     home = type(analysis).__module__.partition(".")[0]
     code = Code(frozenset({"analyses", home}))
@@ -58,10 +61,10 @@ def _rule_digest(
     return digest("\n".join([*rule, code.text(settings), Code(frozenset()).text(used)]))
 
 
-def _compared_fields(claim: Claim) -> dict[str, object]:
+def _compared_fields(claim: "Claim") -> dict[str, object]:
     """What decides a verdict, by field."""
     return {**_fields(claim), "measures": [_fields(measure) for measure in claim.measures]}
 
 
-def _fields(claim: Claim | Measure) -> dict[str, object]:
+def _fields(claim: "Claim | Measure") -> dict[str, object]:
     return {item.name: getattr(claim, item.name) for item in fields(claim) if item.name not in _WORDS}

@@ -10,8 +10,9 @@ from analyses.claims.analysis import Size
 from analyses.claims.verdict import Circumstances, judge
 from analyses.evidence import gather
 from analyses.experiments.one_step.analysis import OneStep
+from analyses.judging import verdicts_of
 from analyses.progress import Progress
-from analyses.reproduce import Result, reproduce, verdicts_of
+from analyses.reproduce import Result, reproduce
 from mesa.storage.run import Run
 from probes.runner import probe_runs
 

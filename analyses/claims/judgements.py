@@ -1,0 +1,169 @@
+"""Which rule was judged on which seeds: a record, and what follows from it for a verdict."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import get_args
+
+from analyses.claims.verdict import Status, Verdict
+from mesa.errors import UserError
+from mesa.storage.files import prove_writable, write_atomic
+
+FILE = "judged.json"
+# Seeds are used in blocks; below the first one lie those that rules are developed on.
+BLOCK = 100
+
+
+@dataclass(frozen=True, order=True)
+class Judgement:
+    """One claim of an analysis, judged by the rule with this digest on the models of these seeds."""
+
+    analysis: str
+    claim: str
+    digest: str
+    size: str
+    seeds: tuple[int, ...]
+    status: Status
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """All judgements that are recorded."""
+
+    listed: tuple[Judgement, ...] = ()
+
+    def looked_at(self, analysis: str, digest: str, seeds: Iterable[int]) -> list[int]:
+        """Those of some seeds that cannot confirm this rule, because the analysis was judged on them without it.
+
+        A rule that was confirmed on a seed can be judged there again. One that was changed or added later cannot: who
+        wrote it may have known what the models of this seed do.
+
+        >>> record = Judgements((Judgement("a", "id", "first rule", "default", (100, 101), "holds"),))
+        >>> record.looked_at("a", "first rule", [100]), record.looked_at("a", "second rule", [100, 102])
+        ([], [100])
+        """
+        return [seed for seed in seeds if self._spent(analysis, digest, seed)]
+
+    def unused_block(self, analysis: str, digests: Iterable[str]) -> int:
+        """The first multiple of 100, from 100 on, such that each rule can be confirmed on the 100 seeds from there.
+
+        >>> record = Judgements((Judgement("a", "id", "first rule", "default", (100, 101), "holds"),))
+        >>> record.unused_block("a", ["first rule"]), record.unused_block("a", ["second rule"])
+        (100, 200)
+        """
+        digests, last = set(digests), max((seed for each in self.listed for seed in each.seeds), default=0)
+        starts = range(BLOCK, last + 2 * BLOCK, BLOCK)
+        spent = (
+            any(self.looked_at(analysis, each, range(start, start + BLOCK)) for each in digests) for start in starts
+        )
+        return next(start for start, used in zip(starts, spent, strict=True) if not used)
+
+    def with_(self, new: Iterable[Judgement]) -> "Judgements":
+        """These and new ones. A judgement of the same rule on the same seeds replaces the one that was there."""
+        by_key = {replace(each, status="undefined"): each for each in (*self.listed, *new)}
+        return Judgements(tuple(sorted(by_key.values())))
+
+    def _spent(self, analysis: str, digest: str, seed: int) -> bool:
+        there = [each for each in self.listed if each.analysis == analysis and seed in each.seeds]
+        return bool(there) and not any(each.digest == digest and each.status != "exploratory" for each in there)
+
+
+def exploratory(
+    verdicts: Iterable[Verdict],
+    recorded: Judgements,
+    analysis: str,
+    developed_on: int,
+    digests: Mapping[str, str],
+    seeds: Sequence[int],
+) -> tuple[Verdict, ...]:
+    """The same verdicts; those whose rule may have been chosen by looking at some of the seeds are exploratory.
+
+    `digests` are those of the rules, by the claims' ids. Seeds 0 .. developed_on - 1 were looked at by definition.
+    """
+    judged = []
+    for verdict in verdicts:
+        own = [seed for seed in seeds if seed < developed_on]
+        earlier = recorded.looked_at(analysis, digests[verdict.claim.id], seeds)
+        reasons = [f"the rule was developed on seeds {ranges(own)}"] if own else []
+        reasons += [f"the analysis was judged on seeds {ranges(earlier)} before it had this rule"] if earlier else []
+        if reasons:
+            words = f"{' and '.join(reasons)}; by the numbers alone: {verdict.status}, {verdict.reason}"
+            verdict = replace(verdict, status="exploratory", reason=words)
+        judged.append(verdict)
+    return tuple(judged)
+
+
+def ranges(seeds: Sequence[int]) -> str:
+    """Seeds in few words.
+
+    >>> ranges([0, 1, 2, 7])
+    '0-2, 7'
+    """
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and runs[-1][-1] == seed - 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def recorded_in(*folders: Path) -> Judgements:
+    """All judgements that these folders record in judged.json; UserError where a file is damaged."""
+    listed = [judgement for folder in dict.fromkeys(folders) for judgement in _read(folder / FILE)]
+    return Judgements().with_(listed)
+
+
+def record(folder: Path, new: Iterable[Judgement]) -> None:
+    """Add judgements to the folder's judged.json, which is made where it is not there.
+
+    UserError where it cannot be written, or is damaged: it is then left as it is.
+    """
+    prove_writable(folder, room=2**20)
+    with _locked(folder):
+        judgements = recorded_in(folder).with_(new)
+        lines = [json.dumps(asdict(each)) for each in judgements.listed]
+        write_atomic(folder / FILE, "[\n" + ",\n".join(lines) + "\n]\n")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Two analyses that end at the same time write one after the other."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _read(file: Path) -> list[Judgement]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise _damaged(file, f"not JSON: {error}") from None
+    if not isinstance(data, list):
+        raise _damaged(file, "not a list of judgements")
+    return [_judgement(file, position, row) for position, row in enumerate(data, start=1)]
+
+
+def _judgement(file: Path, position: int, row: object) -> Judgement:
+    names = [item.name for item in fields(Judgement)]
+    if isinstance(row, dict) and sorted(row) == sorted(names):
+        texts, seeds = [row[name] for name in names if name != "seeds"], row["seeds"]
+        listed = isinstance(seeds, list) and len(seeds) > 0 and all(type(seed) is int and seed >= 0 for seed in seeds)
+        if listed and all(isinstance(text, str) for text in texts) and row["status"] in get_args(Status):
+            return Judgement(**{**row, "seeds": tuple(seeds)})
+    raise _damaged(file, f"entry {position} is not a judgement with {', '.join(names)}")
+
+
+def _damaged(file: Path, problem: str) -> UserError:
+    return UserError(f"{file}: {problem}; restore the file, or move it away: then no seed counts as looked at")

@@ -1,0 +1,1 @@
+"""Results that are kept, and judgements that are recorded."""

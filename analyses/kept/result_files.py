@@ -1,0 +1,59 @@
+"""The results that are kept of an analysis: its numbers, its claim table, and the digest of what made them."""
+
+import json
+from collections.abc import Sequence
+
+from analyses.claims.analysis import Result
+from analyses.claims.judgements import ranges
+from analyses.kept.record import Record
+from analyses.report.results import results
+from analyses.report.views import VerdictView, verdict_view
+from mesa.storage.files import prove_writable, write_atomic
+
+RESULTS, TABLE = "results.json", "claims.md"
+_COLUMNS = ("claim", "verdict", "measured: mean [95 % interval], rule", "seeds that meet it", "controls that meet it")
+
+
+def keep(result: Result, record: Record) -> None:
+    """Write results.json and claims.md into the record's folder of this result; UserError where that fails."""
+    prove_writable(record.result, room=2**20)
+    data = results(result.analysis.name, result.size.name, result.evidence, result.verdicts)
+    data = {"digest": record.digest, "rules": dict(record.rules), **data}
+    write_atomic(record.result / TABLE, table(result))
+    # Last: a folder with a digest is complete.
+    write_atomic(record.result / RESULTS, json.dumps(data, indent=1, allow_nan=False) + "\n")
+
+
+def is_kept(record: Record) -> bool:
+    """Whether the folder of this result holds it whole, with the digest that it would have now."""
+    try:
+        data = json.loads((record.result / RESULTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and data.get("digest") == record.digest
+
+
+def table(result: Result) -> str:
+    """The claims, their verdicts and numbers as a page of Markdown."""
+    analysis, size = result.analysis, result.size
+    views = [verdict_view(verdict) for verdict in result.verdicts]
+    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *(_row(view) for view in views)]
+    reasons = [f"- **{view.claim.id}**: {view.status}: {view.reason}." for view in views if view.status != "holds"]
+    lines = [
+        f"# {analysis.title}",
+        analysis.question,
+        f"Size {size.name}, seeds {ranges(size.seed_numbers)}. Made by `mesa reproduce {analysis.name}`.",
+        "\n".join("| " + " | ".join(row) + " |" for row in rows),
+        *(["Why not every claim holds:", "\n".join(reasons)] if reasons else []),
+    ]
+    return "\n\n".join(lines) + "\n"
+
+
+def _row(view: VerdictView) -> Sequence[str]:
+    claim = view.claim
+    measured = [f"{measure.mean}, {measure.bound} ({measure.label})" for measure in view.measures]
+    controls = [f"{control.name} ({control.kind}): {control.met}" for control in view.controls]
+    status = f"**{view.status}**" + (f": {view.words}" if view.words else "")
+    cells = (f"**{claim.id}**: {claim.sentence}", status, "<br>".join(measured), view.seeds, "<br>".join(controls))
+    # A bar would end the cell.
+    return [cell.replace("|", "\\|") for cell in cells]
