@@ -130,7 +130,7 @@ class LanguageConfig(TransformerConfig):
     d_model: Count
     """width of the residual stream"""
     frozen_layers: Annotated[int, Field(ge=0, le=2**31)] = 0
-    """the first layers, this many, keep their initial weights"""
+    """the first layers, this many, keep their initial weights, and so do the positions that they read"""
 
     @model_validator(mode="after")
     def _frozen(self) -> "LanguageConfig":

@@ -16,8 +16,8 @@ class TokenTransformer(HookedTransformer):
 
     Takes ids (batch pos), or `Inputs` of them; returns (batch pos d_vocab). Softmax layers are TransformerLens's own;
     where the configuration asks for a linear kernel, the pattern is the scores. The unembedding has no bias that
-    trains, and the first `frozen_layers` layers train no weight. Weights are a function of `seed`; the global random
-    state is left alone.
+    trains, and the first `frozen_layers` layers and their positions do not train. Weights are a function of `seed`; the
+    global random state is left alone.
 
     >>> config = LanguageConfig(n_layers=2, d_model=16, kernel="softmax")
     >>> TokenTransformer(config, d_vocab=5, n_ctx=8)(torch.tensor([[4, 0, 1]])).shape
@@ -52,6 +52,9 @@ class TokenTransformer(HookedTransformer):
         self.unembed.b_U.requires_grad_(False)
         for block in list(self.blocks)[: config.frozen_layers]:
             block.requires_grad_(False)
+        if config.frozen_layers:
+            # Trained positions make a previous-token head of random queries and keys.
+            self.pos_embed.requires_grad_(False)
         finish(self, config, device)
         self.initialise(seed)
 

@@ -134,6 +134,8 @@ def test_frozen_layers_keep_their_initial_weights():
     moved = {name for name, weight in trainer.model.named_parameters() if not torch.equal(weight, before[name])}
     assert {f"blocks.1.attn.W_{name}" for name in "QKVO"} | {"embed.W_E", "unembed.W_U"} <= moved
     assert not [name for name in moved if name.startswith("blocks.0.")]
+    # Trained positions would make a previous-token head of the first layer's random queries and keys.
+    assert "pos_embed.W_pos" not in moved
 
 
 @pytest.mark.parametrize(("changes", "rule"), [({"frozen_layers": 3}, "at most n_layers, 2"), ({"tied": True}, "tied")])
