@@ -36,7 +36,7 @@ def training(evidence: Evidence, model: str, learner: str) -> Plot:
         "Training of the model and of the learner",
         "Each line is a seed. All losses fall from predict-zero's and should end at the same level, the best that one "
         "sum over the examples can do. The learner trains only its embedding and MLP, the model its attention as well. "
-        "The losses jump at the end because the learning rate stays constant.",
+        "They jump while the learning rate is constant. Once a seed has settled, the rate falls to zero.",
         "Two levels at the end: one of the two is not trained to the end, or has learnt what the other cannot.",
         draw,
         data,
