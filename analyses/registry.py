@@ -63,8 +63,8 @@ ANALYSES = Registry(
         ),
         "curvature": AnalysisRow(
             target="analyses.experiments.curvature.analysis:CurvatureByContext",
-            about="the learned gamma for four context lengths, and the spectra",
-            duration="about five minutes",
+            about="the learned gamma for four context lengths, the spectra, and three layers' weights",
+            duration="about ten minutes",
         ),
         "depth": AnalysisRow(
             target="analyses.experiments.depth.analysis:Depth",
@@ -81,12 +81,12 @@ ANALYSES = Registry(
         "softmax-heads": AnalysisRow(
             target="analyses.experiments.softmax_heads.analysis:SoftmaxHeads",
             about="one softmax head against two",
-            duration="about four minutes",
+            duration="about ten minutes",
         ),
         "layer-norm": AnalysisRow(
             target="analyses.experiments.layer_norm.analysis:LayerNorm",
-            about="one layer behind a LayerNorm",
-            duration="about two minutes",
+            about="one layer, and two, behind a LayerNorm",
+            duration="about eight minutes",
         ),
         "fixed-tasks": AnalysisRow(
             target="analyses.experiments.fixed_tasks.analysis:FixedTasks",

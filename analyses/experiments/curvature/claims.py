@@ -11,6 +11,11 @@ _LONGER = tuple(run for run in RUNS.values() if run != WHOLE)
 _NEGATIVE = controls_of(WHOLE, "untrained")
 # Gradient descent without the correction.
 _PLAIN = controls_of(WHOLE, "constructed_gd")
+_SETTLED = (
+    "Models are now trained until their loss is settled. Known then: at a constant rate one seed of two ended 6 % "
+    "above the other at N = 25, where more training at a falling rate made them equal, and 40 times above it at "
+    "N = 100, where it did not. The bounds are as before."
+)
 # GD++ with 0.6 of the tuned gamma: a rule that allows 10 % allows a quarter of the difference.
 _SMALL = controls_of(WHOLE, "constructed_small_gamma")
 # GD++ whose gamma differs between coordinates, with a mean R^2 of 0.6: a rule that asks for 0.9 allows a quarter.
@@ -40,6 +45,7 @@ CLAIMS = (
         negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_LONGER,
+        amended=_SETTLED,
     ),
     Claim(
         "published",
@@ -52,6 +58,7 @@ CLAIMS = (
         negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_LONGER,
+        amended=_SETTLED,
     ),
     Claim(
         "tuned",
@@ -64,6 +71,7 @@ CLAIMS = (
         negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_LONGER,
+        amended=_SETTLED,
     ),
     Claim(
         "proportional",
@@ -76,6 +84,7 @@ CLAIMS = (
         negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_LONGER,
+        amended=_SETTLED,
     ),
     Claim(
         "spectrum",
@@ -91,6 +100,7 @@ CLAIMS = (
         negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_LONGER,
+        amended=_SETTLED,
     ),
     Claim(
         "three-layers",
