@@ -15,7 +15,6 @@ from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
 from mesa.learners import GradientDescent
-from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
 from probes.plan import Plan, probe_of
 
@@ -55,7 +54,7 @@ class CurvatureByContext:
         prompts = 200 if size.quick else 5000
         rivals = (GradientDescent(steps=2), GradientDescent(gamma=0.0, steps=2))
         losses = GDAlignment(prompts=prompts, learners=rivals, by_layer=False)
-        curves = Curvature(prompts=min(prompts, 2000))
+        curves = probe_of("curvature", min(prompts, 2000))
         plans = {name: [Plan(losses, controls=()), Plan(curves, controls=CONTROLS)] for name in RUNS.values()}
         # Two tuned learners differ by the prompts that they were tuned on: on 200 of them by a tenth.
         weights = probe_of("weight_products", max(prompts, 2000))

@@ -1,17 +1,17 @@
 """Is a seed that ends at a higher loss in an optimum of its own? The loss between two seeds, and from there on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from analyses.claims.analysis import with_training
 from analyses.evidence import Evidence
-from mesa import build
 from mesa.construction.products import from_products, weight_products
 from mesa.models.in_context import InContextTransformer
 from mesa.rng import generator
 from mesa.storage.run import Run
 from mesa.training.trainer import Trainer
+from probes.plan import subjects_of
 from probes.subject import RegressionSubject
 from probes.weights.normalised_products import scaled
 from tasks.readers.reader import half_squared_error
@@ -61,34 +61,30 @@ def far_seeds(evidence: Evidence, run: str) -> tuple[int, tuple[int, ...]]:
 
 def connection(run: Run, seed: int, best: int) -> Connection:
     """The way from the last weights of one seed to those of another, both at one scale: A / beta and V * beta."""
-    task, reader = build.task(run.config.task), build.reader(run.config)
-    prompt = task.sample(PROMPTS, generator(seed, "analyses/optima"))
-    d_in = prompt.x.shape[-1]
-    models = [_last_model(run, number) for number in (seed, best)]
-    ends = [scaled(*weight_products(model), d_in) for model in models]
+    subjects = [_last(run, number) for number in (seed, best)]
+    prompt = subjects[0].prompts(PROMPTS, generator(seed, "analyses/optima"))
+    ends = [scaled(*weight_products(subject.with_weights()), prompt.x.shape[-1]) for subject in subjects]
 
     def model_at(place: float) -> InContextTransformer:
         A, V = (
             ((1 - place) * own + place * other)[:, None]
             for own, other in ((ends[0].A, ends[1].A), (ends[0].V, ends[1].V))
         )
-        return from_products(models[0], A, V)
+        return from_products(subjects[0].with_weights(), A, V)
 
     def loss(model: InContextTransformer) -> float:
-        subject = RegressionSubject(model, reader, task)
-        clean = prompt.to(subject.device, subject.dtype)
-        return half_squared_error(subject.predict(clean), clean.target).item()
+        return half_squared_error(replace(subjects[0], model=model).predict(prompt), prompt.target).item()
 
     path = tuple(loss(model_at(place)) for place in PLACES)
     trained = tuple(loss(_trained_from(model_at(start), run, seed)) for start in STARTS)
     return Connection(path, trained)
 
 
-def _last_model(run: Run, seed: int) -> InContextTransformer:
-    model = run.load(seed)
-    if not isinstance(model, InContextTransformer):
+def _last(run: Run, seed: int) -> RegressionSubject:
+    (subject,) = subjects_of(run, seed, "last")
+    if not isinstance(subject, RegressionSubject):
         raise ValueError(f"{run.name}: its models are not of regression prompts")
-    return model
+    return subject
 
 
 def _trained_from(start: InContextTransformer, run: Run, seed: int) -> InContextTransformer:
