@@ -51,11 +51,15 @@ class LearnerRow(Row):
     free_parameters: how many numbers `fit` chooses, by (steps, d_in). For `identify`, fewer are simpler.
     equivariant: whether its predictions stay the same when the coordinates of x and of the teacher are permuted alike,
         or change their signs alike.
+    order_free: whether the order of the examples changes no prediction.
+    continuous: whether its predictions are continuous in the context's inputs.
+    spectral: whether it is a `mesa.learners.filters.response.SpectralLearner`.
+    costly: whether `identify` tries it only where cheaper candidates leave something to explain.
     candidate_steps: the numbers of steps at which `identify` tries it: 0 for a learner without steps, an empty
         sequence for a learner that is no candidate.
     example: stable settings, by (steps, d_in), on which the laws are tested.
     plants: models that `mesa bench identify` plants, by number of steps: a value for each step of every setting, in
-        units of 1 / |S|; without settings the learner is fitted.
+        units that follow from the size of S; without settings the learner is fitted.
     """
 
     settings: Settings = field(default_factory=dict)
@@ -63,9 +67,13 @@ class LearnerRow(Row):
     takes_steps: bool = False
     free_parameters: Callable[[int, int], int] = _no_parameters
     equivariant: bool = True
+    order_free: bool = True
+    continuous: bool = True
+    spectral: bool = False
+    costly: bool = False
     candidate_steps: Callable[[CandidateSpace], Sequence[int]] = _without_steps
     example: Callable[[int, int], LearnerSettings] = _no_settings
-    plants: Mapping[int, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    plants: Mapping[int, Mapping[str, float | int | tuple[float, ...]]] = field(default_factory=dict)
 
     def learner(self, steps: int = 1, **settings: object) -> "Learner":
         """The learner with its defaults, what its name fixes, and further settings; ValueError for a wrong one."""
@@ -87,6 +95,12 @@ def _preconditioner(steps: int, d_in: int) -> LearnerSettings:
     return {"preconditioner": 0.3 * torch.eye(d_in) + 0.05 * torch.ones(d_in, d_in).triu()}
 
 
+def _other_preconditioner(steps: int, d_in: int) -> LearnerSettings:
+    import torch
+
+    return {"preconditioner": 0.2 * torch.eye(d_in) + 0.05 * torch.ones(d_in, d_in).tril()}
+
+
 # Ties in simplicity, the number of free parameters and of steps, are broken by the order of these rows.
 LEARNERS = Registry(
     "learner",
@@ -94,6 +108,7 @@ LEARNERS = Registry(
     {
         "gd": LearnerRow(
             target="mesa.learners.gradient_descent:GradientDescent",
+            spectral=True,
             about="gradient descent; steps of one shared size",
             takes_steps=True,
             free_parameters=lambda steps, d_in: 1,
@@ -103,6 +118,7 @@ LEARNERS = Registry(
         ),
         "gd_plus_plus": LearnerRow(
             target="mesa.learners.gradient_descent:GradientDescent",
+            spectral=True,
             about="GD++: curvature corrected; steps with shared sizes",
             settings={"gamma": 0.0},
             takes_steps=True,
@@ -117,6 +133,7 @@ LEARNERS = Registry(
         ),
         "gd_per_step": LearnerRow(
             target="mesa.learners.gradient_descent:GradientDescent",
+            spectral=True,
             about="gradient descent; steps of a size each",
             settings={"shared": False},
             takes_steps=True,
@@ -127,6 +144,7 @@ LEARNERS = Registry(
         ),
         "gd_plus_plus_per_step": LearnerRow(
             target="mesa.learners.gradient_descent:GradientDescent",
+            spectral=True,
             about="GD++; steps with sizes of their own",
             settings={"gamma": 0.0, "shared": False},
             takes_steps=True,
@@ -144,18 +162,42 @@ LEARNERS = Registry(
             takes_steps=True,
             free_parameters=lambda steps, d_in: d_in * (d_in + 1) // 2,
             equivariant=False,
+            costly=True,
             # With this many parameters, more steps mostly fit noise.
-            candidate_steps=lambda space: range(1, min(space.max_steps, 2) + 1),
+            candidate_steps=lambda space: range(1, min(space.max_steps, 3) + 1),
             example=_preconditioner,
             plants={1: {}},
+        ),
+        "general_preconditioned_gd": LearnerRow(
+            target="mesa.learners.preconditioned:PreconditionedGradientDescent",
+            about="gradient descent times one fixed matrix that need not be symmetric; steps share it",
+            settings={"name": "general_preconditioned_gd"},
+            takes_steps=True,
+            free_parameters=lambda steps, d_in: d_in * d_in,
+            equivariant=False,
+            costly=True,
+            candidate_steps=lambda space: range(1, min(space.max_steps, 2) + 1) if space.d_in > 1 else (),
+            example=_other_preconditioner,
         ),
         "newton": LearnerRow(
             target="mesa.learners.newton:Newton",
             about="Newton-Schulz iteration for the inverse; steps, nothing to fit",
+            spectral=True,
             takes_steps=True,
             # Further steps are least squares, which has a row of its own.
             candidate_steps=lambda space: range(1, 7),
             plants={2: {}, 4: {}},
+        ),
+        "newton_fitted_scale": LearnerRow(
+            target="mesa.learners.newton:Newton",
+            about="Newton-Schulz iteration with one fitted scale for all prompts; steps",
+            settings={"fit_scale": True},
+            takes_steps=True,
+            spectral=True,
+            free_parameters=lambda steps, d_in: 1,
+            candidate_steps=lambda space: range(1, 7),
+            example=lambda steps, d_in: {"scale": 0.02},
+            plants={2: {"scale": 0.6}},
         ),
         "conjugate_gradients": LearnerRow(
             target="mesa.learners.conjugate_gradients:ConjugateGradients",
@@ -170,20 +212,21 @@ LEARNERS = Registry(
             takes_steps=True,
             # Flipping signs changes nothing, but permuting coordinates changes which one is first.
             equivariant=False,
-            # No candidate yet: `identify` was calibrated without it, and where inputs are isotropic a sweep is close to
-            # steps of gradient descent.
-            candidate_steps=lambda space: (),
+            candidate_steps=lambda space: range(1, 4) if space.d_in > 1 else (),
+            plants={1: {}},
         ),
         "ridge": LearnerRow(
             target="mesa.learners.ridge:Ridge",
             about="ridge regression with a fitted penalty",
+            spectral=True,
             free_parameters=lambda steps, d_in: 1,
             example=lambda steps, d_in: {"penalty": 0.1, "prior": tuple(0.5 + 0.2 * k for k in range(d_in))},
-            plants={0: {}},
+            plants={0: {"penalty": 0.15}},
         ),
         "nearest_neighbours": LearnerRow(
             target="mesa.learners.nearest_neighbours:NearestNeighbours",
             about="mean label of the nearest examples, their number fitted",
+            continuous=False,
             free_parameters=lambda steps, d_in: 1,
             example=lambda steps, d_in: {"neighbours": 2},
             plants={0: {}},
@@ -197,7 +240,94 @@ LEARNERS = Registry(
             target="mesa.learners.ridge:Ridge",
             about="least squares of least norm: ridge at a penalty of 0",
             settings={"fit_penalty": False},
+            spectral=True,
             plants={0: {}},
+        ),
+        "mean_label": LearnerRow(
+            target="mesa.learners.local.mean_label:MeanLabel",
+            about="mean label of all examples, nothing to fit",
+            plants={0: {}},
+        ),
+        "gradient_flow": LearnerRow(
+            target="mesa.learners.filters.gradient_flow:GradientFlow",
+            about="gradient descent in many small steps, stopped at a fitted time",
+            spectral=True,
+            free_parameters=lambda steps, d_in: 1,
+            example=lambda steps, d_in: {"time": 1.3},
+            plants={0: {"time": 3.0}},
+        ),
+        "truncated_spectrum": LearnerRow(
+            target="mesa.learners.filters.cutoff:TruncatedSpectrum",
+            about="least squares on the largest eigenvalues, their number fitted",
+            spectral=True,
+            continuous=False,
+            free_parameters=lambda steps, d_in: 1,
+            example=lambda steps, d_in: {"rank": 2},
+            plants={0: {"rank": 3}},
+        ),
+        "spectral_cutoff": LearnerRow(
+            target="mesa.learners.filters.cutoff:SpectralCutoff",
+            about="least squares on eigenvalues above a fitted bound",
+            spectral=True,
+            continuous=False,
+            free_parameters=lambda steps, d_in: 1,
+            example=lambda steps, d_in: {"bound": 0.5},
+            plants={0: {"bound": 0.35}},
+        ),
+        "kernel_regression": LearnerRow(
+            target="mesa.learners.local.kernel_regression:KernelRegression",
+            about="labels averaged with a Gaussian kernel of a fitted bandwidth",
+            free_parameters=lambda steps, d_in: 1,
+            example=lambda steps, d_in: {"bandwidth": 0.4},
+            plants={0: {}},
+        ),
+        "softmax_regression": LearnerRow(
+            target="mesa.learners.local.kernel_regression:SoftmaxRegression",
+            about="labels averaged by softmax attention of a fitted temperature, times a fitted scale",
+            free_parameters=lambda steps, d_in: 2,
+            example=lambda steps, d_in: {"temperature": 0.2, "scale": 1.5},
+            plants={0: {}},
+        ),
+        "least_mean_squares": LearnerRow(
+            target="mesa.learners.least_mean_squares:LeastMeanSquares",
+            about="one pass over the examples in their order, a step of one fitted size for each",
+            free_parameters=lambda steps, d_in: 1,
+            order_free=False,
+            example=lambda steps, d_in: {"step_size": 0.4},
+            plants={0: {}},
+        ),
+        "heavy_ball": LearnerRow(
+            target="mesa.learners.filters.momentum:Momentum",
+            about="gradient descent with momentum; steps of one size",
+            takes_steps=True,
+            spectral=True,
+            free_parameters=lambda steps, d_in: 2,
+            # Two steps with momentum are two plain steps of a size each.
+            candidate_steps=lambda space: range(3, space.max_steps + 1),
+            example=lambda steps, d_in: {"step_size": 0.25, "momentum": 0.5},
+            plants={3: {"step_size": 0.8, "momentum": 0.8}},
+        ),
+        "nesterov": LearnerRow(
+            target="mesa.learners.filters.momentum:Momentum",
+            about="accelerated gradient descent, its gradient taken ahead; steps of one size",
+            settings={"ahead": True},
+            takes_steps=True,
+            spectral=True,
+            free_parameters=lambda steps, d_in: 2,
+            candidate_steps=lambda space: range(3, space.max_steps + 1),
+            example=lambda steps, d_in: {"step_size": 0.25, "momentum": 0.5},
+            plants={3: {"step_size": 0.5, "momentum": 0.7}},
+        ),
+        "weight_decay": LearnerRow(
+            target="mesa.learners.filters.weight_decay:WeightDecay",
+            about="gradient descent with weight decay: on the loss of ridge regression; steps of one size",
+            takes_steps=True,
+            spectral=True,
+            free_parameters=lambda steps, d_in: 2,
+            # One step is gradient descent's.
+            candidate_steps=lambda space: range(2, space.max_steps + 1),
+            example=lambda steps, d_in: {"step_size": 0.25, "penalty": 0.4},
+            plants={2: {"step_size": 1.0, "penalty": 0.3}},
         ),
     },
 )

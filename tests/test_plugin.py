@@ -16,7 +16,7 @@ from mesa import Run
 from mesa.config.presets import CONFIGURATIONS
 from mesa.plugin import load
 from mesa.registry import LEARNERS, CandidateSpace
-from probes.behaviour.candidates import candidates
+from probes.behaviour.identification.candidates import candidates
 from probes.controls.registry import CONTROLS
 from probes.registry import PROBES
 from tasks.registry import TASKS, Registry, Row, unplugged_after

@@ -1,22 +1,25 @@
-"""What `mesa bench identify` asks: each plant, impostor and algorithm off the list, on which tasks, how noisy."""
+"""The calibration plants of `mesa bench identify`: each plant, impostor and algorithm off the list, on which tasks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import torch
 
 from analyses.benchmarks.impostors import IMPOSTORS
 from analyses.benchmarks.off_list import OFF_LIST
+from analyses.benchmarks.planted_model import PlantedModel
 from analyses.benchmarks.plants import plant, plant_learner
 from mesa.models.in_context import InContextTransformer
 from mesa.registry import LEARNERS
+from mesa.rng import generator
 from probes.controls.planted import Planted, noisy
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 from tasks.regression.linear_regression import LinearRegression
 
-NOISE = (0.0, 0.01, 0.03, 0.1)
+NOISE = (0.0, 0.03, 0.1)
 TASKS = {
     "d=10 N=10": LinearRegression(),
     "d=10 N=25": LinearRegression(context=25),
@@ -36,6 +39,21 @@ class Job:
     kind: str
     setting: str
     noise: tuple[float, ...] = NOISE
+
+    plants: ClassVar[str] = "calibration"
+
+    @property
+    def expected(self) -> str:
+        """The answer that is right: the learner's name and steps, or "none"."""
+        return "none" if self.kind in IMPOSTORS or self.kind in OFF_LIST else self.kind
+
+    def models(self) -> Iterator[PlantedModel]:
+        """The plant at every level of noise, without noise first."""
+        source = partial(generator, 0, f"bench/{self.kind}/{self.setting}")
+        learner = self.learner(self.task.sample(1000, source(0)).to(dtype=torch.float64))
+        for index, noise in enumerate(self.noise):
+            model = self.model(learner, noise, source(index + 1))
+            yield PlantedModel(f"{self.kind}, {self.setting}, noise {noise:g}", self.expected, self.task, model)
 
     @property
     def task(self) -> LinearRegression:

@@ -1,4 +1,7 @@
-"""Impostors of `mesa bench identify`: transformers that run none of the candidates."""
+"""Impostors of `mesa bench identify`: transformers that run none of the candidates.
+
+Gradient descent whose queries are rotated is no impostor: it has a preconditioner that is not symmetric.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -36,7 +39,9 @@ def _trained_on_shuffled(task: LinearRegression, source: torch.Generator) -> InC
     fields = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(task).items()}
     training = TrainingConfig(batch=256, learning_rate=1e-2, gradient_clip=None)
     trainer = Trainer(RunConfig(task={"name": "linear_regression", **fields}, training=training), seed=0)
-    trainer.task = ShuffledTask(task)
+    trainer.task = shuffled = ShuffledTask(task)
+    # The trainer drew its sampler from the first task.
+    trainer.sample = shuffled.sample
     for step in range(1, 301):
         trainer.step(step)
     assert isinstance(trainer.model, InContextTransformer)
@@ -47,7 +52,6 @@ IMPOSTORS: Mapping[str, Callable[[LinearRegression, torch.Generator], InContextT
     "untrained, 1 layer": partial(_untrained, 1),
     "untrained, 2 layers": partial(_untrained, 2),
     "trained on shuffled labels": _trained_on_shuffled,
-    "gd 1, queries rotated": lambda task, source: rotate_queries(_built("gd 1", task), source),
-    "gd 2, queries rotated": lambda task, source: rotate_queries(_built("gd 2", task), source),
+    "gd_per_step 2, queries rotated": lambda task, source: rotate_queries(_built("gd_per_step 2", task), source),
     "gd_plus_plus 2, queries rotated": lambda task, source: rotate_queries(_built("gd_plus_plus 2", task), source),
 }

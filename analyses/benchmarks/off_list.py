@@ -19,21 +19,6 @@ def _mixture(names: Sequence[str], tuning: RegressionPrompt, prompt: RegressionP
     return torch.stack([learner.predict(prompt)[-1] for learner in learners]).mean(dim=0)
 
 
-def _kernel_regression(tuning: RegressionPrompt, prompt: RegressionPrompt) -> Tensor:
-    # Labels averaged with weights exp(x_q.x / |x|^2): one softmax head.
-    scale = tuning.x.square().sum(dim=-1).mean()
-    return torch.softmax(3.0 * prompt.query @ prompt.x.mT / scale, dim=-1) @ prompt.y
-
-
-def _momentum(tuning: RegressionPrompt, prompt: RegressionPrompt) -> Tensor:
-    # Heavy ball: complex roots, which no plain steps have.
-    size, W, before = 0.8 / typical_norm(tuning), 0.0, 0.0
-    for _ in range(3):
-        gradient = prompt.x.mT @ (prompt.y - (prompt.x @ W if isinstance(W, Tensor) else 0.0))
-        W, before = W + size * gradient + 0.8 * (W - before), W
-    return prompt.query @ W
-
-
 def _signs(tuning: RegressionPrompt, prompt: RegressionPrompt) -> Tensor:
     return prompt.query @ (prompt.x.mT @ prompt.y.sign()) / typical_norm(tuning)
 
@@ -57,8 +42,6 @@ OFF_LIST: Mapping[str, Callable[[RegressionPrompt, RegressionPrompt], Tensor]] =
     "mixture of gd 1 and least_squares": partial(_mixture, ("gd 1", "least_squares")),
     "mixture of gd 2 and nearest_neighbours": partial(_mixture, ("gd 2", "nearest_neighbours")),
     "mixture of newton 2 and ridge": partial(_mixture, ("newton 2", "ridge")),
-    "kernel regression": _kernel_regression,
-    "momentum 3": _momentum,
     "one step on the labels' signs": _signs,
     "lasso": _lasso,
     "the latest example": _latest,

@@ -11,6 +11,9 @@ from probes.controls.planted import Planted, last_step, noisy, noisy_embedding
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 
+# The power of |S| in the unit of each setting.
+_POWERS = {"step_size": -1, "gamma": -1, "time": -1, "scale": -2, "penalty": 1, "bound": 1}
+
 
 def plant_learner(kind: str, tuning: RegressionPrompt) -> RegressionPredictor:
     """The explicit learner that a plant runs, such as "gd 2": gradient descent of two steps."""
@@ -18,10 +21,17 @@ def plant_learner(kind: str, tuning: RegressionPrompt) -> RegressionPredictor:
     row, count = LEARNERS[name], int(steps or 0)
     settings = row.plants.get(count)
     if not settings:
-        return row.learner(max(count, 1)).fit(tuning)
-    unit = 1.0 / typical_norm(tuning)
-    scaled = {field: tuple(unit * value for value in values) for field, values in settings.items()}
-    return row.predictor(count, **scaled)
+        return row.learner(max(count, 1), **row.candidate_settings).fit(tuning)
+    size = typical_norm(tuning)
+    return row.predictor(count, **{field: _in_units(field, value, size) for field, value in settings.items()})
+
+
+def _in_units(field: str, value: float | tuple[float, ...], size: float) -> float | tuple[float, ...]:
+    """The value times the power of |S| that the field's unit is; numbers of directions and momentum have none."""
+    unit = size ** _POWERS.get(field, 0)
+    if isinstance(value, tuple):
+        return tuple(unit * each for each in value)
+    return value if field not in _POWERS else unit * value
 
 
 def plant(

@@ -6,11 +6,14 @@ GD++ is gradient descent with a number more per step, gamma. Without it, or wher
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from mesa.learners.descent.fit import fitted_gammas_and_sizes, fitted_sizes
+from mesa.learners.descent.projected import descent_path, projected_pairs, projected_sizes
 from mesa.learners.descent.steps import descend, descend_clipped, moments
+from mesa.learners.filters.projection import Projection
 from tasks.prompt import RegressionPrompt
 
 Values = float | tuple[float, ...]
@@ -92,6 +95,26 @@ class GradientDescent:
             sizes = fitted_sizes(prompt, self.steps, self.shared, self.start, self.clip)
             return replace(self, step_size=sizes[0] if self.shared else sizes)
         gammas, sizes = fitted_gammas_and_sizes(prompt, self.steps, self.shared, self.clip)
+        return replace(self, gamma=gammas[0] if self.shared else gammas, step_size=sizes[0] if self.shared else sizes)
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The fitted numbers by name, with the step's number where each step has its own."""
+        columns = {"step_size": self.step_sizes, **({} if self.gamma is None else {"gamma": self.gammas})}
+        if self.shared:
+            return {name: values[0] for name, values in columns.items()}
+        return {f"{name}_{k}": value for name, values in columns.items() for k, value in enumerate(values, start=1)}
+
+    def response(self, values: Float[Tensor, "*batch rank"]) -> Float[Tensor, "learner_step *batch rank"]:
+        """After each step from zero, without a clip, by what X^T Y is multiplied in each eigendirection of S."""
+        return torch.stack(descent_path(values, None if self.gamma is None else self.gammas, self.step_sizes))
+
+    def fit_projected(self, projection: Projection) -> "GradientDescent":
+        """The numbers of least loss on projected prompts, from zero, without a clip."""
+        if self.gamma is None:
+            sizes = projected_sizes(projection, self.steps, self.shared)
+            return replace(self, step_size=sizes[0] if self.shared else sizes)
+        gammas, sizes = projected_pairs(projection, self.steps, self.shared)
         return replace(self, gamma=gammas[0] if self.shared else gammas, step_size=sizes[0] if self.shared else sizes)
 
     def _settings(self, like: Tensor) -> tuple[Tensor | None, Tensor]:

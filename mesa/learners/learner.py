@@ -1,5 +1,6 @@
 """The protocol of explicit algorithms: a learner is fitted to prompts and becomes a predictor."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from tasks.predictor import RegressionPredictor
@@ -26,4 +27,14 @@ class Learner(Protocol):
 
     def fit(self, prompt: RegressionPrompt) -> RegressionPredictor:
         """The same algorithm with its free parameters fitted to least loss on these prompts."""
+        ...
+
+
+@runtime_checkable
+class Parametrised(Protocol):
+    """A predictor whose fitted parameters have names."""
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """The fitted numbers by name, or a few numbers that describe a fitted matrix."""
         ...

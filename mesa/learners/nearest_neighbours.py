@@ -34,6 +34,11 @@ class NearestNeighbours:
         """1: there are no further steps."""
         return 1
 
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The fitted number by name."""
+        return {"neighbours": float(self.neighbours)}
+
     def weights(self, prompt: RegressionPrompt) -> None:
         """None: it is not linear in the query."""
         return

@@ -36,6 +36,20 @@ class PreconditionedGradientDescent:
         if self.steps < 1:
             raise ValueError(f"steps: {self.steps} must be at least 1")
 
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The mean diagonal entry of P, its largest and smallest singular values, and its asymmetric share."""
+        if self.preconditioner is None:
+            return {}
+        P = self.preconditioner.double()
+        sizes = torch.linalg.svdvals(P)
+        return {
+            "mean_diagonal": float(P.diagonal().mean()),
+            "largest_singular_value": float(sizes[0]),
+            "smallest_singular_value": float(sizes[-1]),
+            "asymmetric_share": float((P - P.mT).norm() / (2.0 * P.norm())),
+        }
+
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
         """The weights after each step."""
         d_in = prompt.x.shape[2]

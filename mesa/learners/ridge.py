@@ -10,6 +10,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from mesa.learners.filters.projection import Projection
 from mesa.learners.spectrum import Spectrum, spectrum
 from tasks.prompt import RegressionPrompt
 from tasks.readers.reader import half_squared_error
@@ -51,6 +52,11 @@ class Ridge:
         """1: there are no further steps."""
         return 1
 
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The fitted number by name; none where it is not fitted."""
+        return {"penalty": self.penalty} if self.fit_penalty else {}
+
     @staticmethod
     def least_squares() -> "Ridge":
         """The weights of least norm among those that fit the context best: the pseudo-inverse X^+ Y.
@@ -91,19 +97,18 @@ class Ridge:
         context, prior = self._spectrum(prompt)
         # The query in the eigenbasis: an evaluation costs one product, whatever d_in and N are.
         query, target = (prompt.query.double() * prior) @ context.basis, prompt.target.double()
+        return replace(self, penalty=_fitted_penalty(context, query, target, self.penalty))
 
-        def loss(penalty: float) -> float:
-            return float(half_squared_error(query @ (context.damped(penalty)[..., None] * context.moment), target))
+    def response(self, values: Float[Tensor, "*batch rank"]) -> Float[Tensor, "learner_step *batch rank"]:
+        """By what X^T Y is multiplied in the direction of each eigenvalue, as a single step; for equal priors."""
+        return torch.where(values > 0, 1.0 / (values + self.penalty), 0.0)[None]
 
-        unit = max(float(context.values.mean()), torch.finfo(torch.float64).tiny)
-        grid = unit * np.logspace(-12, 6, 37)
-        best = int(np.argmin([loss(penalty) for penalty in grid]))
-        bracket = np.log(grid[[max(best - 1, 0), min(best + 1, len(grid) - 1)]])
-        end: Any = minimize_scalar(
-            lambda log: loss(math.exp(log)), bounds=bracket, method="bounded", options={"xatol": 1e-6}
-        )
-        # Of equal losses the first: no penalty is the simplest.
-        return replace(self, penalty=min((0.0, self.penalty, math.exp(end.x)), key=loss))
+    def fit_projected(self, projection: Projection) -> "Ridge":
+        """The penalty of least loss on projected prompts, for equal priors."""
+        if not self.fit_penalty:
+            return replace(self)
+        penalty = _fitted_penalty(projection.context, projection.query, projection.target, self.penalty)
+        return replace(self, penalty=penalty)
 
     def _spectrum(self, prompt: RegressionPrompt) -> tuple[Spectrum, Tensor]:
         d_in = prompt.x.shape[2]
@@ -111,3 +116,18 @@ class Ridge:
             raise ValueError(f"prior: {len(self.prior)} entries, but d_in is {d_in}: one each is needed")
         prior = torch.tensor(self.prior or (1.0,) * d_in, dtype=torch.float64, device=prompt.x.device)
         return spectrum(prompt, prior), prior
+
+
+def _fitted_penalty(context: Spectrum, query: Tensor, target: Tensor, start: float) -> float:
+    def loss(penalty: float) -> float:
+        return float(half_squared_error(query @ (context.damped(penalty)[..., None] * context.moment), target))
+
+    unit = max(float(context.values.mean()), torch.finfo(torch.float64).tiny)
+    grid = unit * np.logspace(-12, 6, 37)
+    best = int(np.argmin([loss(penalty) for penalty in grid]))
+    bracket = np.log(grid[[max(best - 1, 0), min(best + 1, len(grid) - 1)]])
+    end: Any = minimize_scalar(
+        lambda log: loss(math.exp(log)), bounds=bracket, method="bounded", options={"xatol": 1e-6}
+    )
+    # Of equal losses the first: no penalty is the simplest.
+    return min((0.0, start, math.exp(end.x)), key=loss)

@@ -6,10 +6,12 @@ Seeds, dimensions and kinds differ from those of the calibration plants (`analys
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from analyses.benchmarks.planted_model import PlantedModel
 from analyses.benchmarks.reporting.other import ALGORITHMS, IMPOSTORS, MIMICS, Answer
 from analyses.benchmarks.reporting.spectral import FILTERS, spectral_answer
 from mesa.rng import generator
@@ -51,6 +53,13 @@ class ReportingPlant:
     setting: str
     embedding_noise: float = 0.0
     output_noise: float = 0.0
+
+    plants: ClassVar[str] = "reporting"
+
+    def models(self) -> Iterator[PlantedModel]:
+        """The one model of this plant."""
+        noise = f"noise {self.embedding_noise:g} {self.output_noise:g}"
+        yield PlantedModel(f"{self.kind}, {self.setting}, {noise}", self.expected, self.task, self.model())
 
     @property
     def task(self) -> LinearRegression:

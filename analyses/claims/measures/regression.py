@@ -127,10 +127,12 @@ def identity(name: str, steps: int) -> Number:
     """`identify`'s margin over the runner-up where its answer is this learner at this many steps; else 0."""
 
     def margin(rows: pd.DataFrame) -> float:
-        answer = rows[(rows["probe"] == "identify") & (rows["metric"] == "identified")]
-        if len(answer) != 1:
+        answer = rows[(rows["probe"] == "identify") & rows["metric"].str.startswith("identified")]
+        if not len(answer):
             return math.nan
         right = (answer["learner"] == name) & (answer["learner_step"] == steps).fillna(False)
-        return float(answer["value"].iloc[0]) if bool(right.iloc[0]) else 0.0
+        # "A or B", and an answer that holds in distribution only, are not this answer.
+        certain = len(answer) == 1 and answer["metric"].iloc[0] == "identified"
+        return float(answer["value"].iloc[0]) if certain and bool(right.iloc[0]) else 0.0
 
     return margin

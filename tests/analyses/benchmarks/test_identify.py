@@ -4,34 +4,28 @@ import pytest
 import torch
 
 from analyses.benchmarks.identify import PlantAnswer, answers, summary
-from analyses.benchmarks.identify_jobs import FITTED_ON, TASKS, Job, all_jobs
+from analyses.benchmarks.identify_jobs import TASKS, Job, all_jobs
 from analyses.benchmarks.impostors import IMPOSTORS
 from analyses.benchmarks.off_list import OFF_LIST
 from mesa.construction import gradient_step_model, weight_products
 from mesa.learners import GradientDescent
+from mesa.registry import LEARNERS
 from probes.controls.planted import Planted, last_step, noisy, noisy_embedding
 
 
-def test_every_construction_every_impostor_and_every_noise_is_asked() -> None:
+def test_every_row_with_plants_every_impostor_and_every_noise_is_tried() -> None:
     jobs = list(all_jobs())
-    constructed = {"gd 1", "gd 2", "gd 3", "gd_per_step 2", "gd_per_step 3", "gd_plus_plus 2", "gd_plus_plus 3"}
-    constructed |= {"gd_plus_plus_per_step 2"}
-    fitted = {"averaging", "least_squares", "ridge", "nearest_neighbours", "newton 2", "newton 4"}
-    fitted |= {"conjugate_gradients 2"}
-    tasks = {kind: {job.setting for job in jobs if job.kind == kind} for kind in (job.kind for job in jobs)}
-    assert set(tasks) == {*constructed, *fitted, "preconditioned_gd 1", *IMPOSTORS, *OFF_LIST}
-    assert all(tasks[kind] == set(TASKS) for kind in constructed)
-    assert all(tasks[kind] == set(FITTED_ON) for kind in fitted)
-    assert tasks["preconditioned_gd 1"] == {"uneven"}
-    assert {job.noise for job in jobs if job.kind in constructed | fitted} == {(0.0, 0.01, 0.03, 0.1)}
+    planted = {f"{name} {steps}".removesuffix(" 0") for name, row in LEARNERS.items() for steps in row.plants}
+    assert {job.kind for job in jobs} == {*planted, *IMPOSTORS, *OFF_LIST}
+    assert {"gd_plus_plus 2", "newton_fitted_scale 2", "heavy_ball 3", "mean_label", "least_mean_squares"} <= planted
+    assert {job.noise for job in jobs if job.kind in planted} == {(0.0, 0.03, 0.1)}
+    assert {job.setting for job in jobs if job.kind == "preconditioned_gd 1"} == {"uneven"}
 
 
 def test_a_plant_is_named_and_without_its_class_is_not() -> None:
-    rows = answers(Job("gd 1", "d=5 N=20 noise=.2", (0.03,)))
-    assert rows == [
-        PlantAnswer("gd 1, d=5 N=20 noise=.2", 0.03, "gd 1", "gd 1"),
-        PlantAnswer("gd 1, d=5 N=20 noise=.2, class taken off", 0.03, "none", "none"),
-    ]
+    (row, rest) = answers(Job("gd 1", "d=5 N=20 noise=.2", (0.03,)))
+    assert (row.plants, row.expected, row.answer) == ("calibration", "gd 1", "gd 1")
+    assert rest.plant.endswith("class taken off") and (rest.expected, rest.answer) == ("none", "none")
 
 
 def test_an_impostor_is_none_of_them() -> None:
@@ -39,14 +33,16 @@ def test_an_impostor_is_none_of_them() -> None:
     assert (row.expected, row.answer) == ("none", "none")
 
 
-def test_the_summary_counts_what_is_wrong() -> None:
+def test_the_summary_says_which_set_is_which() -> None:
     rows = [
-        PlantAnswer("gd 1, a", 0.0, "gd 1", "gd 1"),
-        PlantAnswer("gd 1, a", 0.1, "gd 1", "ridge"),
-        PlantAnswer("b", 0.0, "none", "none"),
+        PlantAnswer("calibration", "gd 1, a", "gd 1", "gd 1"),
+        PlantAnswer("calibration", "gd 1, b", "gd 1", "gd 1 or ridge"),
+        PlantAnswer("reporting", "c", "none", "ridge"),
     ]
     text = summary(rows)
-    assert "gd 1: 1 of 2" in text and "gd 1, a: ridge (1)" in text and "right: 2 of 3" in text
+    first, second = text.index("calibration plants, on which the bounds were set"), text.index("reporting plants, on")
+    assert first < text.index("gd: 1.5 of 2") < text.index("gd 1, b: gd 1 or ridge, not gd 1") < second
+    assert second < text.index("c: ridge, not none") and "impostors named: 1" in text
 
 
 @pytest.mark.parametrize("tied", [False, True])

@@ -71,5 +71,8 @@ def test_an_input_that_is_always_zero_has_no_weight(seeded) -> None:
     assert weights.isfinite().all() and not weights[:, :, 1].any()
 
 
-def test_it_is_no_candidate_of_identify() -> None:
-    assert not LEARNERS["coordinate_descent"].candidate_steps(CandidateSpace(d_in=5, max_steps=4, max_costly_steps=4))
+def test_it_is_a_candidate_of_identify_where_there_are_several_coordinates() -> None:
+    tried = LEARNERS["coordinate_descent"].candidate_steps
+    assert list(tried(CandidateSpace(d_in=5, max_steps=4, max_costly_steps=4))) == [1, 2, 3]
+    # In one dimension a sweep is least squares.
+    assert not tried(CandidateSpace(d_in=1, max_steps=4, max_costly_steps=4))

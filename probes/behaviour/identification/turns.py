@@ -1,4 +1,4 @@
-"""The candidates that a model is identified from: every learner, at every number of steps, the simplest first."""
+"""Symmetries of regression prompts: an equivariant learner answers a turned prompt as it answers the prompt itself."""
 
 from dataclasses import dataclass, replace
 
@@ -6,47 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mesa.registry import LEARNERS, CandidateSpace
-from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A learner at a number of steps, 0 for one without steps; `free` counts the parameters that are fitted.
-
-    `equivariant`: changing all inputs and the teacher by the same signed permutation leaves its predictions as they
-    are.
-    """
-
-    name: str
-    steps: int
-    free: int
-    equivariant: bool = True
-
-    @property
-    def simplicity(self) -> tuple[int, int]:
-        """Fewer free parameters come first, then fewer steps."""
-        return self.free, self.steps
-
-    def fitted(self, prompt: RegressionPrompt) -> RegressionPredictor:
-        """The learner with the parameters of least loss on these prompts; their targets are a model's predictions."""
-        row = LEARNERS[self.name]
-        return row.learner(max(self.steps, 1), **row.candidate_settings).fit(prompt)
-
-
-def candidates(space: CandidateSpace) -> tuple[Candidate, ...]:
-    """All candidates, simplest first; equally simple ones in the order of their rows.
-
-    >>> [candidate.name for candidate in candidates(CandidateSpace(d_in=3, max_steps=1, max_costly_steps=1))][:2]
-    ['averaging', 'least_squares']
-    """
-    listed = [
-        Candidate(name, steps, row.free_parameters(steps, space.d_in), row.equivariant)
-        for name, row in LEARNERS.items()
-        for steps in row.candidate_steps(space)
-    ]
-    return tuple(sorted(listed, key=lambda candidate: candidate.simplicity))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,1 @@
+"""The parts of `identify`: candidates, conditions, what each candidate leaves unexplained, and the verdict."""
