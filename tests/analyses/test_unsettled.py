@@ -80,7 +80,7 @@ def test_flat_only_since_the_rate_was_halved_is_not_settled(tmp_path: Path) -> N
     assert reason(run_with(tmp_path / "other", [flat_once_halved], halve_every=1000), 0) is None
 
 
-@pytest.mark.parametrize(("curve", "why"), [(falling, "still falling: by 8.0 %"), (on_plateau, "on the plateau of")])
+@pytest.mark.parametrize(("curve", "why"), [(falling, "still falling: by 8.1 %"), (on_plateau, "on the plateau of")])
 def test_the_largest_number_of_steps_is_a_reason(tmp_path: Path, curve: Curve, why: str) -> None:
     outcome: dict[str, object] = {"status": "finished", "step": 1000, "cosine_from": 800, "settled": False}
     run = run_with(tmp_path / "run", [curve], outcome, until="settled")

@@ -8,7 +8,7 @@ import pytest
 from mesa.config.schema import RunConfig, TrainingConfig
 from mesa.training.plateaus import trivial_plateaus
 from mesa.training.rates import last_step, latest_cosine, learning_rate, warm_up
-from mesa.training.settling import relative_fall, why_unsettled
+from mesa.training.settling import why_unsettled
 
 STEPS = range(0, 5001, 50)
 ZERO = {"predicting zero": 0.4}
@@ -21,10 +21,10 @@ def curve(end: float, fall: float, jitter: float = 0.0, seed: int = 0) -> list[f
 
 
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize(("fall", "settled"), [(0.0, True), (0.005, True), (0.018, False), (0.1, False)])
+@pytest.mark.parametrize(("fall", "settled"), [(0.0, True), (0.002, True), (0.02, False), (0.1, False)])
 def test_jitter_of_single_evaluations_decides_nothing(fall: float, settled: bool, seed: int) -> None:
-    # The jitter of one layer's evaluations at a learning rate of 1e-3 is 0.15 %.
-    assert (why_unsettled(STEPS, curve(0.2, fall, jitter=0.002, seed=seed), ZERO) is None) == settled
+    # The jitter of two tied layers' evaluations at a learning rate of 1e-3 is 0.75 %; that of one layer is 0.15 %.
+    assert (why_unsettled(STEPS, curve(0.2, fall, jitter=0.0075, seed=seed), ZERO) is None) == settled
 
 
 def test_spikes_decide_nothing() -> None:
@@ -34,7 +34,7 @@ def test_spikes_decide_nothing() -> None:
         losses[-10] *= 0.5
         losses[-18] *= 3.0
     assert why_unsettled(STEPS, flat, ZERO) is None
-    assert why_unsettled(STEPS, falling, ZERO) == "still falling: by 5.0 % over the last fifth"
+    assert why_unsettled(STEPS, falling, ZERO) == "still falling: by 4.8 % over the last fifth"
 
 
 def test_a_plateau_alone_does_not_count() -> None:
@@ -50,21 +50,25 @@ def test_a_plateau_alone_does_not_count() -> None:
 
 
 def test_a_loss_that_has_just_left_a_plateau_is_still_falling() -> None:
-    for drop in (4150, 4300, 4850):
+    for drop in (3600, 4150, 4300, 4850, 4900):
         losses = [0.4 if step < drop else 0.2 for step in STEPS]
         assert str(why_unsettled(STEPS, losses, ZERO)).startswith("still falling")
 
 
 def test_few_evaluations_decide_nothing() -> None:
     assert str(why_unsettled([], [], {})).startswith("too short to tell: 0 evaluations")
-    assert str(why_unsettled(range(26), [0.1] * 26, {})).startswith("too short to tell: 5 evaluations")
-    assert why_unsettled(range(27), [0.1] * 27, {}) is None
+    assert str(why_unsettled(range(28), [0.1] * 28, {})).startswith("too short to tell: 5 evaluations")
+    assert why_unsettled(range(29), [0.1] * 29, {}) is None
+    # As many as a run of 1,500 steps has that is evaluated every 50 steps.
+    assert why_unsettled(range(0, 1501, 50), [0.1] * 31, {}) is None
 
 
-def test_the_fall_is_the_same_for_many_evaluations_and_defined_at_zero() -> None:
-    steps = range(10_000)
-    assert relative_fall(steps, [0.9 ** (step / 1e4) for step in steps], over=1e4) == pytest.approx(0.1, rel=1e-3)
-    assert relative_fall(range(6), [0.0] * 6, over=6.0) == 0.0
+def test_a_loss_of_zero_has_settled() -> None:
+    assert why_unsettled(STEPS, [0.0] * len(STEPS), ZERO) is None
+
+
+def test_a_rising_loss_does_not_fall() -> None:
+    assert why_unsettled(STEPS, curve(0.2, -0.1), ZERO) is None
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 150, 5000, 12_345])
