@@ -23,6 +23,8 @@ class Measure:
     of: Callable[[pd.DataFrame], float]
     # The value of a perfect subject. The score is 0 there and 1 at the bound.
     ideal: float = 0.0
+    # One number of a run: `of` takes the rows of all its seeds together, and the interval is a bootstrap over seeds.
+    per_run: bool = False
 
     def met(self, value: float) -> bool | None:
         """Whether a value meets the bound; None for NaN.

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analyses.claims.bootstrap import Resampled, resampled
 from analyses.claims.claim import Claim, Measure, Source
 
 
@@ -15,11 +16,17 @@ from analyses.claims.claim import Claim, Measure, Source
 class Outcome:
     """A claim's rule applied to one subject or control: a value for every measure and seed.
 
-    `met` holds one entry per seed: True, False, or None where the values that are defined do not decide it.
+    `met` holds one entry per seed: True, False, or None where the values that are defined do not decide it. A number of
+    the whole run is the value of each of its seeds; `of_run` has that number with its resamples over seeds.
     """
 
     values: dict[str, dict[int, float]]
     met: dict[int, bool | None]
+    of_run: dict[str, Resampled] = field(default_factory=dict)
+
+    def interval(self, label: str) -> tuple[float, float, float]:
+        """The mean over seeds and 95 % t interval; for a number of the whole run the number and its bootstrap."""
+        return self.of_run[label].interval if label in self.of_run else interval(self.values[label])
 
     @property
     def seeds_met(self) -> int:
@@ -67,18 +74,27 @@ def apply(claim: Claim, rows: pd.DataFrame, source: Source) -> Outcome:
     of_source = rows[(rows["run"] == source.run) & (rows["control"] == source.control)]
     values: dict[str, dict[int, float]] = {measure.label: {} for measure in claim.measures}
     met: dict[int, bool | None] = {}
+    of_run = {measure.label: resampled(measure.of, of_source) for measure in claim.measures if measure.per_run}
     for seed, group in of_source.groupby("seed"):
         number = int(str(seed))
         for measure in claim.measures:
-            values[measure.label][number] = measure.of(group)
+            whole = of_run.get(measure.label)
+            values[measure.label][number] = measure.of(group) if whole is None else whole.value
         each = [measure.met(values[measure.label][number]) for measure in claim.measures]
         met[number] = False if False in each else None if None in each else True
-    return Outcome(values, met)
+    return Outcome(values, met, of_run)
+
+
+def undecided(claim: Claim, outcome: Outcome) -> list[str]:
+    """Labels of the numbers of the whole run whose interval is not on one side of the bound."""
+    bounds = {measure.label: measure.bound for measure in claim.measures}
+    intervals = {label: whole.interval for label, whole in outcome.of_run.items()}
+    return [label for label, (_, low, high) in intervals.items() if not (low > bounds[label] or high < bounds[label])]
 
 
 def clearly_broken(measure: Measure, outcome: Outcome) -> bool:
     """Whether the mean over seeds breaks a bound and the 95 % t interval excludes the bound."""
-    mean, low, high = interval(outcome.values[measure.label])
+    mean, low, high = outcome.interval(measure.label)
     if math.isnan(low) or measure.met(mean) is not False:
         return False
     return not (low <= measure.bound <= high)

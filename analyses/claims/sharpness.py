@@ -17,8 +17,16 @@ def pass_rate(claim: Claim, near_miss: Outcome) -> float:
     Each seed is measured on prompts of its own, so new seeds are also new prompts. Of several measures the one that is
     met least often counts, and one that is not defined is left out; NaN where none is defined.
     """
-    rates = [_pass_rate(measure, np.array([*near_miss.values[measure.label].values()])) for measure in claim.measures]
+    rates = [_rate(measure, near_miss) for measure in claim.measures]
     return min((rate for rate in rates if not math.isnan(rate)), default=math.nan)
+
+
+def _rate(measure: Measure, near_miss: Outcome) -> float:
+    if measure.label not in near_miss.of_run:
+        return _pass_rate(measure, np.array([*near_miss.values[measure.label].values()]))
+    draws = [measure.met(float(draw)) for draw in near_miss.of_run[measure.label].draws]
+    defined = [met for met in draws if met is not None]
+    return sum(defined) / len(defined) if defined else math.nan
 
 
 def _pass_rate(measure: Measure, values: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from analyses.claims.claim import Claim, Source
-from analyses.claims.outcome import Outcome, apply, clearly_broken
+from analyses.claims.outcome import Outcome, apply, clearly_broken, undecided
 
 # Exploratory: the rule may have been chosen by looking at the models that it is judged on.
 Status = Literal["holds", "fails", "inconclusive", "undefined", "exploratory"]
@@ -68,12 +68,14 @@ def _status(
     compared = {claim.subject.run, *claim.beside}
     if objection := _objection(outcome, compared, given):
         return "inconclusive", f"{counted}, but {objection}"
+    clear = [measure.label for measure in claim.measures if clearly_broken(measure, outcome)]
+    if not clear and (unclear := undecided(claim, outcome)):
+        return "inconclusive", f"{counted}, but other seeds might decide otherwise: {', '.join(unclear)}"
     if outcome.all_met:
         missing = _missing_for_holds(claim, controls) or _unfinished(_runs_of_controls(claim), given)
         if missing:
             return "inconclusive", f"{counted}, but {missing}"
         return "holds", f"{counted}, and every negative control breaks it"
-    clear = [measure.label for measure in claim.measures if clearly_broken(measure, outcome)]
     if outcome.seeds_met and not clear:
         return "inconclusive", counted
     if unmet := _unmet(claim.positive, controls):

@@ -25,8 +25,13 @@ def mean_and_interval(values: Mapping[int, float] | np.ndarray) -> str:
     >>> mean_and_interval({0: 1.0, 1: 2.0, 2: 3.0})
     '2 [-0.484, 4.484]'
     """
-    mean, low, high = interval(values)
-    return f"{number(mean)} [{number(low)}, {number(high)}]"
+    return with_interval(interval(values))
+
+
+def with_interval(mean_low_high: tuple[float, float, float]) -> str:
+    """A number with the two ends of its interval."""
+    mean, low, high = map(number, mean_low_high)
+    return f"{mean} [{low}, {high}]"
 
 
 def share(value: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from analyses.claims.claim import Claim
-from analyses.claims.outcome import Outcome, interval
+from analyses.claims.outcome import Outcome
 from analyses.claims.sharpness import pass_rate
 from analyses.claims.verdict import Status, Verdict
 from analyses.evidence import Evidence
@@ -124,8 +124,9 @@ def _claim_data(verdict: Verdict) -> ClaimData:
 def _measures(claim: Claim, outcome: Outcome) -> list[MeasureData]:
     rows: list[MeasureData] = []
     for measure in claim.measures:
-        value_by_seed = outcome.values[measure.label]
-        mean, low, high = (_finite(value) for value in interval(value_by_seed))
+        # A number of the whole run has no value of a seed.
+        value_by_seed = {} if measure.per_run else outcome.values[measure.label]
+        mean, low, high = (_finite(value) for value in outcome.interval(measure.label))
         rows.append(
             {
                 "measure": measure.label,

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from analyses.claims.claim import Claim
-from analyses.claims.outcome import Outcome, interval
+from analyses.claims.outcome import Outcome
 from analyses.claims.sharpness import pass_rate
 from analyses.claims.verdict import Status, Verdict
-from analyses.report.numbers import mean_and_interval, number, share
+from analyses.report.numbers import number, share, with_interval
 
 ControlKind: TypeAlias = Literal["positive", "near miss", "negative", "explaining"]
 
@@ -59,8 +59,12 @@ def verdict_view(verdict: Verdict) -> VerdictView:
     for measure in claim.measures:
         value_by_seed = verdict.outcome.values[measure.label]
         seeds = ", ".join(number(value) for value in value_by_seed.values())
+        if measure.per_run:
+            seeds = "one number for all"
         bound = f"{measure.sense} {measure.bound:g}"
-        measures.append(MeasureView(measure.label, bound, mean_and_interval(value_by_seed), seeds))
+        measures.append(
+            MeasureView(measure.label, bound, with_interval(verdict.outcome.interval(measure.label)), seeds)
+        )
     controls = tuple(_control_view(claim, name, outcome) for name, outcome in verdict.controls.items())
     words = claim.answer if verdict.status == "holds" else ""
     return VerdictView(claim, verdict.status, verdict.reason, words, tuple(measures), controls, verdict.outcome.counted)
@@ -76,7 +80,7 @@ def kind_of(claim: Claim, control: str) -> ControlKind:
 
 
 def _control_view(claim: Claim, name: str, outcome: Outcome) -> ControlView:
-    means = "; ".join(number(interval(outcome.values[measure.label])[0]) for measure in claim.measures)
+    means = "; ".join(number(outcome.interval(measure.label)[0]) for measure in claim.measures)
     kind = kind_of(claim, name)
     good = {"positive": outcome.all_met, "explaining": True}.get(kind, outcome.all_broken)
     rate = share(pass_rate(claim, outcome)) if kind == "near miss" else ""

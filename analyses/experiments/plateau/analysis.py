@@ -7,7 +7,7 @@ import pandas as pd
 from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim, Measure, Source
 from analyses.experiments.plateau import figures as drop_figures
-from analyses.experiments.plateau.times import drop, drop_rows
+from analyses.experiments.plateau.times import drop, drop_rows, relative_spread, relative_time, spread
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
@@ -101,10 +101,12 @@ def _seed_dependent(name: str, start: str, run: str, two_heads: str) -> Claim:
         name,
         f"With one head, from {start} initial weights, the step at which the loss drops depends on the seed.",
         f"{PAPER}, appendix A.11; the number is our reading of seed-dependent instabilities",
-        "the last seed's drop comes at least 1.5 times as late as the first seed's (one number for all seeds)",
-        (Measure("last drop / first drop", "at least", 1.5, drop("spread"), ideal=3.0),),
+        "the standard deviation over seeds of log(drop) is at least 0.14: typical drops differ by 14 %",
+        (Measure("standard deviation of log(drop)", "at least", 0.14, spread, ideal=0.4, per_run=True),),
         Source(run),
         near_miss={"two_heads": Source(two_heads)},
+        amended="the spread was the last drop divided by the first, at least 1.5, and every seed counted as if that "
+        "were a number of its own; it grows with the number of seeds, and 1.5 of eight seeds is a deviation of 0.14",
     )
 
 
@@ -115,8 +117,8 @@ def _mitigated(name: str, start: str, run: str, one_head: str, wide_head: str) -
         f"{PAPER}, appendix A.11 (two heads mitigate seed-dependent instabilities); the numbers are our reading",
         "over seeds, log(drop) has at most half of one head's standard deviation, and a smaller mean",
         (
-            Measure("spread / one head's", "at most", 0.5, drop("relative_spread")),
-            Measure("mean drop / one head's", "below", 1.0, drop("relative_time")),
+            Measure("spread / one head's", "at most", 0.5, relative_spread, per_run=True),
+            Measure("mean drop / one head's", "below", 1.0, relative_time, per_run=True),
         ),
         Source(run),
         # A wide head has as many weights as two heads. Were their number what matters, it would meet the rule.

@@ -45,25 +45,19 @@ def plateau_times(evidence: Evidence) -> pd.DataFrame:
 
 
 def drop_rows(evidence: Evidence, references: Mapping[str, str]) -> pd.DataFrame:
-    """Rows of probe `drops`: each seed's steps, and numbers of its whole run, which are equal for all its seeds.
+    """Rows of probe `drops`: each seed's steps, and the logarithms of its drop and of its reference's.
 
-    `spread` is the run's last drop relative to its first. `relative_time` and `relative_spread` compare the run with
-    the one that `references` names for it: the ratio of their geometric mean drops, and of the standard deviations of
-    log(drop). A drop that never came counts as one at the last step.
+    `log_drop` is log(drop), where a drop that never came counts as one at the last step. `reference_log_drop` is that
+    of the same seed of the run that `references` names for this one.
     """
-    table = plateau_times(evidence)
-    logs = {
-        str(run): np.log(of_run["drop"].fillna(of_run["last"]).clip(lower=1).to_numpy())
-        for run, of_run in table.groupby("run")
-    }
+    table = plateau_times(evidence).set_index(["run", "seed"])
+    logs = np.log(table["drop"].fillna(table["last"]).clip(lower=1))
     rows = []
-    for row in table.to_dict("records"):
-        drops, reference = logs[row["run"]], logs.get(references.get(row["run"], ""))
-        values = {name: row[name] for name in SHARES} | {"spread": math.exp(np.ptp(drops))}
-        if reference is not None and len(drops) > 1:
-            values["relative_time"] = math.exp(drops.mean() - reference.mean())
-            values["relative_spread"] = drops.std(ddof=1) / reference.std(ddof=1) if np.ptp(reference) else math.nan
-        model = {"run": row["run"], "seed": row["seed"], "step": int(row["last"]), "control": "none"}
+    for (run, seed), row in table.iterrows():
+        values = {name: row[name] for name in SHARES} | {"log_drop": logs[run, seed]}
+        if (reference := (references.get(run), seed)) in logs.index:
+            values["reference_log_drop"] = logs[reference]
+        model = {"run": run, "seed": seed, "step": int(row["last"]), "control": "none"}
         rows += [{**model, "probe": "drops", "metric": name, "value": value} for name, value in values.items()]
     return Reading.of(rows).table
 
@@ -71,3 +65,28 @@ def drop_rows(evidence: Evidence, references: Mapping[str, str]) -> pd.DataFrame
 def drop(metric: str) -> Number:
     """A number of `drop_rows`."""
     return lambda rows: single_value(rows, probe="drops", metric=metric)
+
+
+def spread(rows: pd.DataFrame) -> float:
+    """The standard deviation over seeds of log(drop); its expected value does not grow with the number of seeds."""
+    return _deviation(_logs(rows, "log_drop"))
+
+
+def relative_spread(rows: pd.DataFrame) -> float:
+    """The spread divided by that of the same seeds of the reference; NaN where the reference has none."""
+    of_reference = _deviation(_logs(rows, "reference_log_drop"))
+    return spread(rows) / of_reference if of_reference > 0 else math.nan
+
+
+def relative_time(rows: pd.DataFrame) -> float:
+    """The geometric mean drop over seeds divided by that of the same seeds of the reference."""
+    logs, of_reference = _logs(rows, "log_drop"), _logs(rows, "reference_log_drop")
+    return math.exp(logs.mean() - of_reference.mean()) if len(logs) and len(of_reference) else math.nan
+
+
+def _logs(rows: pd.DataFrame, metric: str) -> np.ndarray:
+    return rows.loc[(rows["probe"] == "drops") & (rows["metric"] == metric), "value"].to_numpy()
+
+
+def _deviation(logs: np.ndarray) -> float:
+    return float(logs.std(ddof=1)) if len(logs) > 1 else math.nan

@@ -10,7 +10,7 @@ from analyses.claims.analysis import judged
 from analyses.claims.verdict import Circumstances, judge
 from analyses.evidence import Evidence
 from analyses.experiments.plateau.analysis import HASTE, LARGE_RUNS, ONE, TWO, WIDE, Plateau
-from analyses.experiments.plateau.times import drop_rows, plateau_times
+from analyses.experiments.plateau.times import drop_rows, plateau_times, relative_spread, relative_time, spread
 from probes.readings.reading import Reading
 
 GD, ZERO = 0.2, 0.4
@@ -46,32 +46,53 @@ def test_the_order_of_rows_changes_nothing() -> None:
 
 def test_a_run_beside_another() -> None:
     table = drop_rows(evidence({"a": [105.0, 205.0], "b": [405.0, 1605.0]}), {"a": "b"})
-    values = table[table["seed"] == 0].set_index(["run", "metric"])["value"]
-    assert values["a", "spread"] == pytest.approx(210 / 110)
-    assert values["a", "relative_time"] == pytest.approx(math.sqrt(110 * 210 / (410 * 1610)))
-    assert values["a", "relative_spread"] == pytest.approx(math.log(210 / 110) / math.log(1610 / 410))
-    assert ("b", "relative_spread") not in values
+    a, b = (table[table["run"] == run] for run in "ab")
+    assert spread(a) == pytest.approx(math.log(210 / 110) / math.sqrt(2))
+    assert relative_time(a) == pytest.approx(math.sqrt(110 * 210 / (410 * 1610)))
+    assert relative_spread(a) == pytest.approx(math.log(210 / 110) / math.log(1610 / 410))
+    assert math.isnan(relative_spread(b)) and math.isnan(relative_time(b))
     never = drop_rows(evidence({"a": [100.0, math.inf]}), {})
-    assert never[never["metric"] == "spread"]["value"].tolist() == pytest.approx([2000 / 110] * 2)
+    assert never[never["metric"] == "log_drop"]["value"].tolist() == pytest.approx([math.log(110), math.log(2000)])
 
 
-CALM, WILD = [400.0, 410.0, 420.0], [300.0, 600.0, 1200.0]
-TRUE = {ONE: WILD, TWO: [210.0, 220.0, 230.0], WIDE: WILD}
+def test_the_spread_does_not_grow_with_the_number_of_seeds() -> None:
+    """The ratio of the last drop to the first would, from about 2.4 to about 4."""
+    source, means = np.random.default_rng(0), []
+    for seeds in (8, 64):
+        drops = [np.exp(source.normal(6, 0.3, seeds)) for _ in range(20)]
+        tables = [pd.DataFrame({"probe": "drops", "metric": "log_drop", "value": np.log(each)}) for each in drops]
+        means.append(np.mean([spread(table) for table in tables]))
+    # The standard error of each mean is at most 0.3 / sqrt(2 * 7 * 20) = 0.02.
+    assert means == pytest.approx([0.3, 0.3], abs=0.06)
+
+
+# Six seeds: of three, every ninth resample has one seed only, and decides nothing.
+CALM, WILD = [400.0, 410.0, 420.0] * 2, [300.0, 600.0, 1200.0, 350.0, 500.0, 1000.0]
+TRUE = {ONE: WILD, TWO: [210.0, 220.0, 230.0] * 2, WIDE: WILD}
 
 
 @pytest.mark.parametrize(
     ("change", "broken"),
     [
         ({}, set()),
-        ({ONE: [50.0, 100.0, 190.0]}, {"plateau", "two-heads"}),
-        ({ONE: [300.0, 600.0, math.inf]}, {"plateau"}),
+        ({ONE: [50.0, 100.0, 190.0] * 2}, {"plateau", "two-heads"}),
+        ({ONE: [300.0, 600.0, math.inf] * 2}, {"plateau"}),
         ({ONE: CALM}, {"seed-dependent", "two-heads"}),
         ({TWO: WILD}, {"two-heads"}),
-        ({TWO: [1210.0, 1220.0, 1230.0]}, {"two-heads"}),
+        ({TWO: [1210.0, 1220.0, 1230.0] * 2}, {"two-heads"}),
     ],
 )
-def test_rules_hold_on_the_claimed_curves_and_break_on_others(change: dict[str, list[float]], broken: set[str]) -> None:
-    when = {**TRUE, **{LARGE_RUNS[name]: seeds for name, seeds in TRUE.items()}, HASTE: [50.0, 60.0, 70.0], **change}
+def test_rules_hold_on_the_claimed_curves_and_break_on_others(
+    change: dict[str, list[float]], broken: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Bounds are far from these numbers: few resamples show it.
+    monkeypatch.setattr("analyses.claims.bootstrap.DRAWS", 20)
+    when = {
+        **TRUE,
+        **{LARGE_RUNS[name]: seeds for name, seeds in TRUE.items()},
+        HASTE: [50.0, 60.0, 70.0] * 2,
+        **change,
+    }
     rows = judged(Plateau(), evidence(when))
     verdicts = {claim.id: judge(claim, rows, Circumstances()) for claim in Plateau().claims()}
     assert {name for name, verdict in verdicts.items() if not verdict.outcome.all_met} == broken
