@@ -24,8 +24,13 @@ def on_larger_inputs(learner: str, rival: str) -> Number:
     return ratio
 
 
-def _claims(short: str, norm: str, linear: str, subject: str, rival: str, steps: str) -> tuple[Claim, ...]:
-    """The three rules for models of one depth, compared with as many steps of the learner `rival`."""
+def _claims(
+    short: str, norm: str, linear: str, subject: str, rival: str, steps: str, largest_share: float
+) -> tuple[Claim, ...]:
+    """The three rules for models of one depth, compared with as many steps of the learner `rival`.
+
+    `largest_share` is the share of predict-zero's loss that a model may have at most on much larger inputs.
+    """
     blind = controls_of(norm, "untrained", "shuffled_labels")
     built = controls_of(norm, "constructed_normed")
     # The same layers, trained without the norm.
@@ -65,23 +70,32 @@ def _claims(short: str, norm: str, linear: str, subject: str, rival: str, steps:
             f"{short}larger-inputs",
             f"For much larger inputs, where {steps} can diverge, {subject} behind a LayerNorm do better.",
             f"{PAPER}, appendix A.9",
-            "at input scales 2, 3 and 4: loss at most 0.8 times the tuned learner's, and at most 0.95 times "
-            "predict-zero's",
+            "at input scales 2, 3 and 4: loss at most 0.8 times the tuned learner's, and at most "
+            f"{largest_share:g} times predict-zero's",
             (
                 Measure("largest loss / the learner's loss", "at most", 0.8, on_larger_inputs(rival, rival)),
                 Measure(
-                    "largest loss / predict-zero's loss", "at most", 0.95, on_larger_inputs("zero", rival), ideal=0.5
+                    "largest loss / predict-zero's loss",
+                    "at most",
+                    largest_share,
+                    on_larger_inputs("zero", rival),
+                    ideal=0.5,
                 ),
             ),
             Source(norm),
             near_miss={**without_norm, **turned},
             negative=blind,
             positive=built,
+            amended="The bound on predict-zero's share was 0.95, which the construction on turned queries met: it has "
+            "0.92 with one layer and 0.90 with two, the construction 0.83 and 0.74. The bound is now about a quarter "
+            "of the way between them. One trained seed of two layers was known, at 0.70.",
         ),
     )
 
 
 CLAIMS = (
-    *_claims("", NORM, LINEAR, "models of one layer", "gd", "a tuned step of gradient descent"),
-    *_claims("two-", TWO_NORM, TWO_LINEAR, "models of two tied layers", "gd_plus_plus", "two tuned steps of GD++"),
+    *_claims("", NORM, LINEAR, "models of one layer", "gd", "a tuned step of gradient descent", 0.86),
+    *_claims(
+        "two-", TWO_NORM, TWO_LINEAR, "models of two tied layers", "gd_plus_plus", "two tuned steps of GD++", 0.78
+    ),
 )
