@@ -52,7 +52,7 @@ def _shifted(conditions: tuple[str, ...]) -> tuple[Measure, ...]:
 CLAIMS = (
     Claim(
         "identity",
-        "Among eleven learners at up to three steps, in and out of distribution, two steps of GD++ explain the two "
+        "Among all learners that `identify` knows, in and out of distribution, two steps of GD++ explain the two "
         "layers best.",
         "our addition: the simplest learner that explains the predictions, or none",
         "identified as gd_plus_plus with 2 steps, the runner-up worse by 0.005 of the variance or more",
