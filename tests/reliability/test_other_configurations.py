@@ -33,7 +33,7 @@ def test_another_configuration_is_refused_field_by_field(trained: Run, tiny: Any
 # One changed value for every field there is: none may slip through.
 OTHER: dict[str, dict[str, Any]] = {
     "task": {"d_in": 4, "d_out": 2, "context": 5, "law": "normal", "input_scale": 0.6, "scales": [1.0, 1.0, 2.0]}
-    | {"teacher_scale": 2.0, "label_noise": 0.1, "teachers": 7, "teachers_seed": 1},
+    | {"teacher_scale": 2.0, "label_noise": 0.1, "teachers": 7, "teachers_seed": 1, "prompts": 9},
     "model": {"n_layers": 2, "n_heads": 2, "d_model": 8, "d_head": 8, "kernel": "softmax", "tied": True, "bias": True}
     | {"causal": True, "normalization": "LN", "final_norm": True, "d_mlp": 4, "act_fn": "relu", "input_mlp": 4}
     | {"clip": 1.0, "attn_scale": 2.0, "init_variance": 0.1, "attention": "gradient_step"},
@@ -46,7 +46,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "rolling_seconds": 1.0,
         "dtype": "float64",
     }
-    | {"device": "cuda", "fast": "plain", "until": "settled"},
+    | {"device": "cuda", "fast": "plain", "until": "settled", "dense_checkpoints": [10, 20, 5]},
 }
 
 
