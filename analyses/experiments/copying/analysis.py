@@ -35,9 +35,9 @@ class Copying:
 
         From the notebooks' initial weights, at batch 512, the loss stays at predict-zero's for 4,800 to 8,200 of 10,000
         steps, depending on the seed; from larger initial weights, at three times the learning rate and batch 1024, for
-        1,300 to 4,500 of 9,000. After 6,000 of 12,000 steps the rate is halved: at a constant rate, noise keeps the
-        loss 1.5 % too high, and with a rate halved every 3,000 steps the slowest seed does not finish. Where the loss
-        may fall, checkpoints are 25 steps apart, so that what comes first is measured and not interpolated.
+        1,300 to 4,500 of 9,000. The shorter training goes on until the loss has settled; at a constant rate noise
+        keeps it 1.5 % too high, and the rate then falls to zero. Where the loss may fall, checkpoints are 25 steps
+        apart, so that what comes first is measured and not interpolated.
         """
         config = preset(RUN)
         dense = None if size.quick else [500, 12_000, 25] if size.full else [500, 6000, 25]
@@ -45,7 +45,7 @@ class Copying:
         training = config.training.model_copy(update=checkpoints)
         if not size.full:
             model = config.model.model_copy(update={"init_variance": 0.1})
-            pace = {"steps": 12_000, "learning_rate": 3e-3, "halve_every": 6000}
+            pace = {"steps": 12_000, "learning_rate": 3e-3, "until": "settled"}
             training = training.model_copy(update={"batch": 1024, **pace})
             config = config.model_copy(update={"model": model})
         return {RUN: sized(config.model_copy(update={"training": training}), size, steps=40_000)}

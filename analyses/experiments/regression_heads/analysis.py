@@ -29,13 +29,15 @@ class Attribution:
     developed_on = 5
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
-        """The paper's one-layer settings, at half its batch."""
+        """The paper's one-layer settings, at half its batch, until the loss has settled."""
+        presets = {
+            ONE: ("one-layer", 5000),
+            LINEAR: ("one-layer-two-heads", 8000),
+            SOFTMAX: ("one-layer-softmax-two-heads", 15_000),
+        }
         return {
-            ONE: sized(with_training(preset("one-layer"), batch=1024, steps=3000), size, steps=5000, batch=2048),
-            LINEAR: sized(
-                with_training(preset("one-layer-two-heads"), batch=1024, steps=3000), size, steps=5000, batch=2048
-            ),
-            SOFTMAX: sized(with_training(preset("one-layer-softmax-two-heads"), batch=1024), size, batch=2048),
+            run: sized(with_training(preset(name), batch=1024, until="settled", steps=most), size, batch=2048)
+            for run, (name, most) in presets.items()
         }
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
