@@ -56,10 +56,10 @@ class Induction:
         runs = {
             REPEATED: settled(two_layers, 6000),
             RECALL: settled(_noisy(preset("recall")), 6000),
-            ONE_LAYER: settled(shallow(two_layers), 4000),
-            FROZEN: settled(_noisy(preset("induction-frozen")), 4000),
-            RECALL_FROZEN: settled(_noisy(preset("recall-frozen")), 4000),
-            NO_REPEATS: settled(preset("no-repeats"), 4000),
+            ONE_LAYER: settled(shallow(two_layers), 6000),
+            FROZEN: settled(_noisy(preset("induction-frozen")), 6000),
+            RECALL_FROZEN: settled(_noisy(preset("recall-frozen")), 6000),
+            NO_REPEATS: settled(preset("no-repeats"), 6000),
         }
         return {name: sized(config, size) for name, config in runs.items()}
 

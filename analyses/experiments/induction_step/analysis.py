@@ -36,9 +36,9 @@ class InductionStep:
         All train until the loss has settled.
         """
         runs = {
-            SOFTMAX: settled(preset("markov"), 4000),
+            SOFTMAX: settled(preset("markov"), 6000),
             LINEAR: settled(preset("markov-linear"), 6000),
-            ONE_LAYER: settled(shallow(preset("markov")), 4000),
+            ONE_LAYER: settled(shallow(preset("markov")), 6000),
         }
         return {name: sized(config, size) for name, config in runs.items()}
 

@@ -37,7 +37,7 @@ class Markov:
         """
         two_layers = preset("markov")
         runs = {TWO: two_layers, ONE: shallow(two_layers), FROZEN: preset("markov-frozen")}
-        return {name: sized(settled(config, 4000), size) for name, config in runs.items()}
+        return {name: sized(settled(config, 6000), size) for name, config in runs.items()}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """Distances to explicit predictors at every checkpoint, and scores of heads at the last one."""
