@@ -105,14 +105,15 @@ CLAIMS = (
     Claim(
         "three-layers",
         "Three tied layers have the weights of three steps of GD++ with one tuned gamma and step size.",
-        f"{PAPER}, figure 9; the number is our reading of it",
-        "rescaled A and V within 7 % of the construction's (Frobenius norm of the entries that the loss can see)",
+        f"{PAPER}, figure 9; the numbers are our reading of it",
+        "rescaled A within 7 % and V within 3 % of the construction's (Frobenius norm, entries that the loss can see)",
         (
             Measure("|A - GD++'s| / |GD++'s|", "at most", 0.07, _weights("A")),
-            Measure("|V - GD++'s| / |GD++'s|", "at most", 0.07, _weights("V")),
+            Measure("|V - GD++'s| / |GD++'s|", "at most", 0.03, _weights("V")),
         ),
         Source(THREE),
-        # With 0.6 of gamma V is about 0.3 away: the rule allows a quarter of it.
+        # With 0.6 of gamma V is 0.125 away: the rule allows a quarter of it. None of these changes A; A of one trained
+        # seed of two layers, which was known, is 3 % away from a multiple of the identity.
         near_miss=controls_of(THREE, "constructed_small_gamma", "constructed_uneven_gamma", "constructed_gd"),
         # Untrained weights have no scale, so no distance.
         positive=controls_of(THREE, "constructed"),

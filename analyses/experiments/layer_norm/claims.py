@@ -37,7 +37,7 @@ def _claims(
     without_norm = {"linear": Source(linear)}
     # The trained model, with a preconditioner that is a rotation by 60 degrees: its cosine is half of the model's.
     turned = controls_of(norm, "turned_queries")
-    # The bounds for two layers are those for one.
+    # Apart from `largest_share` the bounds for two layers are those for one.
     return (
         Claim(
             f"{short}loss",
