@@ -69,14 +69,12 @@ ANALYSES = Registry(
         "depth": AnalysisRow(
             target="analyses.experiments.depth.analysis:Depth",
             about="five layers, and ten tied ones, compared with GD++",
-            duration="about seven minutes",
+            duration="about a quarter of an hour",
         ),
         "deep-mlp": AnalysisRow(
             target="analyses.experiments.deep_mlp:DeepMLP",
-            about="twelve blocks with heads and MLPs; only with --full or --quick",
-            duration="hours",
-            # An hour and more of training is of no use at a smaller size.
-            sizes=("quick", "full"),
+            about="twelve blocks with heads and MLPs",
+            duration="about an hour",
         ),
         "softmax-heads": AnalysisRow(
             target="analyses.experiments.softmax_heads.analysis:SoftmaxHeads",
@@ -90,8 +88,8 @@ ANALYSES = Registry(
         ),
         "fixed-tasks": AnalysisRow(
             target="analyses.experiments.fixed_tasks.analysis:FixedTasks",
-            about="8 to 8192 training tasks",
-            duration="about three minutes",
+            about="fixed sets of 128 to 8192 prompts, and of 8 to 8192 teachers",
+            duration="about twenty minutes",
         ),
         "plateau": AnalysisRow(
             target="analyses.experiments.plateau.analysis:Plateau",

@@ -111,7 +111,7 @@ def with_training(config: RunConfig, **training: object) -> RunConfig:
     return config.model_copy(update={"training": config.training.model_copy(update=training)})
 
 
-def sized(config: RunConfig, size: Size, **full: int | float) -> RunConfig:
+def sized(config: RunConfig, size: Size, **full: int | float | str) -> RunConfig:
     """A run at this size; `full` gives the paper's training settings, used at size full.
 
     At size quick a model of regression is trained for a few hundred small steps, and a language model for a few dozen,

@@ -93,12 +93,17 @@ def construction_learner(
     By default it is what the paper compares with: gradient descent for one layer, GD++ for more, its settings shared by
     tied layers and one pair a layer for untied ones.
     """
-    model = subject.with_weights()
-    config, steps = model.config, model.cfg.n_layers
-    plus_plus = GradientDescent(gamma=0.0, steps=steps, shared=config.tied, clip=config.clip)
-    unfitted = learner or (GradientDescent() if steps == 1 else plus_plus)
+    steps = subject.with_weights().cfg.n_layers
+    unfitted = learner or (GradientDescent() if steps == 1 else plus_plus(subject, steps))
     # A search of several steps is given fewer prompts, as every learner's is.
     return unfitted.fit(tuning.batch(0, SEARCHED) if steps > 1 else tuning)
+
+
+def plus_plus(subject: RegressionSubject, steps: int) -> GradientDescent:
+    """GD++ as a model's layers can perform it: clipped as its tokens are, with shared numbers where it is tied."""
+    model = subject.transformer
+    clip, tied = (None, True) if model is None else (model.config.clip, model.config.tied)
+    return GradientDescent(gamma=0.0, steps=steps, shared=tied, clip=clip)
 
 
 def construction_products(

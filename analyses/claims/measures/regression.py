@@ -59,6 +59,30 @@ def log_position(near: str, far: str) -> Number:
     return share
 
 
+def log_distance(near: str, far: str) -> Number:
+    """How far the model's loss is from a learner's, above or below, in units of the way to another one's, in logs."""
+    position = log_position(near, far)
+    return lambda rows: abs(position(rows))
+
+
+def distance_ratio(near: str, rivals: tuple[str, ...]) -> Number:
+    """|f - g| / |g| to one learner, divided by that to the nearest of some rivals, each at the step nearest to f.
+
+    It is infinite where the model is a rival, and NaN where a rival was not measured.
+    """
+    to_near = alignment("relative_distance", near)
+
+    def ratio(rows: pd.DataFrame) -> float:
+        rows_of_rivals = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "relative_distance")]
+        rows_of_rivals = rows_of_rivals[rows_of_rivals["layer"].isna() & rows_of_rivals["learner"].isin(rivals)]
+        if set(rows_of_rivals["learner"]) != set(rivals) or rows_of_rivals["value"].isna().any():
+            return math.nan
+        nearest = float(rows_of_rivals["value"].min())
+        return to_near(rows) / nearest if nearest else math.inf
+
+    return ratio
+
+
 def interpolated_gap(rows: pd.DataFrame) -> float:
     """The loss of the averaged weights divided by the construction's, minus 1."""
     rows = rows[rows["probe"] == "interpolation"]

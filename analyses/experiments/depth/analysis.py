@@ -9,15 +9,22 @@ from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized, with_
 from analyses.claims.claim import Claim
 from analyses.experiments.depth import figures as depth_figures
 from analyses.experiments.depth.claims import CLAIMS, FIVE, RIVALS, TEN, depth_rows
+from analyses.experiments.depth.rivals import rivals
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
-from mesa.learners import GradientDescent
 from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
 from probes.plan import Plan, probe_of
 
-CONTROLS = ("untrained", "shuffled_labels", "constructed_gd", "constructed")
+CONTROLS = (
+    "untrained",
+    "shuffled_labels",
+    "constructed_gd",
+    "one_step_fewer",
+    "newton_of_equal_loss",
+    "constructed",
+)
 
 
 class Depth:
@@ -33,23 +40,27 @@ class Depth:
     developed_on = 3
 
     def runs(self, size: Size) -> dict[str, RunConfig]:
-        """Smaller batches and fewer steps than the paper's; five layers need twice its rate to learn in these steps."""
-        small = {FIVE: {"steps": 14_000, "batch": 512, "learning_rate": 1e-3}, TEN: {"steps": 10_000, "batch": 256}}
-        paper = {FIVE: {"steps": 50_000, "batch": 2048, "learning_rate": 5e-4}, TEN: {"steps": 15_000, "batch": 2048}}
-        return {name: sized(with_training(preset(name), **small[name]), size, **paper[name]) for name in (FIVE, TEN)}
+        """Both depths at one rate, on equally many prompts at most, until they settle; the paper's at size full."""
+        shared = {"until": "settled", "steps": 30_000, "batch": 512, "learning_rate": 1e-3}
+        paper = {
+            FIVE: {"until": "steps", "steps": 50_000, "batch": 2048, "learning_rate": 5e-4},
+            TEN: {"until": "steps", "steps": 15_000, "batch": 2048, "learning_rate": 5e-4},
+        }
+        return {name: sized(with_training(preset(name), **shared), size, **paper[name]) for name in (FIVE, TEN)}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
-        """Alignment, layer by layer, and curvature at the last checkpoint."""
+        """Alignment, layer by layer, identification, and curvature at the last checkpoint."""
         prompts = 1000 if size.quick else 5000
         plans = {}
         for name, steps in ((FIVE, 5), (TEN, 10)):
-            rivals = (
-                GradientDescent(steps=steps, clip=10.0),
-                GradientDescent(gamma=0.0, steps=steps, shared=name == TEN, clip=10.0),
-            )
             plans[name] = [
-                Plan(GDAlignment(prompts=prompts, learners=rivals), controls=CONTROLS, tune_once=True),
+                Plan(
+                    GDAlignment(prompts=prompts, learners=rivals(steps, shared=name == TEN)),
+                    controls=CONTROLS,
+                    tune_once=True,
+                ),
                 Plan(Curvature(prompts=min(prompts, 2000)), controls=("constructed",)),
+                Plan(probe_of("identify", min(prompts, 1000)), controls=()),
             ]
         # This probe does not apply to five layers: the report says so.
         plans[FIVE].append(Plan(probe_of("interpolation", prompts), controls=()))
@@ -60,7 +71,7 @@ class Depth:
         return depth_rows(evidence)
 
     def claims(self) -> tuple[Claim, ...]:
-        """The seven rules, stated before anything is measured."""
+        """The nine rules, stated before anything is measured."""
         return CLAIMS
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:

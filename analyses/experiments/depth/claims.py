@@ -1,7 +1,9 @@
-"""The seven claims of `depth`, and the loss of ten layers relative to that of five.
+"""The nine claims of `depth`, and the loss of ten layers relative to that of five.
 
-Five tuned steps of gradient descent have a cosine of .89 to as many of GD++ and ten of .95, and a relative distance of
-.47 and .33: the bounds allow a model about a quarter of the difference.
+To tuned GD++, on 5,000 prompts: five steps of gradient descent have a cosine of .875 and ten of .980; one step of GD++
+fewer has .988 and .9925; Newton's iteration of nearly the same loss has .991 and .996; 24 steps of Newton have .9965 to
+five of GD++. The bound of the cosines, .999, allows about a quarter of the way to the nearest of these. Conjugate
+gradients and Newton of nearly the same loss as ten steps are at a relative distance of about .1.
 """
 
 from typing import Any
@@ -9,13 +11,15 @@ from typing import Any
 import pandas as pd
 
 from analyses.claims.claim import Claim, Measure, Source, controls_of
-from analyses.claims.measures.regression import alignment, log_position, loss, loss_ratio
+from analyses.claims.measures.regression import alignment, distance_ratio, log_distance, loss, loss_ratio
 from analyses.claims.tables import single_value
 from analyses.evidence import Evidence
+from analyses.experiments.depth.rivals import OTHERS
 from probes.readings.reading import Reading
 
 PAPER = "von Oswald et al. 2023, section 3 and appendix A.10"
 FIVE, TEN = "five-layers", "ten-layers-tied"
+COSINE = 0.999
 RIVALS = {FIVE: "gd_plus_plus_per_step", TEN: "gd_plus_plus"}
 
 
@@ -36,10 +40,13 @@ def ten_to_five(rows: pd.DataFrame) -> float:
     return single_value(rows, probe="depths", metric="ten_to_five")
 
 
-def _of_run(short: str, run: str, subject: str, sizes: str, cosine: float) -> tuple[Claim, ...]:
+def _of_run(short: str, run: str, subject: str, sizes: str) -> tuple[Claim, ...]:
     rival = RIVALS[run]
-    negative = controls_of(run, "untrained", "shuffled_labels", "constructed_gd")
+    blind = controls_of(run, "untrained", "shuffled_labels")
     constructed = controls_of(run, "constructed")
+    # As many steps without the curvature correction; one step less with it; another algorithm as good as the model.
+    plain, fewer = controls_of(run, "constructed_gd"), controls_of(run, "one_step_fewer")
+    newton = controls_of(run, "newton_of_equal_loss")
     return (
         Claim(
             f"{short}-beat-gd",
@@ -48,44 +55,70 @@ def _of_run(short: str, run: str, subject: str, sizes: str, cosine: float) -> tu
             "loss at most 0.85 of that of gradient descent with a tuned step size, on the same prompts",
             (Measure("loss / GD's loss", "at most", 0.85, loss_ratio("gd"), ideal=0.2),),
             Source(run),
-            negative=negative,
+            near_miss=plain,
+            negative=blind,
             positive=constructed,
         ),
         Claim(
             f"{short}-loss",
             f"{subject} match the loss of as many steps of GD++ with {sizes}, tuned.",
             PAPER,
-            "loss, in logarithms, at most a quarter of the way from tuned GD++'s to tuned GD's",
-            (Measure("log(loss / GD++'s) / log(GD's / GD++'s)", "at most", 0.25, log_position(rival, "gd")),),
+            "loss, in logarithms, no further from tuned GD++'s, above or below, than a tenth of the way to tuned GD's",
+            (Measure("|log(loss / GD++'s)| / log(GD's / GD++'s)", "at most", 0.1, log_distance(rival, "gd")),),
             Source(run),
-            negative=negative,
+            near_miss=fewer,
+            negative={**plain, **blind},
             positive=constructed,
+            amended="The bound was a quarter of the way, 38 % above GD++'s loss, and no loss was too low. The search "
+            "for GD++'s numbers then ended above the models. It ends at .006 now, where two seeds of five layers had "
+            ".018 and .023; ten steps have .049, where two seeds of ten layers had .053 and .055.",
         ),
         Claim(
             f"{short}-cosine",
             f"{subject} predict with the same sensitivity to the query as those steps of GD++.",
             PAPER,
-            f"sensitivity cosine to tuned GD++ at least {cosine:g}",
-            (Measure("cosine to GD++", "at least", cosine, alignment("sensitivity_cosine", rival), ideal=1.0),),
+            f"sensitivity cosine to tuned GD++ at least {COSINE:g}",
+            (Measure("cosine to GD++", "at least", COSINE, alignment("sensitivity_cosine", rival), ideal=1.0),),
             Source(run),
-            negative=negative,
+            near_miss={**fewer, **newton},
+            negative={**plain, **blind},
             positive=constructed,
+            amended="The bound was a quarter of the way to gradient descent; Newton of the same loss met it.",
+        ),
+        Claim(
+            f"{short}-nearest",
+            f"{subject} predict what those steps of GD++ predict, rather than what another algorithm does.",
+            "our addition; Fu et al. 2023, arXiv 2310.17086, find deep models nearer to Newton's iteration than to "
+            "gradient descent",
+            "|f - g| / |g| to tuned GD++ at most half of that to the nearest of tuned gradient descent, ridge "
+            "regression, least squares, Newton's iteration and conjugate gradients, each after its nearest step",
+            (Measure("distance to GD++ / to the nearest rival", "at most", 0.5, distance_ratio(rival, OTHERS)),),
+            Source(run),
+            near_miss=newton,
+            negative={**plain, **blind},
+            positive=constructed,
+            amended="Added after the first results; the distances of trained models to these rivals were then known "
+            "for two seeds of each run.",
         ),
     )
 
 
 CLAIMS = (
-    *_of_run("five", FIVE, "Five layers with separate weights", "a gamma and a step size for each step", 0.97),
-    *_of_run("ten", TEN, "Ten layers that share their weights", "one gamma and one step size for all steps", 0.985),
+    *_of_run("five", FIVE, "Five layers with separate weights", "a gamma and a step size for each step"),
+    *_of_run("ten", TEN, "Ten layers that share their weights", "one gamma and one step size for all steps"),
     Claim(
         "ten-behind-five",
         "Ten layers that share their weights do worse than five layers with separate weights.",
         PAPER,
-        "loss of ten tied layers at least 1.2 times that of five untied ones on the same prompts",
+        "loss of ten tied layers at least 1.2 times that of five untied ones on the same prompts, both trained on as "
+        "many prompts at most, and at the same learning rate",
         (Measure("loss of ten / loss of five", "at least", 1.2, ten_to_five, ideal=4.0),),
         Source(TEN),
-        negative=controls_of(TEN, "untrained", "constructed_gd"),
+        # As many steps with the same sharing, without the curvature correction: ten are then better than five.
+        near_miss=controls_of(TEN, "constructed_gd"),
+        negative=controls_of(TEN, "untrained"),
         positive=controls_of(TEN, "constructed"),
         beside=(FIVE,),
+        amended="Both depths have the same batches, learning rate and largest number of steps; they differed before.",
     ),
 )

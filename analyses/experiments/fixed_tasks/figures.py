@@ -52,15 +52,72 @@ def over_tasks(ratios: pd.DataFrame, layers: Mapping[str, int], blocks: Mapping[
     )
 
 
-def _trained_and_fresh(axes: Axes, losses: pd.DataFrame) -> None:
+def over_sets(ratios: pd.DataFrame, sets: Mapping[str, int]) -> Plot:
+    """Losses in units of gradient descent's over the size of a fixed set of training prompts."""
+    data = ratios[ratios["run"].isin(list(sets)) & (ratios["control"] == "none")].copy()
+    data["tasks"] = data["run"].map(sets)
+
+    def draw() -> Figure:
+        figure, (axes,) = grid(1, 1, 4.2, 3.0)
+        _trained_and_fresh(axes, data.sort_values("tasks"), of="prompts")
+        axes.set(yscale="log", xlabel="training prompts", ylabel="loss / tuned GD's loss")
+        legend(figure, axes)
+        return figure
+
+    return Plot(
+        "over-sets",
+        "A fixed set of prompts",
+        "Every point is a seed of a layer; all steps use the same prompts, inputs too. With few prompts the layer fits "
+        "them and fails on fresh ones; the more there are, the nearer both losses come to gradient descent's.",
+        "With 8192 prompts, a loss on fresh prompts above gradient descent's; with 128, one that is near it.",
+        draw,
+        data,
+    )
+
+
+def trained_and_tested(evidence: Evidence, runs: Sequence[str]) -> Plot:
+    """Training losses and held-out losses over training, in units of predict-zero's."""
+    data = relative_curves(evidence.curves)[["run", "seed", "step", "train_loss", "held_out_loss", "share"]]
+    data = data[data["run"].isin(runs)]
+    # The same unit for both.
+    data = data.assign(train_share=data["train_loss"] / data["held_out_loss"] * data["share"])
+
+    def draw() -> Figure:
+        figure, panels = grid(-(-len(runs) // 3), 3, 3.0, 2.4)
+        for axes in panels[len(runs) :]:
+            axes.set_axis_off()
+        for index, (axes, run) in enumerate(zip(panels, runs, strict=False)):
+            of_run = data[(data["run"] == run) & (data["step"] > 0)]
+            seed_lines(axes, of_run, "model", y="train_share", label="training prompts", linewidth=0.9)
+            seed_lines(axes, of_run, "fresh_teachers", y="share", label="held-out prompts", linewidth=0.9)
+            axes.set(xscale="log", yscale="log", xlim=(40, None), title=run)
+            if index % 3 == 0:
+                axes.set_ylabel("loss / predict-zero's")
+            if index >= len(runs) - 3:
+                axes.set_xlabel("training step")
+        legend(figure, panels[0])
+        return figure
+
+    return Plot(
+        "sets-training",
+        "Training on a fixed set of prompts",
+        "Every line is a seed. Held-out prompts are fresh; in the last panel training inputs are fresh too. Grokking "
+        "would be a held-out loss that falls long after the training loss.",
+        "Held-out losses that fall together with the training losses.",
+        draw,
+        data,
+    )
+
+
+def _trained_and_fresh(axes: Axes, losses: pd.DataFrame, of: str = "teachers") -> None:
     """Losses on trained and on fresh teachers, slightly to the left and right since from many tasks on they agree."""
     for name, column, shift in (("model", "trained", 0.92), ("fresh_teachers", "fresh", 1.09)):
         look = look_of(name)
-        label = "on trained teachers" if name == "model" else look.label
+        label = f"on trained {of}" if name == "model" else f"on fresh {of}"
         axes.scatter(losses["tasks"] * shift, losses[column], s=16, color=look.colour, label=label, zorder=3)
         mean = losses.groupby("tasks")[column].mean()
         axes.plot(mean.index * shift, mean, color=look.colour, linewidth=0.9)
-    reference_line(axes, 1, "gd")
+    reference_line(axes, 1.0, "gd")
     axes.set(xscale="log", xlabel="training tasks")
     counts = sorted(set(losses["tasks"]))
     axes.set_xticks(counts, [str(count) for count in counts])

@@ -1,14 +1,21 @@
-"""Losses on trained and on fresh teachers, in units of gradient descent's."""
+"""Losses on the teachers or prompts of training and on fresh ones, and how late the latter fall."""
+
+import math
 
 import pandas as pd
 
 from analyses.claims.measures.regression import loss_ratio
 from analyses.claims.tables import Number, single_value
 from analyses.evidence import Evidence
+from analyses.experiments.plateau.times import first_below
 from probes.readings.reading import Reading
+from tasks.regression.linear_regression import LinearRegression
+from tasks.regression.posterior import SetPosterior
 
 FRESH = "fresh_teachers"
 ENDLESS = "endless"
+# The Bayes predictor of a known set of teachers, as a rival.
+POOL = "teacher_pool"
 
 
 def layer_of(count: int) -> str:
@@ -21,10 +28,26 @@ def block_of(count: int) -> str:
     return f"block-tasks-{count}"
 
 
+def set_of(count: int) -> str:
+    """The name of the run of a layer trained on a fixed set of this many prompts."""
+    return f"set-{count}"
+
+
+def block_set_of(count: int) -> str:
+    """The name of the run of a whole block trained on a fixed set of this many prompts."""
+    return f"block-set-{count}"
+
+
+def teacher_pool(count: int) -> SetPosterior:
+    """The Bayes predictor of a known set of this many teachers: the mean of those that fit the context."""
+    return SetPosterior(LinearRegression(teachers=count).teacher_set, noise=0.0, name=POOL)
+
+
 def ratios(evidence: Evidence) -> pd.DataFrame:
     """Losses in units of tuned GD's on the same prompts: columns run, seed, control, trained and fresh.
 
     Untrained models and models of endless teachers have no trained teachers: both columns hold the loss on fresh ones.
+    Where a set of prompts is fixed, `trained` is the loss on them.
     """
     rows = []
     for (run, seed), of_seed in evidence.last.groupby(["run", "seed"]):
@@ -36,9 +59,34 @@ def ratios(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["run", "seed", "control", "trained", "fresh"])
 
 
+def delay(curve: pd.DataFrame) -> float:
+    """How many times as late as the training loss the held-out loss falls; about 1 where they fall together.
+
+    Both are looked at when they fall below one level: nine tenths of the way from the first held-out loss to the
+    lowest. NaN where the training loss never does.
+
+    >>> steps = [0, 10, 20, 30, 40]
+    >>> train, held_out = [0.4, 0.1, 0.1, 0.1, 0.1], [0.4, 0.4, 0.3, 0.1, 0.1]
+    >>> delay(pd.DataFrame({"step": steps, "train_loss": train, "held_out_loss": held_out}))
+    3.0
+    """
+    curve = curve.sort_values("step")
+    steps, held_out = curve["step"].to_numpy(), curve["held_out_loss"].to_numpy()
+    level = held_out[0] - 0.9 * (held_out[0] - held_out.min())
+    trained, tested = (first_below(steps, curve[name].to_numpy(), level) for name in ("train_loss", "held_out_loss"))
+    return tested / trained if trained else math.nan
+
+
 def task_rows(evidence: Evidence) -> pd.DataFrame:
-    """Rows of probe `fixed_tasks`: `fresh`, and `advantage`, by how much the loss on fresh teachers is higher."""
-    rows = []
+    """Rows of probe `fixed_tasks`.
+
+    `fresh`: the loss on fresh teachers. `advantage`: by how much it is higher than that on the trained ones. `delay`:
+    see there.
+    """
+    rows: list[dict[str, object]] = [
+        {"run": run, "seed": seed, "control": "none", "probe": "fixed_tasks", "metric": "delay", "value": delay(curve)}
+        for (run, seed), curve in evidence.curves.groupby(["run", "seed"])
+    ]
     for ratio in ratios(evidence).to_dict("records"):
         model = {name: ratio[name] for name in ("run", "seed", "control")}
         values = {"fresh": ratio["fresh"], "advantage": ratio["fresh"] / ratio["trained"] - 1}

@@ -63,20 +63,34 @@ def fitted_gammas_and_sizes(
     """
     unit = 1.0 / typical_norm(prompt)
     wide = prompt.to(dtype=torch.float64)
-    plain = fitted_sizes(wide, steps, True, None, clip)[0]
+    plain = fitted_sizes(wide, steps, True, None, clip if shared else None)[0]
     if steps == 1:
         return (0.0,), (plain,)
-    loss = _loss(wide, None, clip)
 
-    def loss_of_pair(pair: Tensor) -> Tensor:
+    def loss_of_pair(pair: Tensor, loss: Loss) -> Tensor:
         return loss(unit * pair[:1].expand(steps), unit * pair[1:].expand(steps))
 
-    starts = [[0.0, plain / unit], [0.4, 1.0]]
-    pairs = [minimise(loss_of_pair, torch.tensor(start, dtype=torch.float64)) for start in starts]
-    best = min(pairs, key=lambda pair: float(loss_of_pair(pair)))
+    starts = [torch.tensor(start, dtype=torch.float64) for start in ([0.0, plain / unit], [0.4, 1.0])]
+    # Pairs of each step only start here, and their search looks at the clip.
+    best = _clipped_end(wide, loss_of_pair, starts, clip if shared else None, tolerance=1e-10)
     if shared:
         return (unit * float(best[0]),) * steps, (unit * float(best[1]),) * steps
     return _pairs_of_each_step(wide, steps, clip, unit, best)
+
+
+def _clipped_end(
+    wide: RegressionPrompt,
+    loss_of: Callable[[Tensor, Loss], Tensor],
+    starts: list[Tensor],
+    clip: float | None,
+    tolerance: float,
+) -> Tensor:
+    """The numbers of least loss with a clip. Without one a loss costs a tenth: it tells which start leads lowest."""
+    loss, unclipped = _loss(wide, None, clip), _loss(wide, None, None)
+    ends = [_minimised(lambda values: loss_of(values, unclipped), start) for start in starts]
+    begin = min([*starts, *ends], key=lambda values: float(loss_of(values, loss).nan_to_num(nan=math.inf)))
+    # A search ends after some hundred evaluations: what is left is small, and the best one gets as many again.
+    return _minimised(lambda values: loss_of(values, loss), begin, tolerance=tolerance)
 
 
 def _pairs_of_each_step(
@@ -93,7 +107,7 @@ def _pairs_of_each_step(
     # Equal pairs are a saddle.
     spread = torch.linspace(0.9, 1.1, steps, dtype=torch.float64)
     # Per-step gradient descent is a member of this class, and so a start: the wider class never fits worse.
-    plain_sizes = fitted_sizes(wide, steps, False, None, clip)
+    plain_sizes = fitted_sizes(wide, steps, False, None, None)
     none = torch.zeros(last, dtype=torch.float64)
     growing = _growing_values(steps)
     starts = [
@@ -101,12 +115,7 @@ def _pairs_of_each_step(
         torch.cat([none, torch.tensor(plain_sizes, dtype=torch.float64) / unit]),
         torch.cat([growing[:last], growing]),
     ]
-    loss, unclipped = _loss(wide, None, clip), _loss(wide, None, None)
-    # Without a clip a loss costs a tenth: which start leads lowest is found there, and the end with the clip.
-    ends = [_minimised(lambda values: loss_of_values(values, unclipped), start) for start in starts]
-    begin = min([*starts, *ends], key=lambda values: float(loss_of_values(values, loss).nan_to_num(nan=math.inf)))
-    # A search ends after some hundred evaluations: what is left is small, and the best one gets as many again.
-    best = unit * _minimised(lambda values: loss_of_values(values, loss), begin, tolerance=1e-8)
+    best = unit * _clipped_end(wide, loss_of_values, starts, clip, tolerance=1e-8)
     return (*best[:last].tolist(), 0.0), tuple(best[last:].tolist())
 
 

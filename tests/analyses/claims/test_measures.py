@@ -7,7 +7,9 @@ import pytest
 
 from analyses.claims.measures.regression import (
     cosine_lead,
+    distance_ratio,
     interpolated_gap,
+    log_distance,
     log_position,
     shift_distance,
     shift_log_ratio,
@@ -170,3 +172,35 @@ def test_the_published_gammas_meet_every_rule_and_others_do_not() -> None:
     for nothing in (0.0, -0.1, math.nan):
         none = met(dict.fromkeys(PUBLISHED, nothing))
         assert not (none["falls"] or none["published"] or none["tuned"])
+
+
+def test_the_distance_to_the_nearest_rival_is_over_all_its_steps() -> None:
+    def distance(learner: str, step: int, value: float, **where: int) -> dict:
+        of_learner = {"probe": "gd_alignment", "metric": "relative_distance", "learner": learner}
+        return {**of_learner, "learner_step": step, "value": value, **where}
+
+    rows = table(
+        distance("gd_plus_plus", 1, 0.9),
+        distance("gd_plus_plus", 2, 0.1),
+        distance("newton", 1, 0.8),
+        distance("newton", 2, 0.4),
+        distance("newton", 3, 0.5),
+        distance("newton", 1, 0.01, layer=0),
+        distance("ridge", 1, 0.6),
+    )
+    ratio = distance_ratio("gd_plus_plus", ("newton", "ridge"))
+    assert ratio(rows) == pytest.approx(0.1 / 0.4)
+    assert math.isnan(distance_ratio("gd_plus_plus", ("newton", "conjugate_gradients"))(rows))
+    rows.loc[rows["learner"] == "ridge", "value"] = 0.0
+    assert ratio(rows) == math.inf
+
+
+def test_a_loss_far_below_the_learners_is_no_match() -> None:
+    losses_of = {"gd_plus_plus": 1.0, "gd": 4.0}
+    rows = [
+        {"probe": "gd_alignment", "metric": "learner_loss", "learner": name, "learner_step": 1, "value": value}
+        for name, value in losses_of.items()
+    ]
+    for model, expected in ((2.0, 0.5), (0.5, 0.5), (1.0, 0.0)):
+        of_model = table({"probe": "gd_alignment", "metric": "loss", "value": model}, *rows)
+        assert log_distance("gd_plus_plus", "gd")(of_model) == pytest.approx(expected)

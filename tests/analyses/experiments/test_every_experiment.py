@@ -27,7 +27,7 @@ CASES = {
     "softmax-heads": {"one-head"},
     "layer-norm": set(),
     "plateau": {"plateau", "seed-dependent", "seed-dependent-large", "two-heads", "two-heads-large"},
-    "fixed-tasks": set(),
+    "fixed-tasks": {"few-prompts", "grokking"},
     "markov": {"phases", "one-layer"},
     "induction": {"together", "previous-first"},
     "induction-step": {"softmax-bigram"},
@@ -36,7 +36,7 @@ CASES = {
 }
 
 # The analyses whose claims all have a near miss, and controls that are defined whatever was trained.
-WITH_NEAR_MISSES = {"softmax-heads", "curvature", "layer-norm", "two-step"}
+WITH_NEAR_MISSES = {"softmax-heads", "curvature", "layer-norm", "two-step", "depth", "deep-mlp", "fixed-tasks"}
 
 # Those with deep models, or with many runs, take up to a minute.
 SLOW = {"depth", "deep-mlp", "curvature", "fixed-tasks", "two-step", "plateau", "layer-norm", "induction"}

@@ -10,7 +10,7 @@ from mesa import InContextConfig, InContextTransformer, generator
 from mesa.construction import from_products, gradient_step_model, softmax_step_model, weight_products
 from probes import CONTROLS, Curvature, GDAlignment, HeadSum, RegressionSubject
 from probes.controls.near_misses import SMALL
-from tasks import LinearRegression, PairedReader
+from tasks import LinearRegression, PairedReader, half_squared_error
 from tests.helpers.subjects import constructed
 
 
@@ -142,3 +142,19 @@ def test_two_normed_steps_have_the_step_size_of_least_loss() -> None:
         return float((built.predict(prompt) - prompt.target).square().mean())
 
     assert loss(1.0) < min(loss(0.85), loss(1.15), loss(0.0))
+
+
+def test_one_step_fewer_and_newton_of_equal_loss_are_close_and_are_not_it() -> None:
+    # 0.1 and 1 are near the best numbers of these two steps.
+    subject = subject_of(gradient_step_model(1.0, d_in=10, steps=2, gamma=0.1, tied=True))
+    prompt = subject.prompts(2000, generator(0, "tests/other"))
+
+    def loss(of: RegressionSubject) -> float:
+        return half_squared_error(of.predict(prompt), prompt.target).item()
+
+    fewer, newton = control("one_step_fewer", subject), control("newton_of_equal_loss", subject)
+    # One step of GD++ is gradient descent's: its loss is known.
+    assert loss(fewer) == pytest.approx(0.206, abs=0.01)
+    assert loss(newton) == pytest.approx(loss(subject), rel=0.25)
+    difference = newton.predict(prompt) - subject.predict(prompt)
+    assert difference.norm() > 0.05 * subject.predict(prompt).norm()
