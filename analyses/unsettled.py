@@ -12,10 +12,15 @@ from mesa.training.settling import why_unsettled
 def reason_unsettled(config: RunConfig, seed: int, outcome: Outcome, evaluations: Sequence[Evaluation]) -> str | None:
     """Why a seed's held-out loss is not at its end, in words; None where it is, or where the seed diverged.
 
+    Of a run on a fixed set of prompts it is the training loss that must settle.
+
     Where `training.until` is settled, the outcome says whether the loss settled. Otherwise it must settle by the same
     rule in the stretch at the full learning rate: a loss can also be flat because its rate was halved.
     """
     training = config.training
+    if config.task.get("prompts"):
+        # On a fixed set of prompts training can be at its end while the held-out loss is above every plateau.
+        evaluations = [{**row, "held_out_loss": row["train_loss"]} for row in evaluations if row["train_loss"]]
     if outcome["status"] == "diverged" or outcome.get("settled"):
         return None
     if outcome["status"] != "finished":

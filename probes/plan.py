@@ -95,6 +95,8 @@ def _fitted_once(probe: Probe, run: Run, seed: int) -> Probe:
         raise ValueError(f"tune_once: {probe.name} has no learners to tune on token sequences")
     # As for a rival: a Probe is a frozen dataclass, and one without a field `learners` says so here.
     name = "learners"
-    tuning = subject.prompts(SEARCHED, generator(seed, "learners"))
+    # The prompts that constructed controls are tuned on, so that a construction performs the very learner that a model
+    # is compared with. Two fits of a deep GD++ differ on rare prompts, which make up much of its loss.
+    tuning = subject.prompts(SEARCHED, generator(seed, "control/constructed"))
     rivals = predictors(getattr(probe, name), (), subject, tuning)
     return replace(probe, learners=(), rivals=rivals)  # pyright: ignore[reportArgumentType]

@@ -10,6 +10,7 @@ import pytest
 from analyses.evidence import gather
 from analyses.unsettled import reason_unsettled
 from mesa import RunConfig, TrainingConfig
+from mesa.storage.records import Evaluation, Outcome
 from mesa.storage.run import Run
 from probes.readings.reading import Reading
 
@@ -112,3 +113,20 @@ def test_the_evidence_names_run_seed_and_reason(tmp_path: Path) -> None:
         "first seed 2 (on the plateau of predicting zero)",
     )
     assert evidence.diverged == ("second seed 0 (step 7)",)
+
+
+def test_on_a_fixed_set_of_prompts_the_training_loss_must_settle() -> None:
+    config = RunConfig(
+        task={"name": "linear_regression", "d_in": 3, "prompts": 16}, training=TrainingConfig(steps=1000), seeds=1
+    )
+    outcome: Outcome = {"status": "finished", "step": 1000}
+
+    def evaluations(train: Curve) -> list[Evaluation]:
+        # A model that has fitted the set can be worse on fresh prompts than predicting zero.
+        rows: list[Evaluation] = [{"step": 0, "train_loss": None, "held_out_loss": ZERO, "gradient_norm": None}]
+        for step in range(10, 1001, 10):
+            rows.append({"step": step, "train_loss": train(step), "held_out_loss": 4 * ZERO, "gradient_norm": 1.0})
+        return rows
+
+    assert reason_unsettled(config, 0, outcome, evaluations(flat)) is None
+    assert "still falling" in str(reason_unsettled(config, 0, outcome, evaluations(falling)))
