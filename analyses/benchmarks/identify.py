@@ -1,9 +1,9 @@
 """`mesa bench identify`: does `identify` name planted learners, and does it name none for models that run none of them?
 
 The bounds of `identify` are calibrated on one set of plants and reported on another one, of other seeds, dimensions and
-kinds (`analyses.benchmarks.reporting`). Each calibration plant is identified twice: with all candidates, and without
-its class, where the answer must be none. A class is every candidate that explains the plant without noise in training's
-range.
+kinds (`analyses.benchmarks.reporting`), a third of them by an author who has not read `identify`. Each calibration
+plant is identified twice: with all candidates, and without its class, where the answer must be none. A class is every
+candidate that explains the plant without noise in training's range.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from analyses.benchmarks.identify_jobs import all_jobs
 from analyses.benchmarks.planted_model import PlantJob
-from analyses.benchmarks.reporting.grid import reporting_plants
+from analyses.benchmarks.reporting.jobs import reporting_jobs
 from analyses.benchmarks.reporting.scoring import Scored, table
 from mesa.rng import generator
 from mesa.training.pool import pool
@@ -37,16 +37,17 @@ class PlantAnswer:
     plant: str
     expected: str
     answer: str
+    also: tuple[str, ...] = ()
 
     @property
     def scored(self) -> Scored:
         """The answer as the scoring takes it."""
-        return Scored(self.plant, self.expected, tuple(self.answer.split(" or ")))
+        return Scored(self.plant, self.expected, tuple(self.answer.split(" or ")), self.also)
 
 
 def rows(workers: int | None = None, jobs: Sequence[PlantJob] | None = None) -> Iterator[PlantAnswer]:
     """One row for every plant and list of candidates, as they are done."""
-    listed = tuple(jobs or (*all_jobs(), *reporting_plants()))
+    listed = tuple(jobs or (*all_jobs(), *reporting_jobs()))
     with pool(workers or default_workers(), len(listed)) as active:
         for done in as_completed([active.submit(answers, job) for job in listed]):
             yield from done.result()
@@ -59,10 +60,12 @@ def answers(job: PlantJob) -> list[PlantAnswer]:
     class_of_plant: tuple[Candidate, ...] | None = None
     with one_thread():
         for planted in job.models():
-            evidence = probe.evidence(RegressionSubject(planted.model, PairedReader(), planted.task), source)
+            evidence = probe.evidence(
+                RegressionSubject(planted.model, PairedReader(planted.task.d_out), planted.task), source
+            )
             identity = evidence.identity(probe.resamples, source)
             answer = " or ".join(str(answer) for answer in identity.answers)
-            rows.append(PlantAnswer(job.plants, planted.plant, planted.expected, answer))
+            rows.append(PlantAnswer(job.plants, planted.plant, planted.expected, answer, planted.also))
             if job.plants == "reporting" or planted.expected == "none":
                 continue
             class_of_plant = evidence.explaining() if class_of_plant is None else class_of_plant

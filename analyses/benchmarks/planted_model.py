@@ -12,12 +12,13 @@ from tasks.regression.linear_regression import LinearRegression
 
 @dataclass(frozen=True, eq=False)
 class PlantedModel:
-    """What was planted, what it should be called, its task, and the model."""
+    """What was planted, what it should be called, its task, the model, and names that are equally right."""
 
     plant: str
     expected: str
     task: LinearRegression
     model: nn.Module | RegressionPredictor
+    also: tuple[str, ...] = ()
 
 
 @runtime_checkable

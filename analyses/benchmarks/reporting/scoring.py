@@ -11,6 +11,8 @@ EITHER, RIGHT, OF_A_KIND = 0.05, 0.97, 0.90
 class Scored:
     """One answer to a plant: what it runs, what is right, and the answers given, more than one for "A or B".
 
+    `also` holds other names of the same algorithm, which are equally right.
+
     >>> Scored("one step", "gd 1", ("gd 1",)).points, Scored("one step", "gd 1", ("gd 1", "ridge")).points
     (1.0, 0.5)
     >>> Scored("one step", "gd 1", ("gd 1, in distribution only",)).points
@@ -20,6 +22,7 @@ class Scored:
     plant: str
     expected: str
     answers: tuple[str, ...]
+    also: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -30,14 +33,15 @@ class Scored:
     @property
     def points(self) -> float:
         """1 for exactly what is right, 1/2 where it is one of two answers, 0 for all else."""
-        if self.answers == (self.expected,):
-            return 1.0
-        return 0.5 if len(self.answers) == 2 and self.expected in self.answers else 0.0
+        right = {self.expected, *self.also}
+        if len(self.answers) == 1:
+            return float(self.answers[0] in right)
+        return 0.5 if len(self.answers) == 2 and right.intersection(self.answers) else 0.0
 
     @property
     def names_an_impostor(self) -> bool:
         """Whether an algorithm is named where none is right; "A or none" names none."""
-        return self.expected == "none" and "none" not in self.answers
+        return self.expected == "none" and not {"none", *self.also}.intersection(self.answers)
 
 
 def table(scored: Sequence[Scored]) -> list[str]:

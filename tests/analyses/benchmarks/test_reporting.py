@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from analyses.benchmarks import identify_jobs
+from analyses.benchmarks.reporting.blind import blind_jobs
 from analyses.benchmarks.reporting.grid import TASKS, ReportingPlant, reporting_plants
 from analyses.benchmarks.reporting.scoring import Scored, table
 from mesa.learners import ConjugateGradients, CoordinateDescent, GradientDescent, NearestNeighbours, Newton, Ridge
 from mesa.learners.descent.steps import typical_norm
+from mesa.registry import LEARNERS
 from mesa.rng import generator
 from tasks.predictor import RegressionPredictor
 
@@ -62,6 +64,20 @@ def test_output_noise_has_its_size_and_differs_from_prompt_to_prompt(seeded) -> 
     noise = noisy.model().predict(prompt).flatten() - clean
     assert float(noise.std() / clean.std()) == pytest.approx(0.1, rel=0.05)
     assert abs(float(torch.corrcoef(torch.stack([noise[:-1], noise[1:]]))[0, 1])) < 0.1
+
+
+def test_a_blind_plant_is_asked_for_under_the_names_of_candidates() -> None:
+    models = [next(job.models()) for job in list(blind_jobs())[:40]]
+    names = {f"{name}" for name in LEARNERS} | {"teacher_pool", "kernel_ridge", "none"}
+    assert {model.expected.split()[0] for model in models} <= names
+    assert any("general_preconditioned_gd 1" in model.also for model in models)
+
+
+def test_other_names_of_an_algorithm_are_equally_right() -> None:
+    assert Scored("a", "newton 1", ("gd_per_step 4",), ("gd_per_step 4",)).points == 1.0
+    mimic = Scored("b", "none", ("gd 3, in distribution only",), ("gd 3, in distribution only",))
+    assert mimic.points == 1.0 and not mimic.names_an_impostor
+    assert Scored("b", "none", ("gd 3",), ("gd 3, in distribution only",)).names_an_impostor
 
 
 def test_the_table_says_which_goals_are_met() -> None:
