@@ -83,7 +83,7 @@ class Induction:
             ONE_LAYER: one_layer,
             FROZEN: [*one_layer, composition],
             RECALL_FROZEN: [Plan(alignment, controls=()), Plan(scores, controls=())],
-            NO_REPEATS: [Plan(scores, controls=()), composition],
+            NO_REPEATS: [Plan(scores, controls=()), composition, Plan(attribution, controls=())],
         }
 
     def compared(self, evidence: Evidence) -> pd.DataFrame:

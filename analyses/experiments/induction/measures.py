@@ -56,8 +56,13 @@ def final_prefix_matching(rows: pd.DataFrame) -> float:
 
 
 def qk_trace(rows: pd.DataFrame) -> float:
-    """The largest QK trace of all pairs of heads."""
-    return float(rows[(rows["probe"] == "composition") & (rows["metric"] == "qk_trace")]["value"].max())
+    """The largest QK trace through the head of layer 0 with the best previous-token score; NaN without scores."""
+    scores = rows[(rows["probe"] == "induction_scores") & (rows["metric"] == "previous_token") & (rows["layer"] == 0)]
+    if scores.empty:
+        return math.nan
+    head = scores["head"].iloc[int(scores["value"].argmax())]
+    traces = rows[(rows["probe"] == "composition") & (rows["metric"] == "qk_trace") & (rows["layer"] == 0)]
+    return float(traces[traces["head"] == head]["value"].max())
 
 
 def of_induction_head(metric: str) -> Number:

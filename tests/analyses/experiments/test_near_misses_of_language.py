@@ -54,6 +54,32 @@ def test_a_model_without_induction_heads_has_none_that_come_late() -> None:
         assert apply(claim, Reading.of(rows).table, claim.subject).met == {0: met}
 
 
+def test_keys_that_match_what_is_no_previous_token_head_are_not_composed() -> None:
+    """The head with the largest trace counts only where it is the one that attends to the token before."""
+    (claim,) = (claim for claim in CLAIMS if claim.id == "composed")
+    place = {"run": REPEATED, "seed": 0, "control": "none", "step": 100, "layer": 0}
+    cases = [((0.1, 0.6), True), ((0.6, 0.1), False), ((0.05, 0.08), False)]
+    for previous, met in cases:
+        rows = [
+            {**place, "probe": "induction_scores", "metric": "previous_token", "head": head, "value": value}
+            for head, value in enumerate(previous)
+        ]
+        rows += [
+            {
+                **place,
+                "probe": "composition",
+                "metric": "qk_trace",
+                "head": head,
+                "to_layer": 1,
+                "to_head": to,
+                "value": v,
+            }
+            for head, v in enumerate((0.0, 0.98))
+            for to in (0, 1)
+        ]
+        assert apply(claim, Reading.of(rows).table, claim.subject).met == {0: met}, previous
+
+
 def test_copying_by_contrast_and_by_size_have_orders_of_their_own() -> None:
     steps = [0, *range(100, 2000, 100)]
     place = {"run": "r", "seed": 0, "control": "none"}
