@@ -160,6 +160,8 @@ def met(gammas: dict[int, float]) -> dict[str, bool]:
     return {
         claim.id: all(measure.met(measure.of(mine)) for measure in claim.measures)
         for claim in CurvatureByContext().claims()
+        # The claim on three tied layers is not about the lengths of contexts.
+        if claim.subject.run in RUNS.values()
     }
 
 

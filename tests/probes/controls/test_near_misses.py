@@ -158,3 +158,13 @@ def test_one_step_fewer_and_newton_of_equal_loss_are_close_and_are_not_it() -> N
     assert loss(newton) == pytest.approx(loss(subject), rel=0.25)
     difference = newton.predict(prompt) - subject.predict(prompt)
     assert difference.norm() > 0.05 * subject.predict(prompt).norm()
+
+
+def test_short_steps_have_a_loss_of_nine_percent_above_the_tuned_one() -> None:
+    subject = subject_of(gradient_step_model(0.6, d_in=10))
+    prompt = subject.prompts(5000, generator(0, "tests/short"))
+    tuned, short = (
+        half_squared_error(control(name, subject).predict(prompt), prompt.target).item()
+        for name in ("as_many_gd_steps", "short_steps")
+    )
+    assert short / tuned == pytest.approx(1.09, abs=0.015)
