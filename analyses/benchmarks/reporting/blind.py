@@ -15,8 +15,13 @@ NAMES = {
     "pool_bayes": "teacher_pool",
     "nadaraya_watson": "kernel_regression",
 }
-# The author tells neither asymmetric preconditioners from symmetric ones nor one kernel from another.
-ALSO = {"preconditioned_gd": "general_preconditioned_gd", "nadaraya_watson": "softmax_regression"}
+# The author has one name for symmetric and other preconditioners, for both kernels, and for Newton's iteration whether
+# its scale is each prompt's own or one for all.
+ALSO = {
+    "preconditioned_gd": "general_preconditioned_gd",
+    "nadaraya_watson": "softmax_regression",
+    "newton": "newton_fitted_scale",
+}
 
 
 @dataclass(frozen=True)
