@@ -6,9 +6,9 @@ from pathlib import Path
 from analyses.claims.analysis import Analysis, Result, Size
 from analyses.evidence import gather
 from analyses.judging import judgements_of, verdicts_of
-from analyses.kept.record import Record
-from analyses.kept.result_files import keep
 from analyses.progress import Progress
+from analyses.records.record import Record
+from analyses.records.result_files import keep
 from analyses.report.analysis_report import write
 from mesa.storage.files import writable
 from mesa.storage.run import Run

@@ -47,28 +47,28 @@ def reproduce(
         if folder is not None and folder.is_file():
             raise UserError(f"{folder}: is a file, not a directory")
     from analyses.claims.analysis import Size
-    from analyses.kept.wanted import wanted
     from analyses.progress import Progress
+    from analyses.records.request import requested
     from analyses.reproduce import reproduce as carry_out
     from mesa.training.runs import default_workers
 
     experiment = row.analysis()
     size = Size(seeds=seeds or (2 if quick else experiment.seeds), quick=quick, full=full)
-    asked = wanted(experiment, size, seeds_from, out, results)
-    if asked.is_kept and not again:
-        where = asked.record.result if asked.record else asked.out
+    request = requested(experiment, size, seeds_from, out, results)
+    if request.is_kept and not again:
+        where = request.record.result if request.record else request.out
         typer.echo(f"{analysis}: the same rules, settings and code gave the result in {where}; --again makes it again")
         return
     # A smoke run is over before processes of its own would have started.
     parallel = workers or (1 if quick else default_workers())
     with interruptible():
         result = carry_out(
-            experiment, asked.out, asked.size, record_in=asked.record, workers=parallel, progress=Progress()
+            experiment, request.out, request.size, record_in=request.record, workers=parallel, progress=Progress()
         )
     print_verdicts(result.verdicts)
-    typer.echo(f"report: {asked.out / 'index.html'}")
-    if asked.record:
-        typer.echo(f"results: {asked.record.result}")
+    typer.echo(f"report: {request.out / 'index.html'}")
+    if request.record:
+        typer.echo(f"results: {request.record.result}")
 
 
 def print_verdicts(verdicts: "Sequence[Verdict]") -> None:

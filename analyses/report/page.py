@@ -17,6 +17,7 @@ from analyses.plots.style import styled
 from analyses.progress import Report
 from analyses.report.commit import commit
 from analyses.report.own_files import digest, remember
+from analyses.report.schedule import departure, schedule
 from analyses.report.views import VerdictView
 from mesa.config.yaml import dump
 from mesa.storage.files import prove_writable, write_atomic
@@ -56,9 +57,11 @@ class PlotView:
 
 @dataclass(frozen=True)
 class RunView:
-    """A run: its configuration as YAML, and for each seed its number and how it ended."""
+    """A run: its schedule and how the published one differs, its configuration as YAML, and how each seed ended."""
 
     name: str
+    schedule: str
+    departure: str
     config: str
     ends: tuple[Mapping[str, object], ...]
 
@@ -114,7 +117,7 @@ def rendered(figure: Figure, kind: str) -> bytes:
 
 def _run_view(name: str, run: Run) -> RunView:
     ends = tuple({"seed": seed, **run.outcome(seed)} for seed in run.seeds)
-    return RunView(name, dump(run.config), ends)
+    return RunView(name, schedule(run.config), departure(run.config), dump(run.config), ends)
 
 
 def _template() -> jinja2.Template:

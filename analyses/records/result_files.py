@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from analyses.claims.analysis import Result
 from analyses.claims.judgements import ranges
-from analyses.kept.record import Record
+from analyses.records.record import Record
 from analyses.report.results import results
 from analyses.report.views import VerdictView, verdict_view
 from mesa.storage.files import prove_writable, write_atomic

@@ -1,4 +1,4 @@
-"""What a call of `mesa reproduce` asks for: which seeds, written where, and whether it is kept already."""
+"""What a call of `mesa reproduce` requests: which seeds, written where, and whether it is kept already."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,15 +7,15 @@ from analyses.claims.analysis import Analysis, Size
 from analyses.claims.judgements import recorded_in
 from analyses.digests.result import result_digest
 from analyses.digests.rule import rule_digests
-from analyses.kept.folder import checkout_results, results_folder
-from analyses.kept.record import Record
-from analyses.kept.result_files import is_kept
+from analyses.records.folder import checkout_results, results_folder
+from analyses.records.record import Record
+from analyses.records.result_files import is_kept
 from mesa.config.yaml import load
 from mesa.storage.files import prove_writable
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Request:
     """The size with its seeds, the folder of the report, and the record; a quick run has no record."""
 
     size: Size
@@ -24,7 +24,9 @@ class Wanted:
     is_kept: bool = False
 
 
-def wanted(analysis: Analysis, size: Size, seeds_from: int | None, out: Path | None, results: Path | None) -> Wanted:
+def requested(
+    analysis: Analysis, size: Size, seeds_from: int | None, out: Path | None, results: Path | None
+) -> Request:
     """Choose what was not given: the seeds that can confirm every rule, and the folders.
 
     Judgements that a checkout records count also where results are kept elsewhere. UserError where a record is damaged
@@ -32,7 +34,7 @@ def wanted(analysis: Analysis, size: Size, seeds_from: int | None, out: Path | N
     """
     name = analysis.name if size.name == "default" else f"{analysis.name}-{size.name}"
     if size.quick:
-        return Wanted(replace(size, first_seed=seeds_from or 0), out or Path("out") / name, None)
+        return Request(replace(size, first_seed=seeds_from or 0), out or Path("out") / name, None)
     folder = results or results_folder(out or Path("out") / name)
     prove_writable(folder, room=2**20)
     judgements = recorded_in(*(each for each in (checkout_results(), folder) if each is not None))
@@ -42,7 +44,7 @@ def wanted(analysis: Analysis, size: Size, seeds_from: int | None, out: Path | N
     other = name if seeds_from is None else f"{name}-from-{first}"
     out, result = out or _free_of_other_seeds(Path("out") / other, first), folder / other
     record = Record(folder, result, judgements, rules, result_digest(analysis, size, rules))
-    return Wanted(size, out, record, is_kept(record))
+    return Request(size, out, record, is_kept(record))
 
 
 def _free_of_other_seeds(out: Path, first: int) -> Path:

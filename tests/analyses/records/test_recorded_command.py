@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analyses.kept.folder import results_folder
+from analyses.records.folder import results_folder
 from analyses.registry import AnalysisRow
 from tasks.registry import _PLUGGED, plug  # pyright: ignore[reportPrivateUsage]
 from tests.helpers.command_line import mesa
