@@ -176,7 +176,7 @@ LEARNERS = Registry(
             free_parameters=lambda steps, d_in: d_in * d_in,
             equivariant=False,
             costly=True,
-            candidate_steps=lambda space: range(1, min(space.max_steps, 2) + 1) if space.d_in > 1 else (),
+            candidate_steps=lambda space: range(1, min(space.max_steps, 3) + 1) if space.d_in > 1 else (),
             example=_other_preconditioner,
         ),
         "newton": LearnerRow(
@@ -280,6 +280,13 @@ LEARNERS = Registry(
             free_parameters=lambda steps, d_in: 1,
             example=lambda steps, d_in: {"bandwidth": 0.4},
             plants={0: {}},
+        ),
+        "kernel_ridge": LearnerRow(
+            target="mesa.learners.local.kernel_ridge:KernelRidge",
+            about="ridge regression with a Gaussian kernel of a fitted bandwidth and a fitted penalty",
+            free_parameters=lambda steps, d_in: 2,
+            costly=True,
+            example=lambda steps, d_in: {"bandwidth": 0.8, "penalty": 0.1},
         ),
         "softmax_regression": LearnerRow(
             target="mesa.learners.local.kernel_regression:SoftmaxRegression",

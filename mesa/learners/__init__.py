@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mesa.learners.learner import Learner
     from mesa.learners.least_mean_squares import LeastMeanSquares
     from mesa.learners.local.kernel_regression import KernelRegression, SoftmaxRegression
+    from mesa.learners.local.kernel_ridge import KernelRidge
     from mesa.learners.local.mean_label import MeanLabel
     from mesa.learners.nearest_neighbours import NearestNeighbours
     from mesa.learners.newton import Newton
@@ -34,6 +35,7 @@ __all__ = [
     "GradientDescent",
     "GradientFlow",
     "KernelRegression",
+    "KernelRidge",
     "Learner",
     "LeastMeanSquares",
     "MeanLabel",
@@ -60,6 +62,7 @@ _EXPORTS = {
     "GradientDescent": "mesa.learners.gradient_descent",
     "GradientFlow": "mesa.learners.filters.gradient_flow",
     "KernelRegression": "mesa.learners.local.kernel_regression",
+    "KernelRidge": "mesa.learners.local.kernel_ridge",
     "Learner": "mesa.learners.learner",
     "LeastMeanSquares": "mesa.learners.least_mean_squares",
     "MeanLabel": "mesa.learners.local.mean_label",

@@ -33,8 +33,9 @@ class Identify:
     distribution, or the condition's own where that is larger, so that noise is judged at one scale.
     `asymmetry`: E (f - F)^2 / Var f, what no equivariant learner can explain, such as noise in the weights.
     `unexplained_systematic`: E (F - g)^2 / Var f, which tells one equivariant learner from another.
-    Inputs larger than in training and other numbers of examples lie beyond training. There both may diverge, and the
-    unit is E s, s = (f^2 + g^2) / 2, each prompt weighted by 1 / (Var f in distribution + s).
+    Inputs larger than in training, other numbers of examples, and labels of another scale lie beyond training. Under
+    the first two both may diverge, and the unit is E s, s = (f^2 + g^2) / 2, each prompt weighted by
+    1 / (Var f in distribution + s).
     `identified`: the row names the simplest candidate that suffices everywhere, or none; its value is the margin to the
     runner-up. `identified_in_distribution` stands in its place where no candidate suffices beyond training.
     `identified_either`: two rows in its place, where fewer than 95 % of resamples of the prompts give one answer.
@@ -59,7 +60,8 @@ class Identify:
     prompts: int = 1_000
     turns: int = 4
     max_steps: int | None = None
-    input_scales: tuple[float, ...] = (0.5, 0.75, 1.25)
+    input_scales: tuple[float, ...] = (0.5, 0.75, 1.25, 2.0)
+    label_scales: tuple[float, ...] = (0.5, 2.0)
     resamples: int = 200
     name: str = "identify"
 
@@ -93,10 +95,13 @@ class Identify:
         task = subject.task
         assert isinstance(task, LinearRegression)
         exchangeable = task.scales is None or len(set(task.scales)) == 1
-        turns = [SignedPermutation.draw(self.prompts, task.d_in, exchangeable, generator) for _ in range(self.turns)]
+        turns = [
+            SignedPermutation.identity(self.prompts, task.d_in),
+            *(SignedPermutation.draw(self.prompts, task.d_in, exchangeable, generator) for _ in range(self.turns - 1)),
+        ]
         fits = Fits.of(subject, subject.prompts(self.prompts, generator), turns, task)
         conditions: list[Condition] = []
-        for setting in settings(task, self.input_scales):
+        for setting in settings(task, self.input_scales, self.label_scales):
             prompt = subject.prompts(self.prompts, generator, setting.task)
             if setting.beyond and not readable(subject, setting.task):
                 continue

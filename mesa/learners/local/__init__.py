@@ -1,1 +1,1 @@
-"""Learners that average labels: of all examples, or of those that lie close to the query."""
+"""Learners whose predictions depend on how close examples lie to the query, or on no query at all."""

@@ -21,27 +21,52 @@ _UNREADABLE = (ValueError, RuntimeError, IndexError, AssertionError, NotImplemen
 
 @dataclass(frozen=True)
 class Setting:
-    """A condition's name and value, its task, and whether it lies beyond what the model was trained on."""
+    """A condition's name and value, and its task.
+
+    `beyond`: whether it lies beyond what the model was trained on. `diverging`: whether predictions may diverge there.
+    """
 
     name: str
     value: float
     task: Task
     beyond: bool = False
+    diverging: bool = False
 
 
-def settings(task: LinearRegression, input_scales: tuple[float, ...]) -> Iterator[Setting]:
-    """In distribution; inputs scaled, noisy labels; and twice and half as many examples.
+@dataclass(frozen=True)
+class ScaledLabels:
+    """All labels, their noise included, times `factor`: what is linear in the labels then answers in proportion."""
 
-    Inputs larger than in training, and other numbers of examples, lie beyond training.
+    task: LinearRegression
+    factor: float
+
+    def sample(self, batch: int, generator: torch.Generator, queries: int = 1) -> RegressionPrompt:
+        """Draw prompts of the base task and scale their labels."""
+        prompt = self.task.sample(batch, generator, queries)
+        return replace(prompt, y=prompt.y * self.factor, target=prompt.target * self.factor, teacher=None)
+
+    def bayes_predictor(self) -> None:
+        """None: nothing is compared with it."""
+        return
+
+
+def settings(
+    task: LinearRegression, input_scales: tuple[float, ...], label_scales: tuple[float, ...]
+) -> Iterator[Setting]:
+    """In distribution; inputs scaled, noisy labels; labels scaled; and twice and half as many examples.
+
+    Inputs larger than in training, labels of another scale, and other numbers of examples lie beyond training.
     """
     yield Setting("in_distribution", 1.0, task)
     for factor in input_scales:
-        yield Setting("input_scale", factor, InputScale(task, factor), beyond=factor > 1.0)
+        yield Setting("input_scale", factor, InputScale(task, factor), beyond=factor > 1.0, diverging=factor > 1.0)
     noisy_labels = max(task.context // 2, 1)
     yield Setting("noisy_labels", float(noisy_labels), NoisyLabels(task, noisy_labels))
+    for factor in label_scales:
+        yield Setting("label_scale", factor, ScaledLabels(task, factor), beyond=True)
     for context in (2 * task.context, task.context // 2):
         if context:
-            yield Setting("context", float(context), replace(task, context=context), beyond=True)
+            yield Setting("context", float(context), replace(task, context=context), beyond=True, diverging=True)
 
 
 def readable(subject: RegressionSubject, task: Task) -> bool:
@@ -55,14 +80,13 @@ def readable(subject: RegressionSubject, task: Task) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """Prompts of one condition, and the model's predictions for them, as they are and for every turn, turned back.
+    """Prompts of one condition, and the model's predictions for every turn of them, turned back.
 
-    `unit` is the variance of the predictions in distribution.
+    The first turn changes nothing. `unit` is the variance of the predictions in distribution.
     """
 
     setting: Setting
     prompt: RegressionPrompt
-    prediction: Tensor
     turned_back: Tensor
     unit: float
 
@@ -78,8 +102,12 @@ class Condition:
         """Predict the prompts and all of their turns; without a unit, this condition is the one in distribution."""
         turned_back = predictions_turned_back(subject, prompt, turns)
         wide = prompt.to("cpu", torch.float64)
-        prediction = subject.predict(prompt).double().cpu()
-        return cls(setting, wide, prediction, turned_back, float(turned_back.var()) if unit is None else unit)
+        return cls(setting, wide, turned_back, float(turned_back.var()) if unit is None else unit)
+
+    @property
+    def prediction(self) -> Tensor:
+        """The predictions for the prompts as they are."""
+        return self.turned_back[0]
 
     @property
     def labels(self) -> dict[str, object]:

@@ -25,8 +25,11 @@ class Evidence:
     @property
     def shares(self) -> Shares:
         """The shares over all prompts."""
-        beyond = torch.tensor([condition.setting.beyond for condition in self.conditions])
-        return shares_of(self.listed, beyond, self.conditions[0].asymmetry)
+        beyond, diverging = (
+            torch.tensor([getter(condition.setting) for condition in self.conditions])
+            for getter in (lambda setting: setting.beyond, lambda setting: setting.diverging)
+        )
+        return shares_of(self.listed, beyond, diverging, self.conditions[0].asymmetry)
 
     def without(self, taken_off: Sequence[Candidate]) -> "Evidence":
         """The evidence for all other candidates."""

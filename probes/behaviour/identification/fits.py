@@ -37,14 +37,13 @@ class Fits:
         turned_back = predictions_turned_back(subject, prompt, list(turns))
         wide = prompt.to("cpu", torch.float64)
         mean = replace(wide, target=turned_back.mean(dim=0))
-        # The first turn's prompts are prompts of their own for a candidate that is not equivariant.
-        turned = turns[0](wide)
-        own = replace(wide, target=subject.predict(prompt).double().cpu())
+        # The first turn changes nothing. Prompts that are turned are others for a candidate that is not equivariant.
+        turned = turns[1](wide)
         both = RegressionPrompt(
-            torch.cat([own.x, turned.x]),
-            torch.cat([own.y, turned.y]),
-            torch.cat([own.query, turned.query]),
-            torch.cat([own.target, turned_back[0] * turns[0].label.double()]),
+            torch.cat([wide.x, turned.x]),
+            torch.cat([wide.y, turned.y]),
+            torch.cat([wide.query, turned.query]),
+            torch.cat([turned_back[0], turned_back[1] * turns[1].label.double()]),
         )
         return cls(task, mean, Projection.of(mean), both)
 

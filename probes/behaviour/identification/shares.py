@@ -24,12 +24,14 @@ class Shares:
 
     `total` is in units of the variance in distribution, or of the condition's own where that is larger. `systematic`,
     its standard error over prompts (`error`), and what is not systematic (`noise`) are in units of the condition's own.
-    `beyond` says which conditions lie beyond training; there the unit is (f^2 + g^2) / 2. `asymmetry` is that of the
+    `beyond` says which conditions lie beyond training, `diverging` in which of them predictions may diverge; there the
+    unit is (f^2 + g^2) / 2. `asymmetry` is that of the
     model in distribution.
     """
 
     candidates: tuple[Candidate, ...]
     beyond: Bool[Tensor, " condition"]
+    diverging: Bool[Tensor, " condition"]
     total: Float[Tensor, "candidate condition"]
     systematic: Float[Tensor, "candidate condition"]
     error: Float[Tensor, "candidate condition"]
@@ -50,13 +52,14 @@ class Shares:
         return self.systematic[:, ~self.beyond].nan_to_num(nan=math.inf).amax(dim=1).clamp(min=0.0).tolist()
 
 
-def shares_of(listed: Sequence[Unexplained], beyond: Tensor, asymmetry: float) -> Shares:
+def shares_of(listed: Sequence[Unexplained], beyond: Tensor, diverging: Tensor, asymmetry: float) -> Shares:
     """The shares over all prompts."""
     total, systematic, size = _stacked(listed)
     spread = systematic.std(dim=2) / math.sqrt(systematic.shape[2])
     means = total.mean(dim=2), systematic.mean(dim=2), size.mean(dim=2)
     candidates = tuple(item.candidate for item in listed)
-    return _relative(Shares(candidates, beyond, *means[:2], spread, means[0] - means[1], asymmetry), means[2])
+    absolute = Shares(candidates, beyond, diverging, *means[:2], spread, means[0] - means[1], asymmetry)
+    return _relative(absolute, means[2])
 
 
 def resampled_shares(
@@ -78,7 +81,7 @@ def resampled_shares(
 
 def _relative(absolute: Shares, size: Tensor) -> Shares:
     # The size in distribution is the same for all candidates: the variance of the model's predictions.
-    unit = torch.where(absolute.beyond, size, size.maximum(size[:, :1]))
+    unit = torch.where(absolute.diverging, size, size.maximum(size[:, :1]))
     return replace(
         absolute,
         total=absolute.total / unit,

@@ -31,6 +31,11 @@ class SignedPermutation:
         signs = torch.randint(0, 2, (batch, 1, d_in + 1), generator=generator) * 2.0 - 1.0
         return cls(order, signs[..., :d_in], signs[..., d_in:])
 
+    @classmethod
+    def identity(cls, batch: int, d_in: int) -> "SignedPermutation":
+        """The turn that changes nothing."""
+        return cls(torch.arange(d_in).expand(batch, d_in), torch.ones(batch, 1, d_in), torch.ones(batch, 1, 1))
+
     def __call__(self, prompt: RegressionPrompt) -> RegressionPrompt:
         """The changed prompts."""
         signs, label = self.signs.to(prompt.x), self.label.to(prompt.x)

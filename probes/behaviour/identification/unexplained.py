@@ -17,7 +17,7 @@ class Unexplained:
     """Squared errors of one candidate, (condition prompt) each.
 
     `total` is (f - g)^2, the mean over turns; `systematic` is what all turns share, without bias; `size` is what they
-    are relative to: the variance of f, or (f^2 + g^2) / 2 beyond training. `per_example`: whether its sums over
+    are relative to: the variance of f, or (f^2 + g^2) / 2 where both may diverge. `per_example`: whether its sums over
     examples are means times the number of examples in training, which fits the model better in other contexts.
     """
 
@@ -33,13 +33,15 @@ def unexplained_family(
     family: Sequence[Candidate], predictor: RegressionPredictor, conditions: Sequence[Condition]
 ) -> list[Unexplained]:
     """Score candidates that are one predictor after different numbers of steps: it predicts once."""
+    # Of a candidate alone, only the last step is compared.
+    several = len(family) > 1
     if isinstance(predictor, SpectralLearner):
-        paths = [_responded(predictor, condition, 1.0) for condition in conditions]
+        paths = [_responded(predictor, condition, 1.0, several) for condition in conditions]
     else:
         paths = [predictor.predict(condition.prompt) for condition in conditions]
     scored = []
     for candidate in family:
-        last = candidate.steps - 1 if len(family) > 1 else -1
+        last = candidate.steps - 1 if several else -1
         errors = [_errors(candidate, path[last], at) for path, at in zip(paths, conditions, strict=True)]
         scored.append(_collected(candidate, predictor, errors))
     return scored
@@ -80,19 +82,23 @@ def _share(scored: Unexplained) -> float:
     return float((scored.total.mean(dim=1) / scored.size.mean(dim=1)).nan_to_num(nan=torch.inf).sum())
 
 
-def _responded(predictor: SpectralLearner, condition: Condition, ratio: float) -> Tensor:
-    """The predictions (learner_step batch query d_out) where S and X^T Y are multiplied by the ratio."""
+def _responded(predictor: SpectralLearner, condition: Condition, ratio: float, path: bool = False) -> Tensor:
+    """The predictions (learner_step batch query d_out) where S and X^T Y are multiplied by the ratio.
+
+    Of every step with `path`, else of the last one alone.
+    """
     values = condition.spectrum.values * ratio
-    inverse = torch.where(values > 0, predictor.response(values), 0.0) * ratio
+    response = predictor.response(values)
+    inverse = torch.where(values > 0, response if path else response[-1:], 0.0) * ratio
     return condition.query @ (inverse[..., None] * condition.spectrum.moment)
 
 
 def _errors(candidate: Candidate, guess: Tensor, condition: Condition) -> tuple[Tensor, Tensor, Tensor]:
     """Total and systematic squared error and size of each prompt, (prompt) each.
 
-    Beyond training the model and the candidate may both diverge, on some prompts much more than on others. There errors
-    are relative to s = (f^2 + g^2) / 2, and each prompt is weighted by 1 / (unit + s), so that none outweighs all
-    others.
+    Where the model and the candidate may both diverge, they do so on some prompts much more than on others. There
+    errors are relative to s = (f^2 + g^2) / 2, and each prompt is weighted by 1 / (unit + s), so that none outweighs
+    all others.
     """
     if candidate.equivariant:
         error = condition.turned_back - guess
@@ -103,7 +109,7 @@ def _errors(candidate: Candidate, guess: Tensor, condition: Condition) -> tuple[
     else:
         # A learner that is not equivariant is compared on the prompts as they are: its asymmetry is no noise.
         total = systematic = (condition.prediction - guess).square()
-    if condition.setting.beyond:
+    if condition.setting.diverging:
         square = 0.5 * (condition.turned_back.square().mean(dim=0) + guess.square())
         weight = 1.0 / (condition.unit + square)
         total, systematic, size = weight * total, weight * systematic, weight * square

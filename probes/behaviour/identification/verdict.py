@@ -100,9 +100,9 @@ def sufficient(shares: Shares, criterion: Criterion = Criterion()) -> tuple[list
     bound = torch.where(continuous, criterion.systematic, discontinuous)
     inside = (shares.total <= criterion.total) & (systematic <= bound)
     outside = systematic <= bound + criterion.beyond + criterion.amplified * shares.noise
-    strict = torch.where(shares.beyond, 3.0 * criterion.asymmetric, criterion.asymmetric)
+    strict = torch.where(shares.diverging, 3.0 * criterion.asymmetric, criterion.asymmetric)
     # NaN, of a prediction that overflowed, meets no bound.
-    within = torch.where(equivariant, torch.where(shares.beyond, outside, inside), shares.total <= strict)
+    within = torch.where(equivariant, torch.where(shares.diverging, outside, inside), shares.total <= strict)
     explained = within[:, ~shares.beyond].all(dim=1)
     everywhere = explained & within[:, shares.beyond].all(dim=1)
     return explained.nonzero().flatten().tolist(), everywhere.nonzero().flatten().tolist()

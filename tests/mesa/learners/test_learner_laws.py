@@ -17,7 +17,7 @@ from tasks.predictor import RegressionPredictor
 STEPS = 3
 D_IN = 5
 # Their predictions are not linear in the query; those of the second set are not smooth in it.
-NOT_LINEAR = {"nearest_neighbours", "mean_label", "kernel_regression", "softmax_regression"}
+NOT_LINEAR = {"nearest_neighbours", "mean_label", "kernel_regression", "kernel_ridge", "softmax_regression"}
 FLAT = {"nearest_neighbours", "mean_label"}
 NAMES = pytest.mark.parametrize("name", LEARNERS)
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])

@@ -10,7 +10,7 @@ from torch import nn
 
 from mesa import LanguageConfig
 from mesa.construction import gradient_step_model, newton_model
-from mesa.learners import GradientDescent, Ridge
+from mesa.learners import GradientDescent, KernelRidge, Ridge
 from mesa.learners.descent.steps import typical_norm
 from mesa.models.language import TokenTransformer
 from mesa.registry import LEARNERS, CandidateSpace, learner_of
@@ -131,7 +131,7 @@ def shares(rows: dict[Candidate, list[tuple[float, float]]], asymmetry: float = 
     beyond = torch.arange(values.shape[1]) > 0
     total, systematic = values.unbind(dim=-1)
     noise = torch.full_like(total, asymmetry)
-    return Shares(tuple(rows), beyond, total, systematic, torch.zeros_like(total), noise, asymmetry)
+    return Shares(tuple(rows), beyond, beyond, total, systematic, torch.zeros_like(total), noise, asymmetry)
 
 
 ONE, SAME, TWO, RIDGE = (
@@ -228,6 +228,28 @@ def test_descent_with_memory_is_named(seeded, name):
     second = {"penalty": 0.3 / size} if name == "weight_decay" else {"momentum": 0.7}
     model = LEARNERS[name].predictor(3, step_size=0.6 * size, **second)
     assert answered(model, seeded, max_steps=4) == f"{name} 3"
+
+
+def test_kernel_ridge_is_named(seeded):
+    task = LinearRegression(d_in=2, context=8, input_scale=1.0)
+    assert answered(KernelRidge(bandwidth=0.5, penalty=0.05), seeded, task=task) == "kernel_ridge"
+
+
+@pytest.mark.parametrize("defect", ["saturating predictions", "saturating labels"])
+def test_what_is_linear_in_small_labels_only_holds_in_distribution_only(seeded, defect):
+    step = last_step(GradientDescent(0.9 * unit(seeded)))
+
+    def saturating(values, bound):
+        return bound * torch.tanh(values / bound)
+
+    def predictions(prompt):
+        return saturating(step(prompt), 2.0)
+
+    def labels(prompt):
+        return step(replace(prompt, y=saturating(prompt.y, 3.0)))
+
+    model = Planted(predictions if defect == "saturating predictions" else labels)
+    assert answered(model, seeded) == "gd 1, in distribution only"
 
 
 def test_a_posterior_over_a_pool_of_teachers_is_named(seeded):
