@@ -17,11 +17,9 @@ from analyses.plots.style import styled
 from analyses.progress import Report
 from analyses.report.commit import commit
 from analyses.report.own_files import digest, remember
-from analyses.report.schedule import departure, schedule
+from analyses.report.run_view import run_view
 from analyses.report.views import VerdictView
-from mesa.config.yaml import dump
 from mesa.storage.files import prove_writable, write_atomic
-from mesa.storage.run import Run
 from mesa.storage.versions import versions
 from probes.readings.reading import Reading
 
@@ -55,17 +53,6 @@ class PlotView:
     source: str
 
 
-@dataclass(frozen=True)
-class RunView:
-    """A run: its schedule and how the published one differs, its configuration as YAML, and how each seed ended."""
-
-    name: str
-    schedule: str
-    departure: str
-    config: str
-    ends: tuple[Mapping[str, object], ...]
-
-
 def write_page(out: Path, page: Page, plots: Iterable[Plot], evidence: Evidence, report: Report) -> None:
     """Write the figures, their data, the readings, and the page that shows them.
 
@@ -93,7 +80,7 @@ def write_page(out: Path, page: Page, plots: Iterable[Plot], evidence: Evidence,
         report(done, len(listed), 0, 0)
     described = {
         "plots": views,
-        "runs": [_run_view(name, run) for name, run in evidence.runs.items()],
+        "runs": [run_view(name, run) for name, run in evidence.runs.items()],
         "diverged": evidence.diverged,
         "undertrained": evidence.undertrained,
         "skipped": evidence.skipped,
@@ -113,11 +100,6 @@ def rendered(figure: Figure, kind: str) -> bytes:
     data = buffer.getvalue()
     # Trailing spaces in matplotlib's path data only make diffs noisy.
     return re.sub(rb"[ \t]+\n", b"\n", data) if kind == "svg" else data
-
-
-def _run_view(name: str, run: Run) -> RunView:
-    ends = tuple({"seed": seed, **run.outcome(seed)} for seed in run.seeds)
-    return RunView(name, schedule(run.config), departure(run.config), dump(run.config), ends)
 
 
 def _template() -> jinja2.Template:
