@@ -7,19 +7,23 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized, with_training
 from analyses.claims.claim import Claim, Measure, Source, controls_of
-from analyses.claims.measures.regression import alignment, distance_ratio, loss_ratio
+from analyses.claims.measures.regression import alignment, loss_ratio, nearest_ratio
 from analyses.experiments.depth import figures as depth_figures
-from analyses.experiments.depth.rivals import OTHERS, rivals
+from analyses.experiments.depth.rivals import FEWER, OTHERS, rivals
 from analyses.plots import regression as figures
 from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
 from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
-from probes.plan import Plan
+from probes.plan import Plan, probe_of
 
 PAPER = "von Oswald et al. 2023, appendix A.10"
 MODEL, RIVAL = "twelve-layers-mlp", "gd_plus_plus_per_step"
+STEPS = 12
+_GD_PLUS_PLUS = (RIVAL, FEWER.name)
 _NEGATIVE = controls_of(MODEL, "untrained", "shuffled_labels")
+# The model's own parts cannot be set by hand to perform GD++; another model of twelve layers can.
+_POSITIVE = controls_of(MODEL, "constructed_single_head")
 
 CLAIMS = (
     Claim(
@@ -27,27 +31,35 @@ CLAIMS = (
         "The model's prediction changes with its query much as GD++'s does, and it predicts what GD++ does rather than "
         "what another algorithm does.",
         PAPER,
-        "sensitivity cosine to twelve tuned steps of GD++ at least 0.9, and |f - g| / |g| to them smaller than to the "
-        "nearest of gradient descent, ridge regression, least squares, Newton's iteration and conjugate gradients",
+        "sensitivity cosine to twelve tuned steps of GD++ at least 0.9, and |f - g| / |g| to GD++ with twelve tuned "
+        "steps or with one to seven smaller than to the nearest of gradient descent, ridge regression, least squares, "
+        "Newton's iteration and conjugate gradients, each after its nearest step",
         (
             Measure("cosine to GD++", "at least", 0.9, alignment("sensitivity_cosine", RIVAL), ideal=1.0),
-            Measure("distance to GD++ / to the nearest rival", "below", 1.0, distance_ratio(RIVAL, OTHERS)),
+            Measure("distance to GD++ / to the nearest rival", "below", 1.0, nearest_ratio(_GD_PLUS_PLUS, OTHERS)),
         ),
         Source(MODEL),
-        # Twelve steps of GD++ are close to least squares, and so is Newton's iteration that is as good as the model.
-        near_miss=controls_of(MODEL, "newton_of_equal_loss", "as_many_gd_steps"),
+        # Steps of gradient descent with sizes of their own are no rival, so that they could meet the rule.
+        near_miss=controls_of(MODEL, "gd_steps_of_own_size", "newton_of_equal_loss", "as_many_gd_steps"),
         negative=_NEGATIVE,
-        amended="The rivals were gradient descent alone; nothing but untrained models was known then.",
+        positive=_POSITIVE,
+        amended="The rivals were gradient descent alone; nothing but untrained models was known then. GD++ was that of "
+        "twelve steps alone. Constructed models then showed that twelve tuned steps are least squares to within 1e-7 "
+        "of loss, which no trained model reaches. GD++ with fewer steps, tuned, was added before a trained model of "
+        "this size was compared with it.",
     ),
     Claim(
         "beats-gd",
         "The model does better than twelve steps of gradient descent.",
         PAPER,
-        "loss at most 0.85 of that of gradient descent with a tuned step size, on the same prompts",
-        (Measure("loss / GD's loss", "at most", 0.85, loss_ratio("gd"), ideal=0.1),),
+        "loss at most 0.7 of that of gradient descent with one tuned step size, on the same prompts",
+        # Twelve steps with tuned sizes of their own have 0.84 of the loss; the bound asks for twice their gain.
+        (Measure("loss / GD's loss", "at most", 0.7, loss_ratio("gd"), ideal=0.1),),
         Source(MODEL),
-        near_miss=controls_of(MODEL, "as_many_gd_steps"),
+        near_miss=controls_of(MODEL, "gd_steps_of_own_size", "as_many_gd_steps"),
         negative=_NEGATIVE,
+        positive=_POSITIVE,
+        amended="The bound was 0.85, which twelve steps of gradient descent with sizes of their own meet.",
     ),
 )
 
@@ -67,15 +79,23 @@ class DeepMLP:
         return {MODEL: sized(shorter, size, until="steps", steps=50_000, batch=2048)}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
-        """Alignment with twelve steps, layer by layer, and curvature, at the last checkpoint."""
+        """Alignment with twelve steps, layer by layer, curvature and identification, at the last checkpoint."""
         prompts = 100 if size.quick else 5000
-        controls = ("untrained", "shuffled_labels", "newton_of_equal_loss", "as_many_gd_steps")
+        controls = (
+            "untrained",
+            "shuffled_labels",
+            "newton_of_equal_loss",
+            "as_many_gd_steps",
+            "gd_steps_of_own_size",
+            "constructed_single_head",
+        )
+        fewer = replace(FEWER, steps=2) if size.quick else FEWER
+        learners = (*rivals(STEPS, shared=False), fewer)
         return {
             MODEL: [
-                Plan(
-                    GDAlignment(prompts=prompts, learners=rivals(12, shared=False)), controls=controls, tune_once=True
-                ),
+                Plan(GDAlignment(prompts=prompts, learners=learners), controls=controls, tune_once=True),
                 Plan(Curvature(prompts=min(prompts, 2000)), controls=()),
+                Plan(probe_of("identify", min(prompts, 1000)), controls=()),
             ]
         }
 

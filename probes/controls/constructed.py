@@ -9,6 +9,8 @@ from mesa.rng import generator
 from probes.subject import RegressionSubject
 from probes.weights.normalised_products import construction, identified, why_not_single_linear_head
 from tasks.prompt import RegressionPrompt
+from tasks.readers.paired import PairedReader
+from tasks.regression.linear_regression import LinearRegression
 
 # Prompts on which constructed controls are tuned; no probe is scored on them.
 TUNING = 10_000
@@ -35,6 +37,19 @@ def constructed_gd(subject: RegressionSubject) -> RegressionSubject | str:
     plain = GradientDescent(steps=subject.n_layers, clip=subject.with_weights().config.clip)
     model = construction(subject, tuning_prompts(subject), plain)
     return replace(subject, model=model, control="constructed_gd")
+
+
+def constructed_single_head(subject: RegressionSubject) -> RegressionSubject | str:
+    """One linear head a layer, and nothing else, that performs tuned GD++ with a step per layer (positive).
+
+    Unlike `constructed` it has none of the model's own parts. It is for models with several heads, a norm or an MLP.
+    """
+    if subject.transformer is None or subject.n_layers < 2:
+        return "for models of several layers"
+    if not isinstance(subject.reader, PairedReader) or not isinstance(subject.task, LinearRegression):
+        return "GD++ is constructed for linear regression on paired tokens"
+    model = construction(subject, tuning_prompts(subject))
+    return replace(subject, model=model, control="constructed_single_head")
 
 
 def constructed_preconditioned(subject: RegressionSubject) -> RegressionSubject | str:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from probes.controls.constructed import constructed_preconditioned
 from probes.subject import RegressionSubject
 from tasks.regression.linear_regression import LinearRegression
 
@@ -12,3 +13,10 @@ def fresh_teachers(subject: RegressionSubject) -> RegressionSubject | str:
     if not isinstance(task, LinearRegression) or task == task.fresh():
         return "its teachers are fresh already"
     return replace(subject, task=task.fresh(), control="fresh_teachers")
+
+
+def constructed_preconditioned_fresh(subject: RegressionSubject) -> RegressionSubject | str:
+    """The step that `constructed_preconditioned` fits to the finite set, on prompts of new teachers (explaining)."""
+    fitted = constructed_preconditioned(subject)
+    fresh = fitted if isinstance(fitted, str) else fresh_teachers(fitted)
+    return fresh if isinstance(fresh, str) else replace(fresh, control="constructed_preconditioned_fresh")

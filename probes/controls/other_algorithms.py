@@ -35,6 +35,17 @@ def as_many_gd_steps(subject: RegressionSubject) -> RegressionSubject | str:
     return _in_its_place(subject, learner.fit(tuning_prompts(subject).batch(0, SEARCHED)), "as_many_gd_steps")
 
 
+def gd_steps_of_own_size(subject: RegressionSubject) -> RegressionSubject | str:
+    """Tuned gradient descent with as many steps as the model has layers, each with a size of its own (negative)."""
+    if isinstance(subject.task, SineRegression):
+        return "these steps are for linear regression"
+    if subject.n_layers < 2:
+        return "a single step has one size"
+    model = subject.transformer
+    learner = GradientDescent(steps=subject.n_layers, shared=False, clip=None if model is None else model.config.clip)
+    return _in_its_place(subject, learner.fit(tuning_prompts(subject).batch(0, SEARCHED)), "gd_steps_of_own_size")
+
+
 def short_steps(subject: RegressionSubject) -> RegressionSubject | str:
     """As many steps of gradient descent, each 0.7 of the tuned size (negative).
 

@@ -91,6 +91,20 @@ CONTROLS = Registry(
             role="positive",
             label="constructed preconditioned step",
         ),
+        "constructed_preconditioned_fresh": ControlRow(
+            target="probes.controls.fresh_teachers:constructed_preconditioned_fresh",
+            about="the preconditioned step that is fitted to a finite training set, on new prompts",
+            subjects=REGRESSION,
+            role="explaining",
+            label="constructed preconditioned step, new prompts",
+        ),
+        "constructed_single_head": ControlRow(
+            target="probes.controls.constructed:constructed_single_head",
+            about="weights of one linear head a layer, and nothing else, that perform tuned GD++ exactly",
+            subjects=REGRESSION,
+            role="positive",
+            label="constructed, one head a layer",
+        ),
         "constructed_larger_step": ControlRow(
             target="probes.controls.wrong_steps:constructed_larger_step",
             about="the construction with step sizes that are 1.2 times the tuned ones",
@@ -181,6 +195,13 @@ CONTROLS = Registry(
             subjects=REGRESSION,
             role="negative",
             label="as many GD steps",
+        ),
+        "gd_steps_of_own_size": ControlRow(
+            target="probes.controls.other_algorithms:gd_steps_of_own_size",
+            about="tuned gradient descent with as many steps as the model has layers, each with a size of its own",
+            subjects=REGRESSION,
+            role="negative",
+            label="GD steps of own size",
         ),
         "short_steps": ControlRow(
             target="probes.controls.other_algorithms:short_steps",

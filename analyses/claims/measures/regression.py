@@ -73,14 +73,31 @@ def distance_ratio(near: str, rivals: tuple[str, ...]) -> Number:
     to_near = alignment("relative_distance", near)
 
     def ratio(rows: pd.DataFrame) -> float:
-        rows_of_rivals = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "relative_distance")]
-        rows_of_rivals = rows_of_rivals[rows_of_rivals["layer"].isna() & rows_of_rivals["learner"].isin(rivals)]
-        if set(rows_of_rivals["learner"]) != set(rivals) or rows_of_rivals["value"].isna().any():
-            return math.nan
-        nearest = float(rows_of_rivals["value"].min())
-        return to_near(rows) / nearest if nearest else math.inf
+        to_rival = _nearest(rows, rivals)
+        return to_near(rows) / to_rival if to_rival else math.inf
 
     return ratio
+
+
+def nearest_ratio(near: tuple[str, ...], rivals: tuple[str, ...]) -> Number:
+    """|f - g| / |g| to the nearest of some learners, divided by that to the nearest of some rivals.
+
+    Each learner and each rival counts at the step that is nearest to f. It is infinite where the model is a rival, and
+    NaN where a learner or a rival was not measured.
+    """
+
+    def ratio(rows: pd.DataFrame) -> float:
+        to_near, to_rival = (_nearest(rows, names) for names in (near, rivals))
+        return to_near / to_rival if to_rival else math.inf
+
+    return ratio
+
+
+def _nearest(rows: pd.DataFrame, learners: tuple[str, ...]) -> float:
+    rows = rows[(rows["probe"] == "gd_alignment") & (rows["metric"] == "relative_distance") & rows["layer"].isna()]
+    rows = rows[rows["learner"].isin(learners)]
+    measured = set(rows["learner"]) == set(learners) and not rows["value"].isna().any()
+    return float(rows["value"].min()) if measured else math.nan
 
 
 def interpolated_gap(rows: pd.DataFrame) -> float:

@@ -1,9 +1,13 @@
 """The algorithms that deep models are compared with, side by side."""
 
+from analyses.experiments.depth.tuned_depths import TunedDepths
 from mesa.learners import ConjugateGradients, GradientDescent, Learner, Newton, Ridge
 
 # The names of those that GD++ is told from.
 OTHERS = ("gd", "newton", "conjugate_gradients", "least_squares", "ridge")
+
+# For a model that may take fewer steps of GD++ than it has layers.
+FEWER = TunedDepths(7, clip=10.0)
 
 
 def rivals(steps: int, shared: bool) -> tuple[Learner, ...]:

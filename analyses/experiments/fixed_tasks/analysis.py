@@ -11,6 +11,8 @@ from analyses.experiments.fixed_tasks import figures as task_figures
 from analyses.experiments.fixed_tasks.claims import CLAIMS
 from analyses.experiments.fixed_tasks.measures import (
     ENDLESS,
+    FITTED,
+    FITTED_FRESH,
     FRESH,
     block_of,
     block_set_of,
@@ -67,6 +69,8 @@ class FixedTasks:
         align = GDAlignment(prompts=500 if size.quick else 10_000, learners=(GradientDescent(),))
         blind = ("untrained", "shuffled_labels")
         plans = {name: [Plan(align, controls=(FRESH, *blind, "constructed"))] for name in self.runs(size)}
+        fitted = FITTED, FITTED_FRESH
+        plans |= {set_of(128): [Plan(align, controls=(FRESH, *blind, "constructed", *fitted))]}
         for name, count in {**{layer_of(count): count for count in TASKS if count <= 2048}, ENDLESS: 128}.items():
             knowing = replace(align, rivals=(teacher_pool(count),))
             controls = (*blind, "constructed", "short_steps") if name == ENDLESS else (FRESH, *blind, "constructed")

@@ -10,7 +10,9 @@ from analyses.claims.claim import Claim, Measure, Source, controls_of
 from analyses.claims.measures.regression import distance_ratio, loss_gap, loss_ratio
 from analyses.experiments.fixed_tasks.measures import (
     ENDLESS,
+    FITTED,
     FRESH,
+    LATE,
     POOL,
     block_of,
     block_set_of,
@@ -51,6 +53,8 @@ CLAIMS = (
         Source(set_of(128)),
         near_miss={"512_prompts": Source(set_of(512))},
         negative={"8192_prompts": Source(set_of(8192)), **controls_of(set_of(128), "untrained")},
+        # The layer whose numbers fit the 128 prompts best.
+        positive=controls_of(set_of(128), FITTED),
     ),
     Claim(
         "grokking",
@@ -63,6 +67,9 @@ CLAIMS = (
         Source(BLOCK_SET),
         # The same block with new inputs for every prompt cannot fit its prompts first.
         near_miss={"fresh_inputs": Source(BLOCK_MANY)},
+        # No weights can be written that learn late, but a learning curve can be: that of the training loss, four times
+        # as late.
+        positive=controls_of(BLOCK_SET, LATE),
     ),
     Claim(
         "enough-tasks",

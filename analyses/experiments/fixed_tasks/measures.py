@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from analyses.claims.measures.regression import loss_ratio
@@ -13,6 +14,10 @@ from tasks.regression.linear_regression import LinearRegression
 from tasks.regression.posterior import SetPosterior
 
 FRESH = "fresh_teachers"
+# The numbers that fit a finite set best, on the set and on fresh prompts.
+FITTED, FITTED_FRESH = "constructed_preconditioned", "constructed_preconditioned_fresh"
+# A learning curve made from a run's own, in which the held-out loss falls four times as late as the training loss.
+LATE, HOW_LATE = "late_held_out", 4.0
 ENDLESS = "endless"
 # The Bayes predictor of a known set of teachers, as a rival.
 POOL = "teacher_pool"
@@ -50,12 +55,15 @@ def ratios(evidence: Evidence) -> pd.DataFrame:
     Where a set of prompts is fixed, `trained` is the loss on them.
     """
     rows = []
+    controls = ("none", FRESH, "untrained", FITTED, FITTED_FRESH)
     for (run, seed), of_seed in evidence.last.groupby(["run", "seed"]):
-        values = {name: loss_ratio("gd")(of_seed[of_seed["control"] == name]) for name in ("none", FRESH, "untrained")}
+        values = {name: loss_ratio("gd")(of_seed[of_seed["control"] == name]) for name in controls}
         model = {"run": run, "seed": seed}
         fresh = values["none"] if run == ENDLESS else values[FRESH]
         rows.append({**model, "control": "none", "trained": values["none"], "fresh": fresh})
         rows.append({**model, "control": "untrained", "trained": values["untrained"], "fresh": values["untrained"]})
+        if not math.isnan(values[FITTED]):
+            rows.append({**model, "control": FITTED, "trained": values[FITTED], "fresh": values[FITTED_FRESH]})
     return pd.DataFrame(rows, columns=["run", "seed", "control", "trained", "fresh"])
 
 
@@ -77,16 +85,33 @@ def delay(curve: pd.DataFrame) -> float:
     return tested / trained if trained else math.nan
 
 
+def late(curve: pd.DataFrame) -> pd.DataFrame:
+    """The curve of a model that does on other prompts at step 4 s what this one did on its own prompts at step s.
+
+    Its `delay` is 4 wherever the training loss falls and the evaluations are dense enough.
+
+    >>> curve = pd.DataFrame({"step": [0, 10, 20, 30, 40], "train_loss": [0.4, 0.1, 0.1, 0.1, 0.1]})
+    >>> delay(late(curve.assign(held_out_loss=0.4)))
+    4.0
+    """
+    curve = curve.sort_values("step")
+    # Before the first step there is no training loss; an untrained model does as badly on any prompts.
+    losses = curve["train_loss"].fillna(curve["held_out_loss"]).to_numpy()
+    steps = curve["step"].to_numpy()
+    return curve.assign(held_out_loss=np.interp(steps / HOW_LATE, steps, losses))
+
+
 def task_rows(evidence: Evidence) -> pd.DataFrame:
     """Rows of probe `fixed_tasks`.
 
     `fresh`: the loss on fresh teachers. `advantage`: by how much it is higher than that on the trained ones. `delay`:
-    see there.
+    see there; the control `late_held_out` has that of a curve made by `late`.
     """
-    rows: list[dict[str, object]] = [
-        {"run": run, "seed": seed, "control": "none", "probe": "fixed_tasks", "metric": "delay", "value": delay(curve)}
-        for (run, seed), curve in evidence.curves.groupby(["run", "seed"])
-    ]
+    rows: list[dict[str, object]] = []
+    for (run, seed), curve in evidence.curves.groupby(["run", "seed"]):
+        for control, of_control in {"none": curve, LATE: late(curve)}.items():
+            model = {"run": run, "seed": seed, "control": control, "probe": "fixed_tasks"}
+            rows.append({**model, "metric": "delay", "value": delay(of_control)})
     for ratio in ratios(evidence).to_dict("records"):
         model = {name: ratio[name] for name in ("run", "seed", "control")}
         values = {"fresh": ratio["fresh"], "advantage": ratio["fresh"] / ratio["trained"] - 1}

@@ -11,6 +11,7 @@ from analyses.claims.measures.regression import (
     interpolated_gap,
     log_distance,
     log_position,
+    nearest_ratio,
     shift_distance,
     shift_log_ratio,
     shift_ratio,
@@ -193,8 +194,13 @@ def test_the_distance_to_the_nearest_rival_is_over_all_its_steps() -> None:
     ratio = distance_ratio("gd_plus_plus", ("newton", "ridge"))
     assert ratio(rows) == pytest.approx(0.1 / 0.4)
     assert math.isnan(distance_ratio("gd_plus_plus", ("newton", "conjugate_gradients"))(rows))
+    # Of several learners the nearest counts, after its nearest step.
+    rows = pd.concat([rows, table(distance("fewer", 1, 0.05), distance("fewer", 2, 0.7))], ignore_index=True)
+    either = nearest_ratio(("gd_plus_plus", "fewer"), ("newton", "ridge"))
+    assert either(rows) == pytest.approx(0.05 / 0.4)
+    assert math.isnan(nearest_ratio(("gd_plus_plus", "other"), ("newton", "ridge"))(rows))
     rows.loc[rows["learner"] == "ridge", "value"] = 0.0
-    assert ratio(rows) == math.inf
+    assert ratio(rows) == math.inf == either(rows)
 
 
 def test_a_loss_far_below_the_learners_is_no_match() -> None:
