@@ -28,8 +28,8 @@ _SKEWED = controls_of(TWO, "constructed_softmax_skewed")
 # On seeds 100 to 104 the rules were met by all models of the best rate. Nothing was decided, because one seed was still
 # on the plateau of predicting zero at another rate, and one from the small start.
 _SETTLED = (
-    "All runs with softmax train until they have settled; before, a fixed number of steps left a seed on the plateau of "
-    "predicting zero. The numbers of seeds 100 to 104 were known then."
+    "All runs with softmax train until they have settled; before, a fixed number of steps left a seed on the plateau "
+    "of predicting zero. The numbers of seeds 100 to 104 were known then."
 )
 
 CLAIMS = (
