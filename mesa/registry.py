@@ -53,6 +53,7 @@ class LearnerRow(Row):
         or change their signs alike.
     order_free: whether the order of the examples changes no prediction.
     continuous: whether its predictions are continuous in the context's inputs.
+    limit: the learner of as many free parameters that it becomes in a limit, "" where there is none.
     spectral: whether it is a `mesa.learners.filters.response.SpectralLearner`.
     costly: whether `identify` tries it only where cheaper candidates leave something to explain.
     candidate_steps: the numbers of steps at which `identify` tries it: 0 for a learner without steps, an empty
@@ -69,6 +70,7 @@ class LearnerRow(Row):
     equivariant: bool = True
     order_free: bool = True
     continuous: bool = True
+    limit: str = ""
     spectral: bool = False
     costly: bool = False
     candidate_steps: Callable[[CandidateSpace], Sequence[int]] = _without_steps
@@ -277,6 +279,8 @@ LEARNERS = Registry(
         "kernel_regression": LearnerRow(
             target="mesa.learners.local.kernel_regression:KernelRegression",
             about="labels averaged with a Gaussian kernel of a fitted bandwidth",
+            # The narrowest kernel gives all weight to the nearest example.
+            limit="nearest_neighbours",
             free_parameters=lambda steps, d_in: 1,
             example=lambda steps, d_in: {"bandwidth": 0.4},
             plants={0: {}},

@@ -14,7 +14,7 @@ class Candidate:
 
     `equivariant`: changing all inputs and the teacher by the same signed permutation leaves its predictions as they
     are. `continuous`: its predictions are continuous in the context's inputs. `costly`: it is fitted only where cheaper
-    candidates leave something to explain.
+    candidates leave something to explain. `limit`: the candidate that it becomes in a limit.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Candidate:
     equivariant: bool = True
     continuous: bool = True
     costly: bool = False
+    limit: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} {self.steps}" if self.steps else self.name
@@ -49,7 +50,15 @@ def candidates(space: CandidateSpace, teachers: bool = False) -> tuple[Candidate
     ['averaging', 'least_squares', 'mean_label']
     """
     listed = [
-        Candidate(name, steps, row.free_parameters(steps, space.d_in), row.equivariant, row.continuous, row.costly)
+        Candidate(
+            name,
+            steps,
+            row.free_parameters(steps, space.d_in),
+            row.equivariant,
+            row.continuous,
+            row.costly,
+            row.limit,
+        )
         for name, row in LEARNERS.items()
         for steps in row.candidate_steps(space)
     ]

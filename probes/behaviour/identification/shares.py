@@ -14,6 +14,8 @@ from probes.behaviour.identification.unexplained import Unexplained
 
 # Shares that differ by less do so by rounding: candidates that leave as little are equally good.
 _ROUNDING = 1e-9
+# Candidates whose squared errors differ by less predict the same: rounding is larger in contexts of nearly lower rank.
+_COPY = 1e-6
 # Conditions whose standard errors are smaller count alike.
 _FINEST = 1e-6
 
@@ -24,6 +26,7 @@ class Shares:
 
     `total` is in units of the variance in distribution, or of the condition's own where that is larger. `systematic`,
     its standard error over prompts (`error`), and what is not systematic (`noise`) are in units of the condition's own.
+    `copies` holds the indices of candidates whose predictions are those of a simpler one: they are one algorithm here.
     `beyond` says which conditions lie beyond training, `diverging` in which of them predictions may diverge; there the
     unit is (f^2 + g^2) / 2. `asymmetry` is that of the
     model in distribution.
@@ -37,6 +40,15 @@ class Shares:
     error: Float[Tensor, "candidate condition"]
     noise: Float[Tensor, "candidate condition"]
     asymmetry: float
+    copies: frozenset[int] = frozenset()
+
+    @property
+    def within(self) -> "Shares":
+        """The shares under the conditions of training's range alone."""
+        inside = ~self.beyond
+        columns = (values[:, inside] for values in (self.total, self.systematic, self.error, self.noise))
+        beyond, diverging = self.beyond[inside], self.diverging[inside]
+        return Shares(self.candidates, beyond, diverging, *columns, asymmetry=self.asymmetry, copies=self.copies)
 
     @cached_property
     def misfit(self) -> list[float]:
@@ -58,7 +70,8 @@ def shares_of(listed: Sequence[Unexplained], beyond: Tensor, diverging: Tensor, 
     spread = systematic.std(dim=2) / math.sqrt(systematic.shape[2])
     means = total.mean(dim=2), systematic.mean(dim=2), size.mean(dim=2)
     candidates = tuple(item.candidate for item in listed)
-    absolute = Shares(candidates, beyond, diverging, *means[:2], spread, means[0] - means[1], asymmetry)
+    copies = _copies(total, size)
+    absolute = Shares(candidates, beyond, diverging, *means[:2], spread, means[0] - means[1], asymmetry, copies)
     return _relative(absolute, means[2])
 
 
@@ -77,6 +90,17 @@ def resampled_shares(
         _relative(replace(shares, total=each[0], systematic=each[1], error=spread, noise=each[0] - each[1]), each[2])
         for each in zip(*means, strict=True)
     ]
+
+
+def _copies(total: Tensor, size: Tensor) -> frozenset[int]:
+    """The candidates whose squared error is that of an earlier one for every prompt of every condition."""
+    mean, unit = total.mean(dim=2), _COPY * size.mean(dim=2)
+    copies: set[int] = set()
+    for index in range(1, len(total)):
+        near = ((mean[:index] - mean[index]).abs() <= unit[index]).all(dim=1).nonzero().flatten().tolist()
+        if any(bool(((total[each] - total[index]).abs().mean(dim=1) <= unit[index]).all()) for each in near):
+            copies.add(index)
+    return frozenset(copies)
 
 
 def _relative(absolute: Shares, size: Tensor) -> Shares:

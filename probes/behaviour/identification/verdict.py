@@ -21,22 +21,30 @@ class Criterion:
     """Bounds on shares of variance, calibrated on the calibration plants of `mesa bench identify`.
 
     total: what a candidate may leave unexplained in training's range, noise included, in units of the variance in
-        distribution.
-    systematic: what it may leave there in common to all turns of a prompt. Noise in the inputs of a learner that is not
-        continuous leaves more: up to `discontinuous` times the asymmetry, and at most a tenth.
+        distribution. Noise of a tenth, in weights or inputs, leaves half of this at most; the predictions of a learner
+        that is not continuous jump, and leave more: `total_of_jumps`.
+    systematic: what it may leave there in common to all turns of a prompt, and at most `exact` plus `excused` times the
+        asymmetry: a model without asymmetry has no noise that would excuse a misfit. Noise in the inputs of a learner
+        that is not continuous leaves more: up to `discontinuous` times the asymmetry, and at most a tenth.
     beyond: what may be systematic beyond training, in units of (f^2 + g^2) / 2; there noise is amplified, so that
         `amplified` times the part that is not systematic is added.
-    asymmetric: the total of a candidate that is not equivariant, in training's range, and beyond it three times that.
+    asymmetric: the total of a candidate that is not equivariant, at most what noise excuses; three times that where
+        predictions may diverge.
     noise: where the answer leaves more than this, a candidate that leaves less than a tenth of it is preferred.
     chance, second_order, explained: a candidate is preferred too that leaves less than `explained` of the answer's
         systematic part, in distribution or beyond training, where that exceeds `chance` times the noise, which noise
         and a misfit reach by chance correlation, and `second_order` times its square, which noise in weights leaves in
         common to all turns.
     unfitted: the same as `chance` for an answer without free parameters, which takes up no scale that noise has.
+    extrapolated: the same as `chance` where predictions may diverge, times the noise there or in distribution: errors
+        of fitted parameters grow there.
     """
 
-    total: float = 0.35
+    total: float = 0.1
+    total_of_jumps: float = 0.25
     systematic: float = 0.005
+    exact: float = 5e-4
+    excused: float = 10.0
     discontinuous: float = 0.7
     beyond: float = 0.03
     amplified: float = 1.0
@@ -46,6 +54,7 @@ class Criterion:
     second_order: float = 2.0
     explained: float = 0.2
     unfitted: float = 0.3
+    extrapolated: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -82,25 +91,33 @@ class Identity:
 
 def decide(shares: Shares, criterion: Criterion = Criterion()) -> Answer:
     """The answer, and whether it holds beyond training too."""
-    inside, everywhere = sufficient(shares, criterion)
-    for indices, scope in ((everywhere, True), (inside, False)):
-        if indices:
-            return Answer(shares.candidates[_choose(shares, indices, criterion)], scope)
+    inside, everywhere = (
+        [index for index in indices if index not in shares.copies] for indices in sufficient(shares, criterion)
+    )
+    if everywhere:
+        return Answer(shares.candidates[_choose(shares, everywhere, criterion)])
+    if inside:
+        # Beyond training none of them holds: which one comes nearest there says nothing.
+        return Answer(shares.candidates[_choose(shares.within, inside, criterion)], False)
     return Answer(None)
 
 
 def sufficient(shares: Shares, criterion: Criterion = Criterion()) -> tuple[list[int], list[int]]:
     """Which candidates explain the model in training's range, and which of them beyond it too."""
-    systematic = shares.systematic - _SLACK * shares.error
+    # Prompts differ in how much noise they bring: without noise, a systematic part is known exactly.
+    systematic = shares.systematic - torch.minimum(_SLACK * shares.error, shares.noise)
     continuous, equivariant = (
         torch.tensor([getter(candidate) for candidate in shares.candidates])[:, None]
         for getter in (lambda candidate: candidate.continuous, lambda candidate: candidate.equivariant)
     )
     discontinuous = max(criterion.systematic, min(criterion.discontinuous * shares.asymmetry, 0.1))
-    bound = torch.where(continuous, criterion.systematic, discontinuous)
-    inside = (shares.total <= criterion.total) & (systematic <= bound)
+    excused = criterion.exact + criterion.excused * shares.asymmetry
+    smooth = min(criterion.systematic, excused)
+    bound = torch.where(continuous, smooth, discontinuous)
+    total = torch.where(continuous, criterion.total, criterion.total_of_jumps)
+    inside = (shares.total <= total) & (systematic <= bound)
     outside = systematic <= bound + criterion.beyond + criterion.amplified * shares.noise
-    strict = torch.where(shares.diverging, 3.0 * criterion.asymmetric, criterion.asymmetric)
+    strict = torch.where(shares.diverging, 3.0, 1.0) * min(criterion.asymmetric, excused)
     # NaN, of a prediction that overflowed, meets no bound.
     within = torch.where(equivariant, torch.where(shares.diverging, outside, inside), shares.total <= strict)
     explained = within[:, ~shares.beyond].all(dim=1)
@@ -125,7 +142,18 @@ def _choose(shares: Shares, indices: list[int], criterion: Criterion) -> int:
         if not better:
             break
         chosen = _simplest(shares, better)
-    return chosen
+    limits = [index for index in indices if _is_limit(shares, chosen, index, criterion)]
+    return limits[0] if limits else chosen
+
+
+def _is_limit(shares: Shares, chosen: int, other: int, criterion: Criterion) -> bool:
+    """Whether the other candidate is the limit of the chosen one, and noise cannot tell them apart.
+
+    With noise in its inputs a nearest neighbour's label becomes an average over near examples, as with a narrow kernel.
+    """
+    if shares.candidates[other].name != shares.candidates[chosen].limit:
+        return False
+    return bool((shares.systematic[other] - shares.systematic[chosen] <= shares.noise[other]).all())
 
 
 def _explains_defect(shares: Shares, chosen: int, other: int, criterion: Criterion) -> bool:
@@ -140,6 +168,8 @@ def _explains_defect(shares: Shares, chosen: int, other: int, criterion: Criteri
     # What the better of the two leaves is the best estimate of the noise.
     least = torch.minimum(noise[chosen], noise[other])
     excess = torch.maximum(chance * least, criterion.second_order * least.square()).clamp(min=_ROUNDING)
+    extrapolated = criterion.extrapolated * torch.maximum(least, least[:1])
+    excess = torch.where(shares.diverging[judged], torch.maximum(excess, extrapolated), excess)
     gain = systematic[chosen] - systematic[other]
     explained = (gain > excess) & (systematic[other] < criterion.explained * systematic[chosen])
     return bool(explained.any()) and not bool((gain < -excess).any())

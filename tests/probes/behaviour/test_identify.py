@@ -157,12 +157,42 @@ def test_of_equally_simple_candidates_the_smallest_error_wins():
 
 def test_a_deterministic_defect_is_no_noise():
     # Asymmetry that an asymmetric candidate explains, where it is more than five per cent.
-    assert decide(shares({ONE: [(0.2, 0.0)], UNEVEN: [(0.01, 0.01)]})) == Answer(UNEVEN)
-    assert decide(shares({ONE: [(0.2, 0.0)], UNEVEN: [(0.021, 0.021)]})) == Answer(ONE)
+    assert decide(shares({ONE: [(0.09, 0.0)], UNEVEN: [(0.008, 0.008)]})) == Answer(UNEVEN)
+    assert decide(shares({ONE: [(0.09, 0.0)], UNEVEN: [(0.0091, 0.0091)]})) == Answer(ONE)
     assert decide(shares({ONE: [(0.04, 0.0)], UNEVEN: [(0.001, 0.001)]})) == Answer(ONE)
     # A systematic part where there is no noise to excuse it.
     rows = {ONE: [(0.004, 0.004)], TWO: [(1e-6, 1e-6)]}
     assert decide(shares(rows, asymmetry=0.0)) == Answer(TWO) and decide(shares(rows, asymmetry=0.2)) == Answer(ONE)
+
+
+def test_a_model_without_asymmetry_has_no_noise_that_excuses_a_misfit():
+    assert decide(shares({ONE: [(0.004, 0.004)]}, asymmetry=1e-12)) == Answer(None)
+    assert decide(shares({ONE: [(0.004, 0.004)]}, asymmetry=0.01)) == Answer(ONE)
+    # A candidate that may be asymmetric is not excused by it.
+    assert decide(shares({UNEVEN: [(0.02, 0.02)]}, asymmetry=1e-12)) == Answer(None)
+    assert decide(shares({UNEVEN: [(0.02, 0.02)]}, asymmetry=0.1)) == Answer(UNEVEN)
+    # Noise of a tenth leaves a twentieth: more than twice that is another algorithm.
+    assert decide(shares({ONE: [(0.13, 0.0)]})) == Answer(None)
+
+
+def test_jumps_of_a_nearest_neighbour_are_no_kernel():
+    near, kernel = (
+        Candidate("nearest_neighbours", 0, 1, continuous=False),
+        Candidate("kernel_regression", 0, 1, limit="nearest_neighbours"),
+    )
+    assert decide(shares({near: [(0.1, 0.01)], kernel: [(0.09, 0.001)]}, asymmetry=0.02)) == Answer(near)
+    # Without noise the kernel is one.
+    assert decide(shares({near: [(0.004, 0.004)], kernel: [(1e-9, 1e-9)]}, asymmetry=1e-9)) == Answer(kernel)
+
+
+def test_two_names_of_one_algorithm_are_one_answer(seeded):
+    """In two dimensions two steps of conjugate gradients are least squares: the simpler name is the answer."""
+    task = LinearRegression(d_in=2, context=8)
+    evidence = PROBE.evidence(RegressionSubject(Ridge.least_squares(), PairedReader(), task), seeded(2))
+    shares = evidence.shares
+    copies = {str(shares.candidates[index]) for index in shares.copies}
+    assert "conjugate_gradients 2" in copies and "least_squares" not in copies
+    assert evidence.identity(50, seeded(3)).answers == (Answer(Candidate("least_squares", 0, 0)),)
 
 
 def test_what_fails_beyond_training_holds_in_distribution_only():
