@@ -10,6 +10,7 @@ import matplotlib
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -21,8 +22,9 @@ Colour: TypeAlias = tuple[float, float, float]
 HALF = "half squared error"
 NATS = "nats"
 
-# Okabe and Ito's colours, through seaborn.
+# Okabe and Ito's colours, through seaborn; with a dark purple for its pink, too pale for small markers.
 _PALETTE: list[Colour] = sns.color_palette("colorblind")
+_PALETTE[6] = (0.45, 0.05, 0.45)
 _GREY = (0.35, 0.35, 0.35)
 
 
@@ -76,7 +78,7 @@ LOOKS = {
     "constructed_softmax": Look(_PALETTE[2], line="-.", marker="D"),
     "constructed_softmax_shared": Look(_PALETTE[1], line="-.", marker="D"),
     "constructed_softmax_skewed": Look(_PALETTE[9], marker="s"),
-    "mismatched_heads": Look(_PALETTE[4], marker="v"),
+    "mismatched_heads": Look(_GREY, marker=">"),
     "turned_queries": Look(_PALETTE[6], marker="P"),
     "constructed_small_gamma": Look(_PALETTE[9], marker="s"),
     "constructed_uneven_gamma": Look(_PALETTE[4], marker="v"),
@@ -161,9 +163,17 @@ def grid(rows: int, columns: int, width: float = 3.1, height: float = 2.7) -> tu
 
 
 def legend(figure: Figure, *panels: Axes, columns: int = 4) -> None:
-    """One legend below all panels of a figure, with each label of the given panels once."""
+    """One legend below all panels of a figure, with each label of the given panels once.
+
+    It has fewer columns than `columns` where so many would be wider than the figure.
+    """
     handles = _labelled(*panels)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for fitting in range(columns, 0, -1):
+        drawn = figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=fitting)
+        if fitting == 1 or drawn.get_window_extent(renderer).width <= figure.bbox.width:
+            return
+        drawn.remove()
 
 
 def log_steps(axes: Axes) -> None:

@@ -1,6 +1,7 @@
 """Every name has a look: those of this package their own, any other one that depends on its name alone."""
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import is_color_like
 from matplotlib.markers import MarkerStyle
 
@@ -39,3 +40,18 @@ def test_a_legend_names_each_label_once() -> None:
     inner_legend(left)
     inner = left.get_legend()
     assert inner is not None and [text.get_text() for text in inner.get_texts()] == ["model", "gd"]
+
+
+def test_a_legend_is_no_wider_than_its_figure() -> None:
+    widths = []
+    for length in (5, 40, 90):
+        figure, (axes,) = grid(1, 1, 8.0)
+        for number in range(6):
+            axes.plot([0, 1], [0, 1], label=f"{number}" + "m" * length)
+        legend(figure, axes, columns=3)
+        assert len(figure.legends) == 1
+        drawn = figure.legends[0]
+        widths.append(drawn.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width / figure.bbox.width)
+        assert len(drawn.get_texts()) == 6
+    # Three columns, fewer of them, and a single one, whose label alone is too wide.
+    assert widths[0] <= 1 and widths[1] <= 1 < widths[2]
