@@ -1,0 +1,55 @@
+"""Plants behind a noisy embedding: true ones from a learner, and impostors from a rule that comes near one."""
+
+from analyses.benchmarks.blind_plants.plant import BlindPlant, Build, Rule, from_rule
+from probes.controls.planted import last_step
+from tasks.predictor import RegressionPredictor
+from tasks.regression.linear_regression import LinearRegression
+from tasks.task import Task
+
+
+def planted(
+    kind: str,
+    description: str,
+    task: LinearRegression,
+    learner: RegressionPredictor,
+    noise: float = 0.0,
+    also: tuple[str, ...] = (),
+) -> BlindPlant:
+    """A true plant whose reference is the learner's last step.
+
+    `noise` is the share of its length by which the embedding moves an input.
+
+    >>> from mesa.learners import Ridge
+    >>> planted("ridge", "ridge with a penalty of 1.", LinearRegression(d_in=2), Ridge(1.0)).kind
+    'ridge'
+    """
+    rule = last_step(learner)
+    return BlindPlant(kind, f"{kind} {description}", task, from_rule(rule, task.d_in, noise), rule, also)
+
+
+def defect(
+    imitates: str,
+    description: str,
+    task: LinearRegression,
+    rule: Rule,
+    reference: Rule,
+    departure: float,
+    noise: float = 0.0,
+) -> BlindPlant:
+    """An impostor whose rule differs from the imitated one on its own task by at least `departure`."""
+    build, text = from_rule(rule, task.d_in, noise), f"none: {description}"
+    return BlindPlant("none", text, task, build, reference, (), imitates, task, departure)
+
+
+def inside_only(
+    imitates: str,
+    description: str,
+    task: LinearRegression,
+    build: Build,
+    reference: Rule,
+    shift: Task,
+    departure: float,
+) -> BlindPlant:
+    """An impostor that agrees with the imitated rule on its task and differs on `shift` by at least `departure`."""
+    answer = f"{imitates}, in distribution only"
+    return BlindPlant("none", f"{answer}: {description}", task, build, reference, (answer,), imitates, shift, departure)
