@@ -93,11 +93,10 @@ CORRECTED_DESCENTS: list[BlindPlant] = [
         (0.33, 0.0),
     ),
     _plus_plus(
-        "gd_plus_plus_per_step 3 whose first step is short and whose second is long, with 1 % noise.",
+        "gd_plus_plus_per_step 3 whose first step is short and whose second is long, exact.",
         LinearRegression(d_in=6, context=22, input_scale=0.7, scales=(1.4, 1.2, 1.0, 0.8, 0.6, 0.5)),
         (0.33, 1.8, 1.14),
         (0.58, 0.47, 0.0),
-        0.01,
     ),
     _preconditioned(
         "preconditioned_gd 1 with a full symmetric P on isotropic inputs and 5 % noise.",
