@@ -165,15 +165,20 @@ def shift_ratio(condition: str, value: float, learner: str) -> Number:
 
 
 def identity(name: str, steps: int) -> Number:
-    """`identify`'s margin over the runner-up where its answer is this learner at this many steps; else 0."""
+    """The share of resamples of `identify`'s prompts in which its answer is this learner at this many steps.
 
-    def margin(rows: pd.DataFrame) -> float:
-        answer = rows[(rows["probe"] == "identify") & rows["metric"].str.startswith("identified")]
-        if not len(answer):
+    0 where another learner is its first answer, or where that one holds in distribution only. Where fewer than 95 % of
+    resamples agree, the first of two answers counts with its share.
+    """
+
+    def share(rows: pd.DataFrame) -> float:
+        rows = rows[rows["probe"] == "identify"]
+        answers = rows[rows["metric"].str.startswith("identified")]
+        if not len(answers):
             return math.nan
-        right = (answer["learner"] == name) & (answer["learner_step"] == steps).fillna(False)
-        # "A or B", and an answer that holds in distribution only, are not this answer.
-        certain = len(answer) == 1 and answer["metric"].iloc[0] == "identified"
-        return float(answer["value"].iloc[0]) if certain and bool(right.iloc[0]) else 0.0
+        first = answers.iloc[:1]
+        right = (first["learner"] == name) & (first["learner_step"] == steps).fillna(False)
+        everywhere = first["metric"].iloc[0] != "identified_in_distribution"
+        return single_value(rows, metric="certainty") if everywhere and bool(right.iloc[0]) else 0.0
 
-    return margin
+    return share

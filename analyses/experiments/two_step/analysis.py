@@ -50,7 +50,7 @@ class TwoStep:
                     controls=CONTROLS,
                     tune_once=True,
                 ),
-                Plan(probe_of("identify", 500 if size.quick else None), controls=CONTROLS),
+                Plan(probe_of("identify", 500 if size.quick else None), controls=(*CONTROLS, "one_step_fewer")),
             ],
             ONE_LAYER: [Plan(GDAlignment(prompts=prompts, learners=(GradientDescent(),)), "all", ())],
         }

@@ -33,7 +33,8 @@ _CONSTRUCTED = controls_of(MODEL, "constructed")
 
 _ALL_CONDITIONS = (
     "Conditions under which GD++ does worse than predicting zero count too. Before, they were left out, and losses "
-    "within 15 % were asked for. No trained model's numbers were known when the bounds were set."
+    "within 15 % were asked for. Seeds 0 to 4 had been judged by the former rule; the bounds come from constructed "
+    "models."
 )
 
 
@@ -55,13 +56,15 @@ CLAIMS = (
         "Among all learners that `identify` knows, in and out of distribution, two steps of GD++ explain the two "
         "layers best.",
         "our addition: the simplest learner that explains the predictions, or none",
-        "identified as gd_plus_plus with 2 steps, the runner-up worse by 0.005 of the variance or more",
-        (Measure("margin (0: another answer)", "at least", 0.005, identity(RIVAL, 2), ideal=0.02),),
+        "identified as gd_plus_plus with 2 steps, in at least 95 % of resamples of the prompts",
+        (Measure("share of resamples (0: another answer)", "at least", 0.95, identity(RIVAL, 2), ideal=1.0),),
         Source(MODEL),
         # A larger step is still GD++, whose step size the identification fits.
-        near_miss=controls_of(MODEL, "constructed_gd"),
+        near_miss=controls_of(MODEL, "constructed_gd", "one_step_fewer"),
         negative=_BLIND,
         positive=_CONSTRUCTED,
+        amended="The runner-up had to be worse by 0.005 of the variance, which the construction misses by a hair. When "
+        "this was changed, three of seeds 100 to 104 were known to meet the former rule.",
     ),
     Claim(
         "beats-gd",
@@ -125,8 +128,8 @@ CLAIMS = (
         # Shuffled labels leave weights as they are, and those of untrained models have no scale.
         near_miss=_NEAR,
         positive=_CONSTRUCTED,
-        amended="Before, 5 % was allowed, which GD++ with larger steps would meet. When the bound was set, no trained "
-        "model's numbers were known.",
+        amended="Before, 5 % was allowed, which GD++ with larger steps would meet. Seeds 0 to 4 had been judged by "
+        "that rule; the bound is from constructed models.",
     ),
     Claim(
         "shifts",

@@ -8,6 +8,7 @@ import pytest
 from analyses.claims.measures.regression import (
     cosine_lead,
     distance_ratio,
+    identity,
     interpolated_gap,
     log_distance,
     log_position,
@@ -201,6 +202,29 @@ def test_the_distance_to_the_nearest_rival_is_over_all_its_steps() -> None:
     assert math.isnan(nearest_ratio(("gd_plus_plus", "other"), ("newton", "ridge"))(rows))
     rows.loc[rows["learner"] == "ridge", "value"] = 0.0
     assert ratio(rows) == math.inf == either(rows)
+
+
+@pytest.mark.parametrize(
+    ("answers", "share"),
+    [
+        ([("identified", "gd_plus_plus", 2)], 0.98),
+        ([("identified_either", "gd_plus_plus", 2), ("identified_either", "gd", 2)], 0.98),
+        ([("identified_either", "gd", 2), ("identified_either", "gd_plus_plus", 2)], 0.0),
+        ([("identified_in_distribution", "gd_plus_plus", 2)], 0.0),
+        ([("identified", "gd_plus_plus", 3)], 0.0),
+        ([("identified", "none", None)], 0.0),
+    ],
+)
+def test_an_identity_is_the_share_of_resamples_that_give_exactly_it(
+    answers: list[tuple[str, str, int | None]], share: float
+) -> None:
+    rows = [
+        {"probe": "identify", "metric": metric, "learner": learner, "learner_step": steps, "value": 0.01}
+        for metric, learner, steps in answers
+    ]
+    certainty = {"probe": "identify", "metric": "certainty", "learner": answers[0][1], "value": 0.98}
+    assert identity("gd_plus_plus", 2)(table(*rows, certainty)) == share
+    assert math.isnan(identity("gd_plus_plus", 2)(table({"probe": "other", "metric": "loss", "value": 1.0})))
 
 
 def test_a_loss_far_below_the_learners_is_no_match() -> None:
