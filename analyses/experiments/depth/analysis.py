@@ -15,6 +15,7 @@ from mesa.config.presets import preset
 from mesa.config.schema import RunConfig
 from probes.activations.curvature import Curvature
 from probes.behaviour.gd_alignment import GDAlignment
+from probes.behaviour.out_of_distribution import OutOfDistribution
 from probes.plan import Plan, probe_of
 
 CONTROLS = (
@@ -62,6 +63,9 @@ class Depth:
                 Plan(Curvature(prompts=min(prompts, 2000)), controls=("constructed",)),
                 Plan(probe_of("identify", min(prompts, 1000)), controls=()),
             ]
+        # Gradient descent and GD++ alone, whose tuning takes as long as all the rest.
+        outside = OutOfDistribution(prompts=prompts, learners=rivals(5, shared=False)[:2])
+        plans[FIVE].append(Plan(outside, controls=CONTROLS, tune_once=True))
         # This probe does not apply to five layers: the report says so.
         plans[FIVE].append(Plan(probe_of("interpolation", prompts), controls=()))
         return plans
@@ -71,7 +75,7 @@ class Depth:
         return depth_rows(evidence)
 
     def claims(self) -> tuple[Claim, ...]:
-        """The nine rules, stated before anything is measured."""
+        """The eleven rules, stated before anything is measured."""
         return CLAIMS
 
     def plots(self, evidence: Evidence, verdicts: Sequence[Verdict]) -> Iterable[Plot]:
