@@ -96,12 +96,12 @@ def order_of_change_points(formation: pd.DataFrame) -> Plot:
         for x, (_, at_share) in enumerate(orders.groupby("share")):
             for name, of_series in at_share.groupby("series"):
                 _, colour, marker = _SERIES[str(name)]
-                place = x + _SHIFTS[str(name)]
+                shifted = x + _SHIFTS[str(name)]
                 style: dict[str, Any] = {"color": colour, "marker": marker, "zorder": 3}
-                right.scatter(np.full(len(of_series), place), of_series["value"], s=18, **style)
+                right.scatter(np.full(len(of_series), shifted), of_series["value"], s=18, **style)
                 mean, low, high = interval(of_series["value"].to_numpy(float))
                 bar: dict[str, Any] = {"color": "0.2", "marker": "_", "capsize": 3, "linewidth": 1}
-                right.errorbar(place + 0.1, mean, [[mean - low], [high - mean]], **bar)
+                right.errorbar(shifted + 0.1, mean, [[mean - low], [high - mean]], **bar)
         right.axhline(0, color="0.2", linewidth=0.8)
         labels = [f"{share:g}" for share in sorted(orders["share"].unique())]
         right.set_xticks(range(len(labels)), labels)

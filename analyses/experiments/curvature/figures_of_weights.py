@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analyses.evidence import Evidence
-from analyses.experiments.curvature.optima import PLACES, STARTS, STEPS, connection, far_seeds
+from analyses.experiments.curvature.optima import SHARES, STARTS, STEPS, connection, far_seeds
 from analyses.plots.plot import Plot
 from analyses.plots.style import HALF, grid, legend, look_of, nothing_to_draw
 from analyses.plots.weights import heatmap
@@ -58,11 +58,11 @@ def between_seeds(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
         for seed in far:
             way = connection(evidence.runs[run], seed, best)
             labels = {"context": count, "seed": seed, "best_seed": best}
-            rows += [{**labels, "kind": "path", "place": p, "loss": n} for p, n in zip(PLACES, way.path, strict=True)]
+            rows += [{**labels, "kind": "path", "share": p, "loss": n} for p, n in zip(SHARES, way.path, strict=True)]
             rows += [
-                {**labels, "kind": "trained", "place": p, "loss": n} for p, n in zip(STARTS, way.trained, strict=True)
+                {**labels, "kind": "trained", "share": p, "loss": n} for p, n in zip(STARTS, way.trained, strict=True)
             ]
-    data = pd.DataFrame(rows, columns=["context", "seed", "best_seed", "kind", "place", "loss"])
+    data = pd.DataFrame(rows, columns=["context", "seed", "best_seed", "kind", "share", "loss"])
 
     def draw() -> Figure:
         pairs = list(data[["context", "seed", "best_seed"]].drop_duplicates().itertuples(index=False))
@@ -74,10 +74,10 @@ def between_seeds(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
             of_pair = data[(data["context"] == count) & (data["seed"] == seed)]
             path, trained = (of_pair[of_pair["kind"] == kind] for kind in ("path", "trained"))
             axes.plot(
-                path["place"], path["loss"], color=look_of("model").colour, label="between the two seeds' weights"
+                path["share"], path["loss"], color=look_of("model").colour, label="between the two seeds' weights"
             )
             label = f"after {STEPS} more steps from there"
-            axes.scatter(trained["place"], trained["loss"], color=look_of("gd").colour, marker="D", s=20, label=label)
+            axes.scatter(trained["share"], trained["loss"], color=look_of("gd").colour, marker="D", s=20, label=label)
             axes.set(title=f"N = {count}", yscale="log", ylabel=f"loss ({HALF})")
             axes.set_xticks([0, 1], [f"seed {seed}", f"seed {best}"])
         legend(figure, panels[0], columns=2)
@@ -87,7 +87,7 @@ def between_seeds(evidence: Evidence, runs: Mapping[int, str]) -> Plot:
         "between-seeds",
         "Seeds that ended apart",
         "For each seed that ended more than 5 % above the best seed of its context length: the loss on the straight "
-        "line between their rescaled weights, and after more training from three places on it, on the seed's own "
+        "line between their rescaled weights, and after more training from three points on it, on the seed's own "
         "training prompts and at a falling rate. A hill between the two, which more training does not cross, means an "
         "optimum of the seed's own.",
         "A line that only falls, or diamonds at one height: the seed was not yet at its end.",

@@ -16,9 +16,9 @@ from probes.subject import RegressionSubject
 from probes.weights.normalised_products import scaled
 from tasks.readers.reader import half_squared_error
 
-# Places on the straight line from a seed's weights (0) to those of the seed with the lowest loss (1).
-PLACES = tuple(round(0.1 * step, 1) for step in range(11))
-# Places from which training goes on, and how: the rate is halved every quarter, so that the loss ends without jitter.
+# Shares of the straight line from a seed's weights (0) to those of the seed with the lowest loss (1).
+SHARES = tuple(round(0.1 * step, 1) for step in range(11))
+# Shares from which training goes on, and how: the rate is halved every quarter, so that the loss ends without jitter.
 STARTS = (0.0, 0.5, 1.0)
 STEPS, RATE = 400, 3e-4
 PROMPTS = 5000
@@ -30,7 +30,7 @@ ALIKE = 0.05
 class Connection:
     """The way between two seeds' weights; losses are on prompts that none of them was trained on.
 
-    `path` holds the loss at each of `PLACES` and `trained` the loss after more training from each of `STARTS`, on the
+    `path` holds the loss at each of `SHARES` and `trained` the loss after more training from each of `STARTS`, on the
     training prompts of the first seed.
     """
 
@@ -65,9 +65,9 @@ def connection(run: Run, seed: int, best: int) -> Connection:
     prompt = subjects[0].prompts(PROMPTS, generator(seed, "analyses/optima"))
     ends = [scaled(*weight_products(subject.with_weights()), prompt.x.shape[-1]) for subject in subjects]
 
-    def model_at(place: float) -> InContextTransformer:
+    def model_at(share: float) -> InContextTransformer:
         A, V = (
-            ((1 - place) * own + place * other)[:, None]
+            ((1 - share) * own + share * other)[:, None]
             for own, other in ((ends[0].A, ends[1].A), (ends[0].V, ends[1].V))
         )
         return from_products(subjects[0].with_weights(), A, V)
@@ -75,7 +75,7 @@ def connection(run: Run, seed: int, best: int) -> Connection:
     def loss(model: InContextTransformer) -> float:
         return half_squared_error(replace(subjects[0], model=model).predict(prompt), prompt.target).item()
 
-    path = tuple(loss(model_at(place)) for place in PLACES)
+    path = tuple(loss(model_at(share)) for share in SHARES)
     trained = tuple(loss(_trained_from(model_at(start), run, seed)) for start in STARTS)
     return Connection(path, trained)
 

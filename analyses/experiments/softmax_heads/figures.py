@@ -105,10 +105,10 @@ def offsets(evidence: Evidence, runs: Mapping[str, str]) -> Plot:
         for axes, (metric, label) in zip(panels, metrics.items(), strict=True):
             for position, run in enumerate(runs):
                 of_run = data[(data["run"] == run) & (data["metric"] == metric)]
-                for place, control in enumerate(controls):
+                for index, control in enumerate(controls):
                     values = of_run[of_run["control"] == control]["value"]
                     look = look_of("model" if control == "none" else control)
-                    x = np.full(len(values), position + 0.14 * (place - 2))
+                    x = np.full(len(values), position + 0.14 * (index - 2))
                     axes.scatter(x, values, s=18, color=look.colour, marker=look.marker, label=look.label)
             axes.set(ylabel=label, xlim=(-0.5, len(runs) - 0.5))
             axes.set_xticks(range(len(runs)), list(runs.values()))
