@@ -13,7 +13,9 @@ def verdicts_of(
     analysis: Analysis, evidence: Evidence, size: Size, recorded: Judgements | None = None
 ) -> tuple[Verdict, ...]:
     """The analysis's claims, judged; a quick run decides nothing, also not that a claim is exploratory."""
-    given = Circumstances(size.quick, evidence.diverged, evidence.undertrained)
+    given = Circumstances(
+        size.quick, evidence.diverged, evidence.undertrained, evidence.prompts, evidence.plateau_prompts
+    )
     rows = judged(analysis, evidence)
     verdicts = tuple(judge(claim, rows, given) for claim in analysis.claims())
     if size.quick:

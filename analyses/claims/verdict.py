@@ -1,7 +1,7 @@
 """What follows for a claim from its outcomes: holds, fails, inconclusive or undefined, and why."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
@@ -14,6 +14,9 @@ Status = Literal["holds", "fails", "inconclusive", "undefined", "exploratory"]
 
 # A single seed has no interval, and may be an exception.
 FEWEST_SEEDS = 2
+# A control that must break a rule and never leaves a trivial plateau has had its chance when it has seen so many times
+# the prompts of the models that it is compared with.
+LONGER = 3
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,24 @@ class Verdict:
 class Circumstances:
     """What limits every verdict: a smoke run, seeds that diverged, seeds that were not trained to the end.
 
-    The text of a seed starts with the name of its run, and a space.
+    The text of a seed starts with the name of its run, and a space. `prompts` has the largest number of prompts that a
+    seed of each run has seen, and `plateau_prompts` that of each undertrained seed whose loss is flat on a trivial
+    plateau, by its text.
     """
 
     quick: bool = False
     diverged: tuple[str, ...] = ()
     undertrained: tuple[str, ...] = ()
+    prompts: Mapping[str, int] = field(default_factory=dict)
+    plateau_prompts: Mapping[str, int] = field(default_factory=dict)
+
+    def without_stuck(self, compared: set[str]) -> "Circumstances":
+        """The same without seeds that stayed on a plateau for `LONGER` times the prompts of the `compared` runs."""
+        seen = [self.prompts[run] for run in compared if run in self.prompts]
+        if not seen:
+            return self
+        stuck = {seed for seed, prompts in self.plateau_prompts.items() if prompts >= LONGER * max(seen)}
+        return replace(self, undertrained=tuple(seed for seed in self.undertrained if seed not in stuck))
 
 
 def judge(claim: Claim, rows: pd.DataFrame, given: Circumstances) -> Verdict:
@@ -47,7 +62,8 @@ def judge(claim: Claim, rows: pd.DataFrame, given: Circumstances) -> Verdict:
     or the mean over seeds breaks a bound and the 95 % t interval excludes the bound; and positive controls meet it.
 
     Inconclusive otherwise, and always in a quick run, with one seed, with a seed that is undefined, that diverged or
-    that was not trained to the end. For "holds" these conditions include the runs of the controls.
+    that was not trained to the end. For "holds" these conditions include the runs of the controls. A near miss or
+    negative control that cannot leave a trivial plateau counts where it has seen `LONGER` times the subject's prompts.
     """
     outcome = apply(claim, rows, claim.subject)
     controls = {name: apply(claim, rows, source) for name, source in claim.controls.items()}
@@ -72,7 +88,7 @@ def _status(
     if not clear and (unclear := undecided(claim, outcome)):
         return "inconclusive", f"{counted}, but other seeds might decide otherwise: {', '.join(unclear)}"
     if outcome.all_met:
-        missing = _missing_for_holds(claim, controls) or _unfinished(_runs_of_controls(claim), given)
+        missing = _missing_for_holds(claim, controls) or _unfinished_controls(claim, compared, given)
         if missing:
             return "inconclusive", f"{counted}, but {missing}"
         return "holds", f"{counted}, and every negative control breaks it"
@@ -119,8 +135,10 @@ def _unmet(positive: Mapping[str, Source], controls: Mapping[str, Outcome]) -> s
     return ", ".join(name for name in positive if not controls[name].all_met)
 
 
-def _runs_of_controls(claim: Claim) -> set[str]:
-    return {source.run for source in (*claim.contradicting.values(), *claim.positive.values())}
+def _unfinished_controls(claim: Claim, compared: set[str], given: Circumstances) -> str:
+    positive = {source.run for source in claim.positive.values()}
+    contradicting = {source.run for source in claim.contradicting.values()} - positive
+    return _unfinished(positive, given) or _unfinished(contradicting, given.without_stuck(compared))
 
 
 def _counted(outcome: Outcome) -> str:

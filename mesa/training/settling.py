@@ -8,6 +8,8 @@ import numpy as np
 LEFT = 0.95
 # A loss that falls by less than this share of itself over the last fifth of a stretch does not fall any more.
 LEAST_FALL = 0.01
+# What a reason says, among others, where the loss is flat and no plateau is left.
+ON_PLATEAU = "on the plateau of"
 # With fewer evaluations in the last fifth their median would be that of a few single ones.
 FEWEST = 6
 
@@ -44,7 +46,7 @@ def why_unsettled(
     if drop > 1 - LEFT:
         return f"still falling: by {100 * drop:.1f} % at the end of the last fifth"
     not_left = [name for name, plateau in plateaus.items() if level >= LEFT * plateau]
-    return f"on the plateau of {' and '.join(not_left)}" if not_left else None
+    return f"{ON_PLATEAU} {' and '.join(not_left)}" if not_left else None
 
 
 def _fall(before: float, after: float) -> float:

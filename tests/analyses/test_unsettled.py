@@ -113,6 +113,9 @@ def test_the_evidence_names_run_seed_and_reason(tmp_path: Path) -> None:
         "first seed 2 (on the plateau of predicting zero)",
     )
     assert evidence.diverged == ("second seed 0 (step 7)",)
+    batch = runs["first"].config.training.batch
+    assert evidence.prompts == {"first": 1000 * batch}
+    assert evidence.plateau_prompts == {"first seed 2 (on the plateau of predicting zero)": 1000 * batch}
 
 
 def test_on_a_fixed_set_of_prompts_the_training_loss_must_settle() -> None:

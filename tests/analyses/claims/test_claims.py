@@ -121,6 +121,34 @@ def test_the_controls_of_another_run_have_to_be_trained_to_the_end_too() -> None
     assert status(broken, late, claim)[0] == "fails"
 
 
+def test_a_control_that_cannot_leave_a_plateau_counts_after_three_times_the_prompts() -> None:
+    claim = replace(CLAIM, near_miss={"wide_head": Source("wide")})
+    table = pd.concat([rows(**FULL), rows(none=BAD).assign(run="wide")])
+    seed = "wide seed 1 (on the plateau of predicting zero)"
+
+    def after(times: float, run: str = "run", flat: bool = True) -> Circumstances:
+        plateau_prompts = {seed: int(1000 * times)} if flat else {}
+        return Circumstances(undertrained=(seed,), prompts={run: 1000, "wide": 9000}, plateau_prompts=plateau_prompts)
+
+    assert status(table, after(3), claim) == ("holds", status(table, claim=claim)[1])
+    assert status(table, after(2.9), claim)[0] == "inconclusive"
+    # A loss that still falls is not stuck, and a subject whose prompts are not known is no measure.
+    assert status(table, after(9, flat=False), claim)[0] == status(table, after(9, "other"), claim)[0] == "inconclusive"
+    # What the claim also looks at has to be outlasted too.
+    beside = replace(claim, beside=("slow",))
+    slow = replace(after(3), prompts={"run": 1000, "slow": 1001})
+    assert status(table, slow, beside)[0] == "inconclusive" and status(table, slow, claim)[0] == "holds"
+
+
+def test_neither_the_subject_nor_a_positive_control_may_stay_on_a_plateau() -> None:
+    table = pd.concat([rows(**FULL), rows(none=GOOD).assign(run="wide")])
+    claim = replace(CLAIM, positive={**CLAIM.positive, "wide_head": Source("wide")})
+    for run in ("run", "wide"):
+        seed = f"{run} seed 1 (on the plateau of predicting zero)"
+        stuck = Circumstances(undertrained=(seed,), prompts={"run": 1}, plateau_prompts={seed: 10**9})
+        assert status(table, claim=claim)[0] == "holds" and status(table, stuck, claim)[0] == "inconclusive"
+
+
 def test_explaining_controls_weigh_nothing() -> None:
     claim = replace(CLAIM, explaining={"other": Source("run", "other")})
     assert status(rows(**FULL, other=GOOD), claim=claim)[0] == "holds"
