@@ -1,6 +1,6 @@
 """Further models for `mesa bench identify`, written for reporting by an author who has not read how it decides.
 
-Kinds are named as in `mesa.registry`; besides them there are kernel_ridge and teacher_pool.
+Kinds are named as in `mesa.registry`; besides them there is teacher_pool, whose teachers are the task's.
 """
 
 from typing import TYPE_CHECKING

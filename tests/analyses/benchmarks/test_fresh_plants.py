@@ -53,9 +53,9 @@ def test_there_are_three_plants_of_each_of_many_kinds():
     assert len(kinds) >= 14 and min(kinds.values()) >= 3 and len(IMPOSTORS) >= 25
 
 
-def test_kinds_are_learners_or_have_a_definition_of_their_own():
+def test_kinds_are_learners_or_the_posterior_over_the_tasks_teachers():
     names = {name(kind) for plant in FRESH_PLANTS for kind in (plant.kind, plant.imitates) if kind}
-    assert names - LEARNERS.keys() == {"kernel_ridge", "teacher_pool", "none"}
+    assert names - LEARNERS.keys() == {"teacher_pool", "none"}
 
 
 def test_plants_stay_in_the_grid_that_was_asked_for():
