@@ -22,9 +22,10 @@ Colour: TypeAlias = tuple[float, float, float]
 HALF = "half squared error"
 NATS = "nats"
 
-# Okabe and Ito's colours, through seaborn; with a dark purple for its pink, too pale for small markers.
+# Okabe and Ito's colours, through seaborn; but for its pink and yellow, too pale for small markers on white.
 _PALETTE: list[Colour] = sns.color_palette("colorblind")
 _PALETTE[6] = (0.45, 0.05, 0.45)
+_PALETTE[8] = (0.78, 0.70, 0.05)
 _GREY = (0.35, 0.35, 0.35)
 
 
