@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-# A plateau is left where the loss is below this share of it.
+# A plateau is left where less than this share of the way from it to the best possible loss lies ahead. A loss that
+# drops below this share of itself still falls.
 LEFT = 0.95
 # A loss that falls by less than this share of itself over the last fifth of a stretch does not fall any more.
 LEAST_FALL = 0.01
@@ -15,18 +16,19 @@ FEWEST = 6
 
 
 def why_unsettled(
-    steps: Sequence[int], losses: Sequence[float], plateaus: Mapping[str, float], begin: int = 0
+    steps: Sequence[int], losses: Sequence[float], bounds: Mapping[str, float], begin: int = 0
 ) -> str | None:
     """Why a held-out loss is not at its end, in words that follow the name of a seed; None where it is.
 
-    `steps` and `losses` are the evaluations at one learning rate, from step `begin` on. The fall over the last fifth
-    is that from the median of the fifth before to the median of the last fifth. With 20 evaluations in each, it has 0.4
-    times the jitter of a single one, and a few spikes do not move it. Both medians would miss a sudden drop at the very
-    end, so the median of the last three evaluations may not be below 95 % of that of the last fifth.
+    `steps` and `losses` are the evaluations at one learning rate, from step `begin` on, and `bounds` the losses below
+    which trivial plateaus are left. The fall over the last fifth is that from the median of the fifth before to the
+    median of the last fifth. With 20 evaluations in each, it has 0.4 times the jitter of a single one, and a few spikes
+    do not move it. Both medians would miss a sudden drop at the very end, so the median of the last three evaluations
+    may not be below 95 % of that of the last fifth.
 
     >>> steps = range(0, 1001, 10)
-    >>> why_unsettled(steps, [0.2 + 0.8 * 0.5 ** (step / 50) for step in steps], {"predicting zero": 0.4})
-    >>> why_unsettled(steps, [0.39 for _ in steps], {"predicting zero": 0.4})
+    >>> why_unsettled(steps, [0.2 + 0.8 * 0.5 ** (step / 50) for step in steps], {"predicting zero": 0.38})
+    >>> why_unsettled(steps, [0.39 for _ in steps], {"predicting zero": 0.38})
     'on the plateau of predicting zero'
     >>> why_unsettled(steps, [0.9 ** (step / 200) for step in steps], {})
     'still falling: by 10.0 % over the last fifth'
@@ -45,7 +47,7 @@ def why_unsettled(
     drop = _fall(level, float(np.median(last[-3:])))
     if drop > 1 - LEFT:
         return f"still falling: by {100 * drop:.1f} % at the end of the last fifth"
-    not_left = [name for name, plateau in plateaus.items() if level >= LEFT * plateau]
+    not_left = [name for name, bound in bounds.items() if level >= bound]
     return f"{ON_PLATEAU} {' and '.join(not_left)}" if not_left else None
 
 
