@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mesa.learners.spectrum import spectrum
+from mesa.learners.spectrum import Spectrum, spectrum
 from tasks.prompt import RegressionPrompt
 
 # A smaller residual, relative to the first one, is rounding.
@@ -37,6 +37,10 @@ class ConjugateGradients:
     def weights(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch d_in d_out"]:
         """The weights after each step."""
         context = spectrum(prompt)
+        return (context.basis @ self.weights_in_eigenbasis(context)).to(prompt.x.dtype)
+
+    def weights_in_eigenbasis(self, context: Spectrum) -> Float[Tensor, "learner_step batch rank d_out"]:
+        """The weights after each step in the eigenbasis of S."""
         curvature, residual = context.values[..., None], context.moment
         w, direction, power = torch.zeros_like(residual), residual, _square(residual)
         rounding, path = _CONVERGED**2 * power, []
@@ -47,7 +51,7 @@ class ConjugateGradients:
             before, power = power, _square(residual)
             direction = residual + torch.where(active, power / before, 0.0) * direction
             path.append(w)
-        return (context.basis @ torch.stack(path)).to(prompt.x.dtype)
+        return torch.stack(path)
 
     def predict(self, prompt: RegressionPrompt) -> Float[Tensor, "learner_step batch query d_out"]:
         """The prediction after each step."""

@@ -13,7 +13,7 @@ steps: R_2 = 1 - z (2 + b - (1 + b) z) has complex zeros for no b, but heavy bal
 therefore take three steps or more.
 """
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, largest_stable_size
+from analyses.benchmarks.described_plant import DescribedPlant, largest_stable_size
 from analyses.benchmarks.fresh_plants.planting import planted
 from mesa.learners.filters.momentum import Momentum
 from mesa.learners.filters.weight_decay import WeightDecay
@@ -28,21 +28,21 @@ def _momentum(
     steps: int,
     ahead: bool = False,
     noise: float = 0.0,
-) -> BlindPlant:
+) -> DescribedPlant:
     learner = Momentum(fraction * largest_stable_size(task), momentum, steps, ahead)
     return planted(f"{learner.name} {steps}", description, task, learner, noise)
 
 
 def _decay(
     description: str, task: LinearRegression, fraction: float, share: float, steps: int, noise: float = 0.0
-) -> BlindPlant:
+) -> DescribedPlant:
     """Weight decay whose penalty is a share of the largest eigenvalue of a typical context."""
     edge = largest_stable_size(task)
     learner = WeightDecay(fraction * edge, share * 2.0 / edge, steps)
     return planted(f"weight_decay {steps}", description, task, learner, noise)
 
 
-ACCELERATED: list[BlindPlant] = [
+ACCELERATED: list[DescribedPlant] = [
     _momentum(
         "with a momentum of 0.9 and 1 % noise.",
         LinearRegression(d_in=6, context=14, law="normal", input_scale=0.6),

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant
+from analyses.benchmarks.described_plant import DescribedPlant
 from analyses.benchmarks.fresh_plants.planting import defect
 from analyses.benchmarks.fresh_plants.rules import distances
 from mesa.learners.local.kernel_regression import KernelRegression, SoftmaxRegression
@@ -47,7 +47,7 @@ _MEDIAN = LinearRegression(d_in=5, context=9, law="normal", input_scale=0.8)
 _SCORES = LinearRegression(d_in=6, context=20, law="normal", input_scale=0.9)
 _POOL = LinearRegression(d_in=7, context=5, input_scale=0.8, teachers=6, teachers_seed=21)
 
-ALTERED_AVERAGES: list[BlindPlant] = [
+ALTERED_AVERAGES: list[DescribedPlant] = [
     defect(
         "kernel_regression",
         "labels averaged with one over the squared distance to the query, which has no bandwidth.",

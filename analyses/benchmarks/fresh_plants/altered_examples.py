@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, Rule, largest_stable_size
+from analyses.benchmarks.described_plant import DescribedPlant, Rule, largest_stable_size
 from analyses.benchmarks.fresh_plants.planting import defect
 from mesa.learners.gradient_descent import GradientDescent
 from mesa.learners.least_mean_squares import LeastMeanSquares
@@ -74,7 +74,7 @@ _MIXED = LinearRegression(d_in=7, context=9, input_scale=1.1, label_noise=0.3)
 _PASS = LinearRegression(d_in=6, context=9, law="normal", input_scale=0.4)
 _LMS = last_step(LeastMeanSquares(0.9))
 
-ALTERED_EXAMPLES: list[BlindPlant] = [
+ALTERED_EXAMPLES: list[DescribedPlant] = [
     defect(
         "gd 1",
         "one step of gradient descent in which every fifth label has the wrong sign.",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, Rule, largest_stable_size
+from analyses.benchmarks.described_plant import DescribedPlant, Rule, largest_stable_size
 from analyses.benchmarks.fresh_plants.planting import defect
 from mesa.learners.conjugate_gradients import ConjugateGradients
 from mesa.learners.gradient_descent import GradientDescent
@@ -98,7 +98,7 @@ _SWITCH_GD = last_step(GradientDescent(0.6 * largest_stable_size(_SWITCH)))
 _HEAVY = LinearRegression(d_in=2, context=6, law="normal", input_scale=0.7)
 _HEAVY_SIZE = 0.4 * largest_stable_size(_HEAVY)
 
-ALTERED_UPDATES: list[BlindPlant] = [
+ALTERED_UPDATES: list[DescribedPlant] = [
     defect(
         "gd 3",
         "three steps of gradient descent whose residuals are clamped to +-0.7, which cuts about half of the first.",

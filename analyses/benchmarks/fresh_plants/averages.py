@@ -9,7 +9,7 @@ from functools import partial
 
 import torch
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, from_rule, from_weights
+from analyses.benchmarks.described_plant import DescribedPlant, from_rule, from_weights
 from analyses.benchmarks.fresh_plants.planting import planted
 from analyses.benchmarks.fresh_plants.rules import kernel_ridge
 from mesa.config.model import InContextConfig
@@ -33,21 +33,21 @@ def _softmax_head(d_in: int, d_out: int, temperature: float, scale: float) -> In
 
 def _softmax(
     description: str, task: LinearRegression, temperature: float, scale: float, noise: float = 0.0
-) -> BlindPlant:
+) -> DescribedPlant:
     reference = last_step(SoftmaxRegression(temperature, scale))
     make = partial(_softmax_head, task.d_in, task.d_out, temperature, scale)
     kind = "softmax_regression"
-    return BlindPlant(kind, f"{kind} {description}", task, from_weights(make, noise), reference)
+    return DescribedPlant(kind, f"{kind} {description}", task, from_weights(make, noise), reference)
 
 
 def _kernel_ridge(
     description: str, task: LinearRegression, bandwidth: float, penalty: float, noise: float = 0.0
-) -> BlindPlant:
+) -> DescribedPlant:
     rule = partial(kernel_ridge, bandwidth=bandwidth, penalty=penalty)
-    return BlindPlant("kernel_ridge", f"kernel_ridge {description}", task, from_rule(rule, task.d_in, noise), rule)
+    return DescribedPlant("kernel_ridge", f"kernel_ridge {description}", task, from_rule(rule, task.d_in, noise), rule)
 
 
-AVERAGES: list[BlindPlant] = [
+AVERAGES: list[DescribedPlant] = [
     planted(
         "nearest_neighbours",
         "with k = 2 and 3 % noise.",

@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, from_weights, largest_stable_size
+from analyses.benchmarks.described_plant import DescribedPlant, from_weights, largest_stable_size
 from mesa.construction.gradient_step import gradient_step_model
 from mesa.learners.gradient_descent import GradientDescent
 from mesa.learners.preconditioned import PreconditionedGradientDescent
@@ -26,7 +26,7 @@ def _plus_plus(
     fractions: tuple[float, ...],
     gammas: tuple[float, ...],
     noise: float = 0.0,
-) -> BlindPlant:
+) -> DescribedPlant:
     """Weights of GD++; sizes and gammas are fractions of the largest stable size, and equal ones are shared."""
     edge, steps = largest_stable_size(task), len(fractions)
     shared = len(set(fractions)) == 1 and len(set(gammas)) == 1
@@ -34,18 +34,18 @@ def _plus_plus(
     make = partial(gradient_step_model, sizes, d_in=task.d_in, d_out=task.d_out, steps=steps, gamma=corrections)
     reference = last_step(GradientDescent(sizes, steps, shared=shared, gamma=corrections))
     name = "gd_plus_plus" if shared else "gd_plus_plus_per_step"
-    return BlindPlant(f"{name} {steps}", description, task, from_weights(make, noise), reference)
+    return DescribedPlant(f"{name} {steps}", description, task, from_weights(make, noise), reference)
 
 
 def _preconditioned(
     description: str, task: LinearRegression, shape: Tensor, fraction: float, steps: int, noise: float = 0.0
-) -> BlindPlant:
+) -> DescribedPlant:
     """Weights of descent with this matrix, scaled so that its largest singular value is a fraction of the edge."""
     P = fraction * largest_stable_size(task) * shape.double() / torch.linalg.matrix_norm(shape.double(), ord=2)
     make = partial(gradient_step_model, 1.0, d_in=task.d_in, d_out=task.d_out, steps=steps, preconditioner=P)
     reference = last_step(PreconditionedGradientDescent(P, steps))
     name = "preconditioned_gd" if torch.equal(shape, shape.mT) else "general_preconditioned_gd"
-    return BlindPlant(f"{name} {steps}", description, task, from_weights(make, noise), reference)
+    return DescribedPlant(f"{name} {steps}", description, task, from_weights(make, noise), reference)
 
 
 def _tridiagonal(d_in: int, above: float, below: float) -> Tensor:
@@ -59,7 +59,7 @@ def _cycle(d_in: int) -> Tensor:
     return torch.eye(d_in) + 0.5 * torch.eye(d_in).roll(1, dims=1)
 
 
-CORRECTED_DESCENTS: list[BlindPlant] = [
+CORRECTED_DESCENTS: list[DescribedPlant] = [
     _plus_plus(
         "gd_plus_plus 2 with a large gamma, exact.",
         LinearRegression(d_in=8, context=13, input_scale=1.0),

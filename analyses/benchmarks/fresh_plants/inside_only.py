@@ -5,7 +5,7 @@ Each description names the shift. A factor of 2 on the teachers doubles the labe
 
 from dataclasses import replace
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, from_rule, largest_stable_size
+from analyses.benchmarks.described_plant import DescribedPlant, from_rule, largest_stable_size
 from analyses.benchmarks.fresh_plants.planting import inside_only
 from analyses.benchmarks.fresh_plants.rules import (
     first,
@@ -33,7 +33,7 @@ _MEAN = LinearRegression(d_in=10, context=8, input_scale=0.6)
 _EXACT = LinearRegression(d_in=6, context=13, input_scale=0.7)
 _LEAST_SQUARES = last_step(Ridge.least_squares())
 
-INSIDE_ONLY: list[BlindPlant] = [
+INSIDE_ONLY: list[DescribedPlant] = [
     inside_only(
         "ridge",
         "ridge regression behind a saturating output; teachers twice as large tell.",

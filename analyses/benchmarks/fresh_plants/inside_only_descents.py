@@ -3,7 +3,7 @@
 Each description names the shift. A factor of 2 on the teachers doubles the labels and leaves the inputs alone.
 """
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, from_rule, from_weights, largest_stable_size
+from analyses.benchmarks.described_plant import DescribedPlant, from_rule, from_weights, largest_stable_size
 from analyses.benchmarks.fresh_plants.planting import inside_only
 from analyses.benchmarks.fresh_plants.rules import by_label_size, limited_velocity, relative_trace, rescaled
 from mesa.construction import from_products, gradient_step_model
@@ -33,7 +33,7 @@ _LABELS = LinearRegression(d_in=16, d_out=2, context=32, input_scale=0.433)
 _BALL = LinearRegression(d_in=4, context=16, input_scale=0.9)
 _BALL_SIZE = 0.6 * largest_stable_size(_BALL)
 
-INSIDE_ONLY_DESCENTS: list[BlindPlant] = [
+INSIDE_ONLY_DESCENTS: list[DescribedPlant] = [
     inside_only(
         "gd 1",
         "weights of one step whose outputs are clamped, which is rare until the teachers are twice as large.",

@@ -7,7 +7,7 @@ without a fitted scale have short contexts.
 
 from functools import partial
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, from_weights, largest_stable_size
+from analyses.benchmarks.described_plant import DescribedPlant, from_weights, largest_stable_size
 from analyses.benchmarks.fresh_plants.planting import planted
 from mesa.construction.newton_step import newton_model
 from mesa.learners.conjugate_gradients import ConjugateGradients
@@ -19,22 +19,22 @@ from tasks.regression.linear_regression import LinearRegression
 
 def _newton_weights(
     description: str, task: LinearRegression, fraction: float, steps: int, noise: float = 0.0
-) -> BlindPlant:
+) -> DescribedPlant:
     """Weights of Newton's iteration whose scale is a fraction of the largest that converges, 2 / |S|^2."""
     scale = fraction * largest_stable_size(task) ** 2 / 2.0
     make = partial(newton_model, scale, d_in=task.d_in, d_out=task.d_out, steps=steps)
     reference = last_step(Newton(steps, scale, fit_scale=True))
     kind = f"newton_fitted_scale {steps}"
-    return BlindPlant(kind, f"{kind} {description}", task, from_weights(make, noise), reference)
+    return DescribedPlant(kind, f"{kind} {description}", task, from_weights(make, noise), reference)
 
 
-def _least_squares(description: str, task: LinearRegression, noise: float = 0.0) -> BlindPlant:
+def _least_squares(description: str, task: LinearRegression, noise: float = 0.0) -> DescribedPlant:
     """Least squares, which conjugate gradients also end at after min(d, N) steps."""
     also = (f"conjugate_gradients {min(task.d_in, task.context)}",)
     return planted("least_squares", description, task, Ridge.least_squares(), noise, also)
 
 
-INVERSES: list[BlindPlant] = [
+INVERSES: list[DescribedPlant] = [
     planted(
         "newton 2",
         "on four examples, exact.",

@@ -4,14 +4,14 @@ The posterior mean over a pool is least squares where the labels are exact and N
 known. The plants have noisy labels or fewer examples than dimensions.
 """
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant
+from analyses.benchmarks.described_plant import DescribedPlant
 from analyses.benchmarks.fresh_plants.planting import planted
 from mesa.learners.least_mean_squares import LeastMeanSquares
 from mesa.learners.teacher_pool import TeacherPool
 from tasks.regression.linear_regression import LinearRegression
 
 
-def _pass(description: str, task: LinearRegression, fraction: float, noise: float = 0.0) -> BlindPlant:
+def _pass(description: str, task: LinearRegression, fraction: float, noise: float = 0.0) -> DescribedPlant:
     """One pass whose step is this fraction of 1 / E|x|^2, the step that fits a typical example at once."""
     variance = task.input_scale**2 * (1.0 if task.law == "normal" else 1.0 / 3.0)
     squares = sum(scale**2 for scale in task.scales or (1.0,) * task.d_in)
@@ -19,12 +19,12 @@ def _pass(description: str, task: LinearRegression, fraction: float, noise: floa
     return planted("least_mean_squares", description, task, learner, noise)
 
 
-def _pool(description: str, task: LinearRegression, noise: float, moved: float = 0.0) -> BlindPlant:
+def _pool(description: str, task: LinearRegression, noise: float, moved: float = 0.0) -> DescribedPlant:
     """The posterior mean over the task's teachers for labels of this noise."""
     return planted("teacher_pool", description, task, TeacherPool(task.teacher_set, noise), moved)
 
 
-ORDERED_AND_POOLED: list[BlindPlant] = [
+ORDERED_AND_POOLED: list[DescribedPlant] = [
     _pass("with a long step and 2 % noise.", LinearRegression(d_in=4, context=11, input_scale=0.8), 1.0, 0.02),
     _pass(
         "with two outputs and noisy labels, exact.",

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, from_weights, largest_stable_size
+from analyses.benchmarks.described_plant import DescribedPlant, from_weights, largest_stable_size
 from mesa.construction.gradient_step import gradient_step_model
 from mesa.learners.gradient_descent import GradientDescent
 from probes.controls.planted import last_step
@@ -11,17 +11,17 @@ from tasks.regression.linear_regression import LinearRegression
 
 def _descent(
     description: str, task: LinearRegression, fractions: tuple[float, ...], noise: float = 0.0, heads: int = 1
-) -> BlindPlant:
+) -> DescribedPlant:
     """Weights whose steps are these fractions of the largest stable size; equal fractions are one shared size."""
     steps, shared = len(fractions), len(set(fractions)) == 1
     sizes = tuple(fraction * largest_stable_size(task) for fraction in fractions)
     make = partial(gradient_step_model, sizes, d_in=task.d_in, d_out=task.d_out, steps=steps, n_heads=heads)
     reference = last_step(GradientDescent(sizes, steps, shared=shared))
     name = "gd" if shared else "gd_per_step"
-    return BlindPlant(f"{name} {steps}", description, task, from_weights(make, noise), reference)
+    return DescribedPlant(f"{name} {steps}", description, task, from_weights(make, noise), reference)
 
 
-PLAIN_DESCENTS: list[BlindPlant] = [
+PLAIN_DESCENTS: list[DescribedPlant] = [
     _descent(
         "gd 1 with a hundredth of the largest stable step, exact; the labels are so noisy that ridge would help.",
         LinearRegression(d_in=9, context=21, law="normal", input_scale=0.8, label_noise=1.0),

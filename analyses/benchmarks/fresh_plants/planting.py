@@ -1,6 +1,6 @@
 """Plants behind a noisy embedding: true ones from a learner, and impostors from a rule that comes near one."""
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, Build, Rule, from_rule
+from analyses.benchmarks.described_plant import Build, DescribedPlant, Rule, from_rule
 from probes.controls.planted import last_step
 from tasks.predictor import RegressionPredictor
 from tasks.regression.linear_regression import LinearRegression
@@ -14,7 +14,7 @@ def planted(
     learner: RegressionPredictor,
     noise: float = 0.0,
     also: tuple[str, ...] = (),
-) -> BlindPlant:
+) -> DescribedPlant:
     """A true plant whose reference is the learner's last step.
 
     `noise` is the share of its length by which the embedding moves an input.
@@ -24,7 +24,7 @@ def planted(
     'ridge'
     """
     rule = last_step(learner)
-    return BlindPlant(kind, f"{kind} {description}", task, from_rule(rule, task.d_in, noise), rule, also)
+    return DescribedPlant(kind, f"{kind} {description}", task, from_rule(rule, task.d_in, noise), rule, also)
 
 
 def defect(
@@ -35,10 +35,10 @@ def defect(
     reference: Rule,
     departure: float,
     noise: float = 0.0,
-) -> BlindPlant:
+) -> DescribedPlant:
     """An impostor whose rule differs from the imitated one on its own task by at least `departure`."""
     build, text = from_rule(rule, task.d_in, noise), f"none: {description}"
-    return BlindPlant("none", text, task, build, reference, (), imitates, task, departure)
+    return DescribedPlant("none", text, task, build, reference, (), imitates, task, departure)
 
 
 def inside_only(
@@ -49,7 +49,9 @@ def inside_only(
     reference: Rule,
     shift: Task,
     departure: float,
-) -> BlindPlant:
+) -> DescribedPlant:
     """An impostor that agrees with the imitated rule on its task and differs on `shift` by at least `departure`."""
     answer = f"{imitates}, in distribution only"
-    return BlindPlant("none", f"{answer}: {description}", task, build, reference, (answer,), imitates, shift, departure)
+    return DescribedPlant(
+        "none", f"{answer}: {description}", task, build, reference, (answer,), imitates, shift, departure
+    )

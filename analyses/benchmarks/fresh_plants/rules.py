@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from analyses.benchmarks.blind_plants.plant import Rule
+from analyses.benchmarks.described_plant import Rule
 from mesa.learners.nearest_neighbours import NearestNeighbours
 from probes.controls.planted import last_step
 from tasks.prompt import RegressionPrompt

@@ -4,7 +4,7 @@ Contexts have about as many examples as dimensions, or inputs of unequal scales,
 there the ways to shrink differ.
 """
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, largest_stable_size
+from analyses.benchmarks.described_plant import DescribedPlant, largest_stable_size
 from analyses.benchmarks.fresh_plants.planting import planted
 from mesa.learners.filters.cutoff import TruncatedSpectrum
 from mesa.learners.filters.gradient_flow import GradientFlow
@@ -14,17 +14,17 @@ from tasks.regression.linear_regression import LinearRegression
 _FALLING = (1.0, 0.8, 0.5, 0.3, 0.15, 0.08)
 
 
-def _ridge(description: str, task: LinearRegression, share: float, noise: float = 0.0) -> BlindPlant:
+def _ridge(description: str, task: LinearRegression, share: float, noise: float = 0.0) -> DescribedPlant:
     """Ridge whose penalty is this share of the largest eigenvalue of a typical context."""
     return planted("ridge", description, task, Ridge(share * 2.0 / largest_stable_size(task)), noise)
 
 
-def _flow(description: str, task: LinearRegression, time: float, noise: float = 0.0) -> BlindPlant:
+def _flow(description: str, task: LinearRegression, time: float, noise: float = 0.0) -> DescribedPlant:
     """Gradient flow whose time is counted in units of one over that largest eigenvalue."""
     return planted("gradient_flow", description, task, GradientFlow(time * largest_stable_size(task) / 2.0), noise)
 
 
-SHRINKAGE: list[BlindPlant] = [
+SHRINKAGE: list[DescribedPlant] = [
     _ridge(
         "with a penalty of a hundredth of the largest eigenvalue and 2 % noise.",
         LinearRegression(d_in=10, context=10, law="normal", input_scale=0.7, label_noise=0.5),

@@ -69,12 +69,8 @@ class Projection:
         losses = self._residuals(curve, candidates).square().sum(dim=-1)
         order = losses.nan_to_num(nan=torch.inf).argsort()[:_BEST_STARTS]
         exact = _EXACT * float((self.root @ self.best).square().sum())
-        ends: list[tuple[tuple[float, ...], float]] = []
-        for index in order:
-            ends.append(self._descend(curve, candidates[index], exact))
-            if ends[-1][1] <= exact:
-                break
-        return min(ends, key=lambda end: end[1])[0]
+        ends, end_losses = self._descend(curve, candidates[order], exact)
+        return tuple(ends[int(end_losses.nan_to_num(nan=torch.inf).argmin())].tolist())
 
     def loss_of(self, responses: Float[Tensor, "*learner batch rank"]) -> Float[Tensor, "*learner"]:
         """The mean squared error of responses given for every prompt's own eigenvalues, without interpolation."""
@@ -84,33 +80,58 @@ class Projection:
     def _residuals(self, curve: Curve, parameters: Tensor) -> Tensor:
         return (curve(parameters, self.nodes) - self.best) @ self.root.mT
 
-    def _descend(self, curve: Curve, start: Tensor, exact: float) -> tuple[tuple[float, ...], float]:
-        point, damping, count = start, 1e-3, len(start)
-        residual = self._residuals(curve, point[None])[0]
-        loss = float(residual.square().sum())
+    def _descend(self, curve: Curve, starts: Tensor, exact: float) -> tuple[Tensor, Tensor]:
+        """Where each start (start parameter) leads, and the losses there; it ends where one of them is exact.
+
+        All starts descend side by side, each with its own damping, because an evaluation costs little more for several.
+        """
+        points, count = starts.clone(), starts.shape[1]
+        residuals = self._residuals(curve, points)
+        losses, dampings = residuals.square().sum(dim=-1), torch.full((len(points),), 1e-3, dtype=points.dtype)
+        active = torch.arange(len(points))
         for _ in range(_ITERATIONS):
-            steps = 1e-6 * (point.abs() + 1e-2)
-            moved = torch.cat([point + torch.diag(steps), point - torch.diag(steps)])
-            ahead = self._residuals(curve, moved)
-            slopes = ((ahead[:count] - ahead[count:]) / (2.0 * steps[:, None])).nan_to_num(0.0, 0.0, 0.0)
-            normal, gradient = slopes @ slopes.mT, slopes @ residual
-            trial_point, trial, trial_loss = point, residual, loss
-            while damping < 1e8:
-                damped = normal + torch.diag(damping * normal.diagonal() + 1e-300)
-                change = torch.from_numpy(np.linalg.lstsq(damped.numpy(), -gradient.numpy(), rcond=1e-14)[0])
-                trial_point = point + change
-                trial = self._residuals(curve, trial_point[None])[0]
-                trial_loss = float(trial.square().sum())
-                if trial_loss < loss:
-                    damping *= 0.2
-                    break
-                damping *= 8.0
-            if not trial_loss < loss:
+            if not len(active) or bool((losses <= exact).any()):
                 break
-            gain, point, residual, loss = loss - trial_loss, trial_point, trial, trial_loss
-            if gain < 1e-8 * loss or loss < exact:
-                break
-        return tuple(point.tolist()), loss
+            steps = 1e-6 * (points[active].abs() + 1e-2)
+            shift = torch.diag_embed(steps)
+            moved = points[active, None] + torch.cat([shift, -shift], dim=1)
+            ahead = self._residuals(curve, moved.flatten(0, 1)).unflatten(0, moved.shape[:2])
+            slopes = ((ahead[:, :count] - ahead[:, count:]) / (2.0 * steps[..., None])).nan_to_num(0.0, 0.0, 0.0)
+            normal, gradient = slopes @ slopes.mT, (slopes @ residuals[active, :, None])[..., 0]
+            before = losses[active]
+            self._improve(curve, (points, residuals, losses, dampings), active, normal, gradient)
+            gain = before - losses[active]
+            # NaN counts as no gain.
+            active = active[(gain > 0.0) & (gain >= 1e-8 * losses[active])]
+        return points, losses
+
+    def _improve(
+        self,
+        curve: Curve,
+        state: tuple[Tensor, Tensor, Tensor, Tensor],
+        active: Tensor,
+        normal: Tensor,
+        gradient: Tensor,
+    ) -> None:
+        """Take a step from every active point, damped until the loss falls or the damping has no end."""
+        points, residuals, losses, dampings = state
+        rows = torch.arange(len(active))
+        while len(rows):
+            at = active[rows]
+            diagonal = dampings[at, None] * normal[rows].diagonal(dim1=1, dim2=2) + 1e-300
+            damped = normal[rows] + torch.diag_embed(diagonal)
+            changes = [
+                np.linalg.lstsq(each.numpy(), -slope.numpy(), rcond=1e-14)[0]
+                for each, slope in zip(damped, gradient[rows], strict=True)
+            ]
+            trial_points = points[at] + torch.from_numpy(np.stack(changes))
+            trials = self._residuals(curve, trial_points)
+            trial_losses = trials.square().sum(dim=-1)
+            better = trial_losses < losses[at]
+            points[at[better]], residuals[at[better]] = trial_points[better], trials[better]
+            losses[at[better]] = trial_losses[better]
+            dampings[at] *= torch.where(better, 0.2, 8.0).to(dampings)
+            rows = rows[~better & (dampings[at] < 1e8)]
 
 
 def _features(context: Spectrum, query: Tensor, nodes: Tensor, end: float, unit: float) -> Tensor:

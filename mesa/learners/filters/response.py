@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mesa.learners.filters.projection import Projection
-from mesa.learners.spectrum import spectrum
+from mesa.learners.spectrum import Spectrum, spectrum
 from tasks.predictor import RegressionPredictor
 from tasks.prompt import RegressionPrompt
 
@@ -27,6 +27,15 @@ class SpectralLearner(Protocol):
 
     def fit_projected(self, projection: Projection) -> RegressionPredictor:
         """The learner with the parameters of least loss on projected prompts."""
+        ...
+
+
+@runtime_checkable
+class EigenbasisLearner(Protocol):
+    """A predictor whose weights follow from the context's spectrum, but are no function of each eigenvalue alone."""
+
+    def weights_in_eigenbasis(self, context: Spectrum) -> Float[Tensor, "learner_step batch rank d_out"]:
+        """The weights after each step in the eigenbasis of S."""
         ...
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mesa.learners.filters.response import SpectralLearner
+from mesa.learners.filters.response import EigenbasisLearner, SpectralLearner
 from probes.behaviour.identification.candidates import Candidate
 from probes.behaviour.identification.conditions import Condition
 from tasks.predictor import RegressionPredictor
@@ -37,6 +37,8 @@ def unexplained_family(
     several = len(family) > 1
     if isinstance(predictor, SpectralLearner):
         paths = [_responded(predictor, condition, 1.0, several) for condition in conditions]
+    elif isinstance(predictor, EigenbasisLearner):
+        paths = [each.query @ predictor.weights_in_eigenbasis(each.spectrum) for each in conditions]
     else:
         paths = [predictor.predict(condition.prompt) for condition in conditions]
     scored = []

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from analyses.benchmarks.blind_plants import BlindPlant
+from analyses.benchmarks.described_plant import DescribedPlant
 from analyses.benchmarks.fresh_plants import FRESH_PLANTS
 from mesa import rng
 from mesa.registry import LEARNERS
@@ -23,7 +23,7 @@ PROMPTS = 200
 
 
 @cache
-def predictions(plant: BlindPlant, task: Task, seed: int = 0) -> tuple[Tensor, Tensor]:
+def predictions(plant: DescribedPlant, task: Task, seed: int = 0) -> tuple[Tensor, Tensor]:
     """What the model and its reference predict for the same prompts."""
     model = plant.build(rng.generator(seed, "model"))
     subject = RegressionSubject(model, PairedReader(plant.task.d_out), plant.task)
@@ -31,7 +31,7 @@ def predictions(plant: BlindPlant, task: Task, seed: int = 0) -> tuple[Tensor, T
     return subject.predict(prompt), plant.reference(prompt)
 
 
-def departure(plant: BlindPlant, task: Task) -> float:
+def departure(plant: DescribedPlant, task: Task) -> float:
     """The root mean square of f - a g over that of a g on the task; the factor a is fitted on the plant's own task."""
     f, g = predictions(plant, plant.task)
     a = (f * g).sum() / g.square().sum()
@@ -44,7 +44,7 @@ def name(kind: str) -> str:
     return kind.rstrip(" 123456789")
 
 
-def label(plant: BlindPlant) -> str:
+def label(plant: DescribedPlant) -> str:
     return f"{plant.kind} {plant.imitates} d={plant.task.d_in} N={plant.task.context}"
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from analyses.benchmarks import identify_jobs
-from analyses.benchmarks.reporting.blind import blind_jobs
+from analyses.benchmarks.described_jobs import calibration_jobs, fresh_jobs
 from analyses.benchmarks.reporting.grid import TASKS, ReportingPlant, reporting_plants
 from analyses.benchmarks.reporting.scoring import Scored, table
 from mesa.learners import ConjugateGradients, CoordinateDescent, GradientDescent, NearestNeighbours, Newton, Ridge
@@ -66,10 +66,11 @@ def test_output_noise_has_its_size_and_differs_from_prompt_to_prompt(seeded) -> 
     assert abs(float(torch.corrcoef(torch.stack([noise[:-1], noise[1:]]))[0, 1])) < 0.1
 
 
-def test_a_blind_plant_is_asked_for_under_the_names_of_candidates() -> None:
-    models = [next(job.models()) for job in list(blind_jobs())[:40]]
-    names = {f"{name}" for name in LEARNERS} | {"teacher_pool", "kernel_ridge", "none"}
-    assert {model.expected.split()[0] for model in models} <= names
+def test_a_described_plant_is_asked_for_under_the_names_of_candidates() -> None:
+    names = {*LEARNERS, "teacher_pool", "none"}
+    fresh = [next(job.models()) for job in list(fresh_jobs())[:40]]
+    models = [next(job.models()) for job in list(calibration_jobs())[:40]]
+    assert {model.expected.split()[0].rstrip(",") for model in (*models, *fresh)} <= names
     assert any("general_preconditioned_gd 1" in model.also for model in models)
 
 

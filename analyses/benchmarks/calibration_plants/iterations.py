@@ -3,21 +3,21 @@
 from collections.abc import Callable
 from functools import partial
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, Rule, from_rule, from_weights, largest_stable_size
-from analyses.benchmarks.blind_plants.rules import gd_weight_decay, heavy_ball, nesterov
+from analyses.benchmarks.calibration_plants.rules import gd_weight_decay, heavy_ball, nesterov
+from analyses.benchmarks.described_plant import DescribedPlant, Rule, from_rule, from_weights, largest_stable_size
 from mesa.construction.newton_step import newton_model
 from mesa.learners.newton import Newton
 from probes.controls.planted import last_step
 from tasks.regression.linear_regression import LinearRegression
 
 
-def _newton(description: str, task: LinearRegression, fraction: float, steps: int, noise: float) -> BlindPlant:
+def _newton(description: str, task: LinearRegression, fraction: float, steps: int, noise: float) -> DescribedPlant:
     """Weights of Newton-Schulz iteration whose a is this fraction of 2 / |S|^2, the largest that converges."""
     scale = fraction * largest_stable_size(task) ** 2 / 2.0
     make = partial(newton_model, scale, d_in=task.d_in, steps=steps)
     # 1 - s M_k = (1 - a s^2)^(2^k) has all its roots at s = +-1 / sqrt(a): 2^(k+1) steps of those sizes.
     also = (f"gd_per_step {2 ** (steps + 1)}",)
-    return BlindPlant(
+    return DescribedPlant(
         f"newton {steps}", description, task, from_weights(make, noise), last_step(Newton(steps, scale)), also
     )
 
@@ -31,25 +31,25 @@ def _momentum(
     momentum: float,
     steps: int,
     noise: float = 0.0,
-) -> BlindPlant:
+) -> DescribedPlant:
     """A momentum method whose step is this fraction of the largest stable one of gradient descent."""
     rule = rule_of(fraction * largest_stable_size(task), momentum, steps)
     # Heavy-ball residual polynomials are orthogonal, so their roots are real. Those of Nesterov's four steps are
     # 1 - (2a - a^2 + a^3) z + a^3 z^2 times (1 - z)^2, with a = 1 + momentum and z = c s: real for a = 1.5.
     also = (f"gd_per_step {steps}",)
-    return BlindPlant(f"{kind} {steps}", description, task, from_rule(rule, task.d_in, noise), rule, also)
+    return DescribedPlant(f"{kind} {steps}", description, task, from_rule(rule, task.d_in, noise), rule, also)
 
 
 def _weight_decay(
     description: str, task: LinearRegression, fraction: float, penalty: float, steps: int, noise: float = 0.0
-) -> BlindPlant:
+) -> DescribedPlant:
     """Weight decay whose step is this fraction of the largest stable one; the penalty is in halves of |S|."""
     edge = largest_stable_size(task)
     rule = gd_weight_decay(fraction * edge, penalty / edge, steps)
-    return BlindPlant(f"gd_weight_decay {steps}", description, task, from_rule(rule, task.d_in, noise), rule)
+    return DescribedPlant(f"gd_weight_decay {steps}", description, task, from_rule(rule, task.d_in, noise), rule)
 
 
-ITERATIONS: list[BlindPlant] = [
+ITERATIONS: list[DescribedPlant] = [
     _newton(
         "newton 1 with one scale for all prompts, exact; it is also four steps of gradient descent of sizes +-sqrt(a).",
         LinearRegression(d_in=3, context=9, input_scale=1.0),

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, from_weights, largest_stable_size
+from analyses.benchmarks.described_plant import DescribedPlant, from_weights, largest_stable_size
 from mesa.construction.gradient_step import gradient_step_model
 from mesa.learners.gradient_descent import GradientDescent
 from mesa.learners.preconditioned import PreconditionedGradientDescent
@@ -16,27 +16,27 @@ from tasks.regression.linear_regression import LinearRegression
 
 def _gd(
     description: str, task: LinearRegression, fraction: float, steps: int, noise: float = 0.0, tied: bool = False
-) -> BlindPlant:
+) -> DescribedPlant:
     """Weights of gradient descent whose step is this fraction of the largest stable one."""
     size = fraction * largest_stable_size(task)
     make = partial(gradient_step_model, size, d_in=task.d_in, d_out=task.d_out, steps=steps, tied=tied)
     reference = last_step(GradientDescent(size, steps))
-    return BlindPlant(f"gd {steps}", description, task, from_weights(make, noise), reference)
+    return DescribedPlant(f"gd {steps}", description, task, from_weights(make, noise), reference)
 
 
 def _per_step(
     description: str, task: LinearRegression, fractions: Sequence[float], noise: float, also: tuple[str, ...] = ()
-) -> BlindPlant:
+) -> DescribedPlant:
     """Weights of gradient descent with a size for each step."""
     sizes, steps = tuple(fraction * largest_stable_size(task) for fraction in fractions), len(fractions)
     make = partial(gradient_step_model, sizes, d_in=task.d_in, steps=steps)
     reference = last_step(GradientDescent(sizes, steps, shared=False))
-    return BlindPlant(f"gd_per_step {steps}", description, task, from_weights(make, noise), reference, also)
+    return DescribedPlant(f"gd_per_step {steps}", description, task, from_weights(make, noise), reference, also)
 
 
 def _plus_plus(
     description: str, task: LinearRegression, fractions: Sequence[float], gammas: Sequence[float], noise: float = 0.0
-) -> BlindPlant:
+) -> DescribedPlant:
     """Weights of GD++ whose sizes and gammas are fractions of the largest stable step; equal ones are shared."""
     edge, steps = largest_stable_size(task), len(fractions)
     sizes, corrections = tuple(edge * value for value in fractions), tuple(edge * value for value in gammas)
@@ -44,17 +44,17 @@ def _plus_plus(
     name = "gd_plus_plus" if shared else "gd_plus_plus_per_step"
     make = partial(gradient_step_model, sizes, d_in=task.d_in, steps=steps, gamma=corrections, tied=shared)
     reference = last_step(GradientDescent(sizes, steps, shared=shared, gamma=corrections))
-    return BlindPlant(f"{name} {steps}", description, task, from_weights(make, noise), reference)
+    return DescribedPlant(f"{name} {steps}", description, task, from_weights(make, noise), reference)
 
 
 def _preconditioned(
     description: str, task: LinearRegression, shape: Tensor, fraction: float, steps: int, noise: float = 0.0
-) -> BlindPlant:
+) -> DescribedPlant:
     """Weights of preconditioned gradient descent with this fraction of the largest stable step times the matrix."""
     P = fraction * largest_stable_size(task) * shape.double()
     make = partial(gradient_step_model, 1.0, d_in=task.d_in, steps=steps, preconditioner=P)
     reference = last_step(PreconditionedGradientDescent(P, steps))
-    return BlindPlant(f"preconditioned_gd {steps}", description, task, from_weights(make, noise), reference)
+    return DescribedPlant(f"preconditioned_gd {steps}", description, task, from_weights(make, noise), reference)
 
 
 def _band(d_in: int) -> Tensor:
@@ -66,7 +66,7 @@ def _band(d_in: int) -> Tensor:
 _TWO_FORMS = ("heavy_ball 2", "nesterov 2")
 _ONE_WIDE = LinearRegression(d_in=8, context=16, scales=(1.0,) * 4 + (0.25,) * 4)
 
-DESCENTS: list[BlindPlant] = [
+DESCENTS: list[DescribedPlant] = [
     _gd(
         "gd 1 with a twentieth of the best step: ridge with a large penalty comes near it and is not it.",
         LinearRegression(d_in=3, context=7, input_scale=1.0),

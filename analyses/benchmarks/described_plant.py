@@ -28,7 +28,7 @@ Build: TypeAlias = Callable[[torch.Generator], InContextTransformer | Planted]
 
 
 @dataclass(frozen=True, eq=False)
-class BlindPlant:
+class DescribedPlant:
     """A model and its right answer: `kind`, or one of the equally right names in `also`.
 
     `build` makes the model; all its randomness comes from the generator. Models with weights read `PairedReader`.
@@ -39,7 +39,7 @@ class BlindPlant:
     >>> from mesa.learners import GradientDescent
     >>> from probes.controls.planted import last_step
     >>> task, rule = LinearRegression(d_in=2), last_step(GradientDescent(0.5))
-    >>> BlindPlant("gd 1", "One step.", task, lambda generator: Planted(rule), rule).is_impostor
+    >>> DescribedPlant("gd 1", "One step.", task, lambda generator: Planted(rule), rule).is_impostor
     False
     """
 

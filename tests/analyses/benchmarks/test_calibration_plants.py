@@ -1,4 +1,4 @@
-"""Each blind plant is what its description says, as far as this can be measured without naming it."""
+"""Each described calibration plant is what its description says, as far as this can be measured without naming it."""
 
 from collections import Counter
 
@@ -6,18 +6,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from analyses.benchmarks.blind_plants import BLIND_PLANTS, BlindPlant
+from analyses.benchmarks.calibration_plants import CALIBRATION_PLANTS, DescribedPlant
 from mesa import rng
 from probes.subject import RegressionSubject
 from tasks.readers.paired import PairedReader
 from tasks.task import Task
 
-TRUE = [plant for plant in BLIND_PLANTS if not plant.is_impostor]
-IMPOSTORS = [plant for plant in BLIND_PLANTS if plant.is_impostor]
+TRUE = [plant for plant in CALIBRATION_PLANTS if not plant.is_impostor]
+IMPOSTORS = [plant for plant in CALIBRATION_PLANTS if plant.is_impostor]
 PROMPTS = 300
 
 
-def predictions(plant: BlindPlant, task: Task, seed: int = 0) -> tuple[Tensor, Tensor]:
+def predictions(plant: DescribedPlant, task: Task, seed: int = 0) -> tuple[Tensor, Tensor]:
     """What the model and its reference predict for the same prompts."""
     model = plant.build(rng.generator(seed, "model"))
     subject = RegressionSubject(model, PairedReader(plant.task.d_out), plant.task)
@@ -25,7 +25,7 @@ def predictions(plant: BlindPlant, task: Task, seed: int = 0) -> tuple[Tensor, T
     return subject.predict(prompt), plant.reference(prompt)
 
 
-def departure(plant: BlindPlant, task: Task) -> float:
+def departure(plant: DescribedPlant, task: Task) -> float:
     """The root mean square of f - a g over that of a g on the task; the factor a is fitted on the plant's own task."""
     f, g = predictions(plant, plant.task)
     a = (f * g).sum() / g.square().sum()
@@ -33,7 +33,7 @@ def departure(plant: BlindPlant, task: Task) -> float:
     return float((f - a * g).norm() / (a * g).norm())
 
 
-def label(plant: BlindPlant) -> str:
+def label(plant: DescribedPlant) -> str:
     return f"{plant.kind} {plant.imitates} d={plant.task.d_in} N={plant.task.context}"
 
 
@@ -43,11 +43,11 @@ def test_there_are_enough_plants_of_enough_kinds():
 
 
 def test_descriptions_say_the_right_answer_and_differ():
-    assert {plant.description for plant in BLIND_PLANTS if not plant.description.startswith(plant.kind)} == set()
-    assert [text for text, count in Counter(p.description for p in BLIND_PLANTS).items() if count > 1] == []
+    assert {plant.description for plant in CALIBRATION_PLANTS if not plant.description.startswith(plant.kind)} == set()
+    assert [text for text, count in Counter(p.description for p in CALIBRATION_PLANTS).items() if count > 1] == []
 
 
-@pytest.mark.parametrize("plant", BLIND_PLANTS, ids=label)
+@pytest.mark.parametrize("plant", CALIBRATION_PLANTS, ids=label)
 def test_a_plant_answers_its_task_finitely_and_the_same_way_twice(plant):
     first, again = predictions(plant, plant.task)[0], predictions(plant, plant.task)[0]
     assert first.shape == (PROMPTS, 1, plant.task.d_out)

@@ -4,10 +4,17 @@ from functools import partial
 
 import torch
 
-from analyses.benchmarks.blind_plants import defects
-from analyses.benchmarks.blind_plants.defects import gd
-from analyses.benchmarks.blind_plants.plant import BlindPlant, Build, Rule, from_rule, from_weights, largest_stable_size
-from analyses.benchmarks.blind_plants.rules import lms, mean_label, two_preconditioners_model
+from analyses.benchmarks.calibration_plants import defects
+from analyses.benchmarks.calibration_plants.defects import gd
+from analyses.benchmarks.calibration_plants.rules import lms, mean_label, two_preconditioners_model
+from analyses.benchmarks.described_plant import (
+    Build,
+    DescribedPlant,
+    Rule,
+    from_rule,
+    from_weights,
+    largest_stable_size,
+)
 from mesa.construction.softmax_step import softmax_step_model
 from mesa.learners.nearest_neighbours import NearestNeighbours
 from mesa.learners.preconditioned import PreconditionedGradientDescent
@@ -24,9 +31,9 @@ def _rule(
     reference: Rule,
     departure: float,
     also: tuple[str, ...] = (),
-) -> BlindPlant:
+) -> DescribedPlant:
     build = from_rule(model, task.d_in)
-    return BlindPlant("none", description, task, build, reference, also, imitates, task, departure)
+    return DescribedPlant("none", description, task, build, reference, also, imitates, task, departure)
 
 
 def _weights(
@@ -37,8 +44,8 @@ def _weights(
     reference: Rule,
     departure: float,
     also: tuple[str, ...] = (),
-) -> BlindPlant:
-    return BlindPlant("none", description, task, build, reference, also, imitates, task, departure)
+) -> DescribedPlant:
+    return DescribedPlant("none", description, task, build, reference, also, imitates, task, departure)
 
 
 _CENTRED = LinearRegression(d_in=4, context=4, input_scale=1.0)
@@ -56,10 +63,10 @@ _SORTED = LinearRegression(d_in=7, context=28, input_scale=0.9)
 _BATCHES = LinearRegression(d_in=9, context=18, law="normal", input_scale=1.0)
 _NEAR = LinearRegression(d_in=3, context=40, input_scale=1.0)
 _LOUD = LinearRegression(d_in=4, context=9, law="normal", input_scale=1.0, label_noise=1.5)
-_BLIND = LinearRegression(d_in=6, context=25, law="normal", input_scale=1.0, label_noise=0.7)
+_IGNORING = LinearRegression(d_in=6, context=25, law="normal", input_scale=1.0, label_noise=0.7)
 _LABELS = LinearRegression(d_in=2, context=12, input_scale=1.0)
 
-DEFECTIVE: list[BlindPlant] = [
+DEFECTIVE: list[DescribedPlant] = [
     _weights(
         "gd 1",
         "none: two softmax heads that do gd 1 on inputs less their mean, which four examples do not average away.",
@@ -88,7 +95,7 @@ DEFECTIVE: list[BlindPlant] = [
     _rule(
         "ridge",
         "none: ridge that reads one of six coordinates as zero.",
-        _BLIND,
+        _IGNORING,
         defects.ignoring_coordinate(last_step(Ridge(0.5)), 2),
         last_step(Ridge(0.5)),
         0.3,
@@ -121,7 +128,7 @@ DEFECTIVE: list[BlindPlant] = [
     _rule(
         "ridge",
         "none: predictions of ridge rounded to whole multiples of 2.8.",
-        _BLIND,
+        _IGNORING,
         defects.rounded(last_step(Ridge(0.5)), 2.8),
         last_step(Ridge(0.5)),
         0.25,
@@ -161,7 +168,7 @@ DEFECTIVE: list[BlindPlant] = [
     _rule(
         "ridge",
         "none: ridge that forgets, an example counts .7 of the next one.",
-        _BLIND,
+        _IGNORING,
         defects.recent_first(last_step(Ridge(0.5)), 0.7),
         last_step(Ridge(0.5)),
         0.25,

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from analyses.benchmarks.blind_plants.plant import Rule
+from analyses.benchmarks.described_plant import Rule
 from mesa.config.model import InContextConfig
 from mesa.construction.gradient_step import gradient_step_products
 from mesa.construction.products import from_products

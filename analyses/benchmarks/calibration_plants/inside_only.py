@@ -6,9 +6,16 @@ from functools import partial
 
 import torch
 
-from analyses.benchmarks.blind_plants import defects
-from analyses.benchmarks.blind_plants.defects import gd
-from analyses.benchmarks.blind_plants.plant import BlindPlant, Build, Rule, from_rule, from_weights, largest_stable_size
+from analyses.benchmarks.calibration_plants import defects
+from analyses.benchmarks.calibration_plants.defects import gd
+from analyses.benchmarks.described_plant import (
+    Build,
+    DescribedPlant,
+    Rule,
+    from_rule,
+    from_weights,
+    largest_stable_size,
+)
 from mesa.config.model import InContextConfig
 from mesa.construction.gradient_step import gradient_step_model, gradient_step_products
 from mesa.construction.products import from_products
@@ -25,10 +32,10 @@ Parts = tuple[Build, Rule]
 
 def _inside_only(
     imitates: str, description: str, task: LinearRegression, parts: Parts, shift: Task, departure: float
-) -> BlindPlant:
+) -> DescribedPlant:
     build, reference = parts
     also = (f"{imitates}, in distribution only",)
-    return BlindPlant("none", description, task, build, reference, also, imitates, shift, departure)
+    return DescribedPlant("none", description, task, build, reference, also, imitates, shift, departure)
 
 
 def _typical_trace(task: LinearRegression) -> float:
@@ -77,7 +84,7 @@ _LATE = LinearRegression(d_in=9, context=36, law="normal", input_scale=1.0, labe
 
 _CURVED_SIZE, _LONG_SIZE = 1.2 * largest_stable_size(_CURVED), 0.9 * largest_stable_size(_CURVED_LONG)
 
-INSIDE_ONLY: list[BlindPlant] = [
+INSIDE_ONLY: list[DescribedPlant] = [
     _inside_only(
         "gd 3",
         "none beyond distribution: weights of gd 3 whose scores also hold products of labels, which grow with them.",

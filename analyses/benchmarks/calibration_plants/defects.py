@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from analyses.benchmarks.blind_plants.plant import Rule
+from analyses.benchmarks.described_plant import Rule
 from mesa.learners.descent.steps import moments
 from mesa.learners.gradient_descent import GradientDescent
 from mesa.learners.spectrum import spectrum

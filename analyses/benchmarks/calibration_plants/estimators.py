@@ -2,8 +2,7 @@
 
 from functools import partial
 
-from analyses.benchmarks.blind_plants.plant import BlindPlant, Rule, from_rule, from_weights
-from analyses.benchmarks.blind_plants.rules import (
+from analyses.benchmarks.calibration_plants.rules import (
     gradient_flow,
     kernel_ridge,
     lms,
@@ -13,6 +12,7 @@ from analyses.benchmarks.blind_plants.rules import (
     softmax_average_model,
     truncated_spectrum,
 )
+from analyses.benchmarks.described_plant import DescribedPlant, Rule, from_rule, from_weights
 from mesa.learners.averaging import Averaging
 from mesa.learners.conjugate_gradients import ConjugateGradients
 from mesa.learners.coordinate_descent import CoordinateDescent
@@ -26,8 +26,8 @@ from tasks.regression.linear_regression import LinearRegression
 
 def _rule(
     kind: str, description: str, task: LinearRegression, rule: Rule, noise: float = 0.0, also: tuple[str, ...] = ()
-) -> BlindPlant:
-    return BlindPlant(kind, description, task, from_rule(rule, task.d_in, noise), rule, also)
+) -> DescribedPlant:
+    return DescribedPlant(kind, description, task, from_rule(rule, task.d_in, noise), rule, also)
 
 
 def _learner(
@@ -37,21 +37,21 @@ def _learner(
     learner: RegressionPredictor,
     noise: float = 0.0,
     also: tuple[str, ...] = (),
-) -> BlindPlant:
+) -> DescribedPlant:
     return _rule(kind, description, task, last_step(learner), noise, also)
 
 
-def _softmax(description: str, task: LinearRegression, temperature: float, noise: float) -> BlindPlant:
+def _softmax(description: str, task: LinearRegression, temperature: float, noise: float) -> DescribedPlant:
     make = partial(softmax_average_model, temperature, task.d_in)
     build = from_weights(make, noise)
-    return BlindPlant("nadaraya_watson", description, task, build, softmax_average(temperature))
+    return DescribedPlant("nadaraya_watson", description, task, build, softmax_average(temperature))
 
 
-def _pool(description: str, task: LinearRegression, noise: float = 0.0) -> BlindPlant:
+def _pool(description: str, task: LinearRegression, noise: float = 0.0) -> DescribedPlant:
     return _learner("pool_bayes", description, task, task.bayes_predictor(), noise)
 
 
-ESTIMATORS: list[BlindPlant] = [
+ESTIMATORS: list[DescribedPlant] = [
     _learner(
         "newton 3",
         "newton 3 with the scale 1 / |S|_F^2 of each prompt; 4 % noise on the embedding.",
