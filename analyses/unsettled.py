@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from mesa.config.schema import RunConfig
 from mesa.storage.records import Evaluation, Outcome
-from mesa.training.plateaus import left_below
+from mesa.training.plateaus import trivial_plateaus
 from mesa.training.rates import warm_up
-from mesa.training.settling import why_unsettled
+from mesa.training.settling import Plateau, why_unsettled
 
 
 def reason_unsettled(config: RunConfig, seed: int, outcome: Outcome, evaluations: Sequence[Evaluation]) -> str | None:
@@ -25,19 +25,19 @@ def reason_unsettled(config: RunConfig, seed: int, outcome: Outcome, evaluations
         return None
     if outcome["status"] != "finished":
         return "training has not begun" if outcome["status"] == "not started" else "training was interrupted"
-    bounds = left_below(config, seed)
+    plateaus = trivial_plateaus(config, seed)
     if training.until == "settled":
         begin = warm_up(training)
         constant = [row for row in evaluations if begin < row["step"] <= outcome.get("cosine_from", 0)]
-        return f"stopped at the largest number of steps, {_why(constant, bounds, begin)}"
+        return f"stopped at the largest number of steps, {_why(constant, plateaus, begin)}"
     full_rate_until = training.halve_every or training.steps
-    at_full_rate = _why([row for row in evaluations if row["step"] <= full_rate_until], bounds)
+    at_full_rate = _why([row for row in evaluations if row["step"] <= full_rate_until], plateaus)
     if at_full_rate is None or full_rate_until >= training.steps:
         return at_full_rate
-    at_the_end = _why(evaluations, bounds)
+    at_the_end = _why(evaluations, plateaus)
     return at_the_end or f"flat only since the learning rate was halved; at the full rate {at_full_rate}"
 
 
-def _why(evaluations: Sequence[Evaluation], bounds: Mapping[str, float], begin: int = 0) -> str | None:
+def _why(evaluations: Sequence[Evaluation], plateaus: Mapping[str, Plateau], begin: int = 0) -> str | None:
     losses = [row["held_out_loss"] for row in evaluations]
-    return why_unsettled([row["step"] for row in evaluations], losses, bounds, begin)
+    return why_unsettled([row["step"] for row in evaluations], losses, plateaus, begin)

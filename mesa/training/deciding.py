@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mesa.config.schema import RunConfig
 from mesa.storage.records import Decision, Evaluation
-from mesa.training.plateaus import left_below
+from mesa.training.plateaus import trivial_plateaus
 from mesa.training.rates import latest_cosine, warm_up
 from mesa.training.settling import why_unsettled
 
@@ -18,7 +18,7 @@ class Decider:
     def __init__(self, config: RunConfig, seed: int, evaluations: Sequence[Evaluation]) -> None:
         self.settings, self.evaluations = config.training, list(evaluations)
         self.may_settle = self.settings.until == "settled"
-        self.bounds = left_below(config, seed) if self.may_settle else {}
+        self.plateaus = trivial_plateaus(config, seed) if self.may_settle else {}
 
     def decide(self, step: int) -> Decision | None:
         """Decide after a step: to begin the cosine, settled or because few steps are left; None: to go on."""
@@ -32,4 +32,4 @@ class Decider:
         begin = warm_up(self.settings)
         constant = [(row["step"], row["held_out_loss"]) for row in self.evaluations if row["step"] > begin]
         steps, losses = [step for step, _ in constant], [loss for _, loss in constant]
-        return why_unsettled(steps, losses, self.bounds, begin) is None
+        return why_unsettled(steps, losses, self.plateaus, begin) is None

@@ -8,7 +8,7 @@ from mesa import build
 from mesa.config.schema import RunConfig
 from mesa.rng import generator
 from mesa.training.held_out import held_out_task
-from mesa.training.settling import LEFT
+from mesa.training.settling import LEFT, Plateau
 from tasks.predictor import RegressionPredictor, TokenPredictor
 from tasks.prompt import Prompt, TokenPrompt
 from tasks.task import HasTrivialPredictions, Task, TokenTask
@@ -17,18 +17,15 @@ from tasks.task import HasTrivialPredictions, Task, TokenTask
 _OF_BEST = 256
 
 
-def left_below(config: RunConfig, seed: int) -> dict[str, float]:
-    """The loss below which each trivial plateau of the task is left, on the seed's held-out prompts.
+def trivial_plateaus(config: RunConfig, seed: int) -> dict[str, Plateau]:
+    """The losses of the task's trivial predictions on the seed's held-out prompts, as the reader defines them.
 
-    That is where a twentieth of the way is made from the loss of a trivial prediction, as the reader defines it, to
-    that of the task's best prediction, or to 0 where the task does not know it. Relative to the plateau alone, a model
-    of tokens could have learnt much and not have left it: the best prediction of a Markov chain of four states is
-    only 13 % below a uniform guess.
+    The best loss is that of the task's best prediction on the first of these prompts, or 0 where it is not known.
 
     A trivial prediction is left out where the task's best prediction is no better, so that no model can fall below it,
     and where its own loss is 0. A task that knows no trivial predictions has no plateaus.
 
-    >>> {name: round(loss, 2) for name, loss in left_below(RunConfig(), seed=0).items()}
+    >>> {name: round(plateau.loss, 1) for name, plateau in trivial_plateaus(RunConfig(), seed=0).items()}
     {'predicting zero': 0.4}
     """
     task = held_out_task(build.task(config.task))
@@ -39,13 +36,13 @@ def left_below(config: RunConfig, seed: int) -> dict[str, float]:
     prompt = task.sample(settings.held_out, generator(seed, "held-out", 0)).to(dtype=getattr(torch, settings.dtype))
     few = prompt.batch(0, min(_OF_BEST, len(prompt)))
     best = _best_loss(config, task, few)
-    bounds = {}
+    plateaus = {}
     for name, prediction in task.trivial_predictions(prompt).items():
         loss_on_few = reader.loss(prediction[: len(few)], few).item()
         if best < LEFT * loss_on_few:
-            best_share = best / loss_on_few
-            bounds[name] = (best_share + LEFT * (1 - best_share)) * reader.loss(prediction, prompt).item()
-    return bounds
+            loss = reader.loss(prediction, prompt).item()
+            plateaus[name] = Plateau(loss, best * loss / loss_on_few)
+    return plateaus
 
 
 def _best_loss(config: RunConfig, task: Task | TokenTask, prompt: Prompt) -> float:

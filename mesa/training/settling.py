@@ -1,13 +1,15 @@
 """Is a loss at its end? It must have left every trivial plateau, and must no longer fall at the full learning rate."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 # A plateau is left where less than this share of the way from it to the best possible loss lies ahead. A loss that
 # drops below this share of itself still falls.
 LEFT = 0.95
-# A loss that falls by less than this share of itself over the last fifth of a stretch does not fall any more.
+# A loss does not fall any more where, over the last fifth of a stretch, it falls by less than this share of itself, and
+# of what there is to learn.
 LEAST_FALL = 0.01
 # What a reason says, among others, where the loss is flat and no plateau is left.
 ON_PLATEAU = "on the plateau of"
@@ -15,23 +17,47 @@ ON_PLATEAU = "on the plateau of"
 FEWEST = 6
 
 
+@dataclass(frozen=True)
+class Plateau:
+    """The loss of a trivial prediction, and that of the task's best prediction or a loss that bounds it from below."""
+
+    loss: float
+    best: float = 0.0
+
+    @property
+    def left_below(self) -> float:
+        """The loss below which the plateau is left: a twentieth of the way down to the best one.
+
+        Relative to the plateau alone, a model of tokens could have learnt much and not have left it: the best
+        prediction of a Markov chain of four states is only 13 % below a uniform guess.
+
+        >>> round(Plateau(0.4).left_below, 3), round(Plateau(1.4, best=1.2).left_below, 3)
+        (0.38, 1.39)
+        """
+        return self.best + LEFT * (self.loss - self.best)
+
+
 def why_unsettled(
-    steps: Sequence[int], losses: Sequence[float], bounds: Mapping[str, float], begin: int = 0
+    steps: Sequence[int], losses: Sequence[float], plateaus: Mapping[str, Plateau], begin: int = 0
 ) -> str | None:
     """Why a held-out loss is not at its end, in words that follow the name of a seed; None where it is.
 
-    `steps` and `losses` are the evaluations at one learning rate, from step `begin` on, and `bounds` the losses below
-    which trivial plateaus are left. The fall over the last fifth is that from the median of the fifth before to the
-    median of the last fifth. With 20 evaluations in each, it has 0.4 times the jitter of a single one, and a few spikes
-    do not move it. Both medians would miss a sudden drop at the very end, so the median of the last three evaluations
-    may not be below 95 % of that of the last fifth.
+    `steps` and `losses` are the evaluations at one learning rate, from step `begin` on. The fall over the last fifth is
+    that from the median of the fifth before to the median of the last fifth. With 20 evaluations in each, it has 0.4
+    times the jitter of a single one, and a few spikes do not move it. Both medians would miss a sudden drop at the very
+    end, so the median of the last three evaluations may not be below 95 % of that of the last fifth.
+
+    A fall is compared with the loss and with the way from the lowest plateau to the best loss, where that is shorter:
+    one per cent of a loss of tokens can be a tenth of all that there is to learn.
 
     >>> steps = range(0, 1001, 10)
-    >>> why_unsettled(steps, [0.2 + 0.8 * 0.5 ** (step / 50) for step in steps], {"predicting zero": 0.38})
-    >>> why_unsettled(steps, [0.39 for _ in steps], {"predicting zero": 0.38})
+    >>> why_unsettled(steps, [0.2 + 0.8 * 0.5 ** (step / 50) for step in steps], {"predicting zero": Plateau(0.4)})
+    >>> why_unsettled(steps, [0.39 for _ in steps], {"predicting zero": Plateau(0.4)})
     'on the plateau of predicting zero'
     >>> why_unsettled(steps, [0.9 ** (step / 200) for step in steps], {})
     'still falling: by 10.0 % over the last fifth'
+    >>> why_unsettled(steps, [1.25 - step / 5e4 for step in steps], {"a uniform guess": Plateau(1.4, best=1.2)})
+    'still falling: by 2.0 % of what there is to learn over the last fifth'
     """
     end = steps[-1] if len(steps) else begin
     fifth = (end - begin) / 5
@@ -44,10 +70,13 @@ def why_unsettled(
     fall = _fall(float(np.median(before)), level)
     if fall >= LEAST_FALL:
         return f"still falling: by {100 * fall:.1f} % over the last fifth"
+    to_learn = min((plateau.loss - plateau.best for plateau in plateaus.values()), default=level)
+    if (fallen := float(np.median(before)) - level) >= LEAST_FALL * to_learn > 0:
+        return f"still falling: by {100 * fallen / to_learn:.1f} % of what there is to learn over the last fifth"
     drop = _fall(level, float(np.median(last[-3:])))
     if drop > 1 - LEFT:
         return f"still falling: by {100 * drop:.1f} % at the end of the last fifth"
-    not_left = [name for name, bound in bounds.items() if level >= bound]
+    not_left = [name for name, plateau in plateaus.items() if level >= plateau.left_below]
     return f"{ON_PLATEAU} {' and '.join(not_left)}" if not_left else None
 
 

@@ -1,4 +1,4 @@
-"""The four claims of `induction-step`; two say what was amended.
+"""The four claims of `induction-step`; each says what was amended.
 
 The step is one unnormalised step of gradient descent from zero, on the squared loss, of one-hot tokens: it predicts in
 proportion to raw counts. Steps of another loss, on other features, or divided by the number of matches, are not tested.
@@ -15,6 +15,11 @@ from analyses.claims.tables import Number, single_value
 SOURCE = "our question, after von Oswald et al. 2023; the numbers are ours"
 SOFTMAX, LINEAR, ONE_LAYER = "softmax", "linear", "one-layer"
 _ONE_LAYER = {"one_layer": Source(ONE_LAYER)}
+# All runs train for longer than those of seeds 100 to 104.
+_LONGER = (
+    "Models of seeds 100 to 104 were looked at; there a loss counted as settled while it still fell by up to 3 % of "
+    "what there is to learn."
+)
 STEP, BIGRAM = "gradient_step", "smoothed_log_bigram"
 # The predictors that the claim about the step compares it with, and those that the claim about the bigram does.
 RIVALS = (BIGRAM, "normalised_bigram", "most_recent", "unigram", "uniform")
@@ -56,7 +61,7 @@ CLAIMS = (
         near_miss={"softmax": Source(SOFTMAX)},
         negative=_blind(LINEAR),
         positive=controls_of(LINEAR, "constructed_pair_step"),
-        amended="its numbers were chosen after a look at one such model, which is not among these seeds",
+        amended="Its numbers were chosen after a look at one such model, which is not among these seeds. " + _LONGER,
     ),
     Claim(
         "softmax-bigram",
@@ -76,8 +81,8 @@ CLAIMS = (
         near_miss={"linear": Source(LINEAR), **controls_of(SOFTMAX, "constructed_pair_step", "constructed_induction")},
         negative=_blind(SOFTMAX),
         answer="not one unnormalised gradient step of the squared loss, but the smoothed log bigram",
-        amended="the rule allowed the nearer of two bigrams; the smoothed one was nearer in all of seeds 0 to 4. The "
-        "sentence now says which step is tested",
+        amended="The rule allowed the nearer of two bigrams; the smoothed one was nearer in all of seeds 0 to 4. The "
+        f"sentence now says which step is tested. {_LONGER}",
     ),
     Claim(
         "linear-learns",
@@ -90,17 +95,20 @@ CLAIMS = (
         near_miss=_ONE_LAYER,
         negative=_blind(LINEAR),
         positive=controls_of(LINEAR, "best_predictor"),
+        amended=_LONGER,
     ),
     Claim(
         "softmax-learns",
         "With a softmax second layer the model comes close to the best possible prediction.",
         "a condition of the second claim; the number is ours",
-        "at least 80 % of the gap between the unigram's and the best loss closed",
-        (Measure("share of the gap closed", "at least", 0.8, token_gap("unigram", "best"), ideal=1.0),),
+        "at least 90 % of the gap between the unigram's and the best loss closed",
+        (Measure("share of the gap closed", "at least", 0.9, token_gap("unigram", "best"), ideal=1.0),),
         Source(SOFTMAX),
         # A linear second layer can count transitions, and does not come as close.
         near_miss={**_ONE_LAYER, "linear": Source(LINEAR)},
         negative=_blind(SOFTMAX),
         positive=controls_of(SOFTMAX, "best_predictor"),
+        amended="80 % was asked for, which two of five models with a linear second layer reached on seeds 100 to 104. "
+        f"The softmax models had 92 % there. {_LONGER}",
     ),
 )

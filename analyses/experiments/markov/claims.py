@@ -8,6 +8,12 @@ PAPER = "Edelman et al. 2024"
 TWO, ONE, FROZEN = "two-layers", "one-layer", "frozen-first"
 _ONE_LAYER, _FROZEN = {"one_layer": Source(ONE)}, {"frozen_first": Source(FROZEN)}
 
+# All runs train for longer than those of seeds 100 to 104.
+_LONGER = (
+    "Models of seeds 100 to 104 were looked at; there a loss counted as settled while it still fell by up to 3 % of "
+    "what there is to learn."
+)
+
 CLAIMS = (
     Claim(
         "phases",
@@ -20,6 +26,7 @@ CLAIMS = (
         # One layer passes through the first two phases on the same data, and never comes to the third. An untrained
         # model has no phases.
         near_miss=_ONE_LAYER,
+        amended=_LONGER,
     ),
     Claim(
         "bigram",
@@ -32,6 +39,7 @@ CLAIMS = (
         near_miss={**_FROZEN, **_ONE_LAYER},
         negative=controls_of(TWO, "untrained", "shuffled_tokens"),
         positive=controls_of(TWO, "best_predictor"),
+        amended=_LONGER,
     ),
     Claim(
         "one-layer",
@@ -47,6 +55,7 @@ CLAIMS = (
         # The same model with one layer more counts transitions.
         near_miss={"two_layers": Source(TWO)},
         negative=controls_of(ONE, "untrained"),
+        amended=_LONGER,
     ),
     Claim(
         "previous-token",
@@ -59,5 +68,6 @@ CLAIMS = (
         near_miss=_ONE_LAYER,
         negative=controls_of(TWO, "untrained"),
         positive=controls_of(TWO, "constructed_induction"),
+        amended=_LONGER,
     ),
 )
