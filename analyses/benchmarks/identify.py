@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 
-from analyses.benchmarks.described_jobs import CalibrationJob, calibration_jobs
-from analyses.benchmarks.identify_jobs import all_jobs
+from analyses.benchmarks.identify_jobs import Job
 from analyses.benchmarks.planted_model import PlantJob
-from analyses.benchmarks.reporting.jobs import reporting_jobs
+from analyses.benchmarks.reporting.jobs import jobs_of_both_sets
 from analyses.benchmarks.reporting.scoring import Scored, table
 from mesa.rng import generator
 from mesa.training.pool import pool
@@ -48,7 +47,7 @@ class PlantAnswer:
 
 def rows(workers: int | None = None, jobs: Sequence[PlantJob] | None = None) -> Iterator[PlantAnswer]:
     """One row for every plant and list of candidates, as they are done."""
-    listed = tuple(jobs or (*all_jobs(), *calibration_jobs(), *reporting_jobs()))
+    listed = tuple(jobs or jobs_of_both_sets())
     with pool(workers or default_workers(), len(listed)) as active:
         for done in as_completed([active.submit(answers, job) for job in listed]):
             yield from done.result()
@@ -67,7 +66,7 @@ def answers(job: PlantJob) -> list[PlantAnswer]:
             identity = evidence.identity(probe.resamples, source)
             answer = " or ".join(str(answer) for answer in identity.answers)
             rows.append(PlantAnswer(job.plants, planted.plant, planted.expected, answer, planted.also))
-            if job.plants == "reporting" or isinstance(job, CalibrationJob) or planted.expected == "none":
+            if not isinstance(job, Job) or planted.expected == "none":
                 continue
             class_of_plant = evidence.explaining() if class_of_plant is None else class_of_plant
             rest = evidence.without(class_of_plant).identity(0, source)
