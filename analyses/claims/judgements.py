@@ -49,23 +49,29 @@ class Judgements:
         return [seed for seed in seeds if self._spent(analysis, digest, seed)]
 
     def unused_block(self, analysis: str, digests: Iterable[str]) -> int:
-        """The first multiple of 100, from 100 on, such that each rule can be confirmed on the 100 seeds from there.
+        """The multiple of 100, from 100 on, such that each rule can be confirmed on the 100 seeds from there.
+
+        It is the last one where all these rules were judged already, so that a result is not made again on other seeds;
+        else the first one.
 
         >>> record = Judgements((Judgement("a", "id", "first rule", "default", (100, 101), "holds"),))
         >>> record.unused_block("a", ["first rule"]), record.unused_block("a", ["second rule"])
         (100, 200)
         """
         digests, last = set(digests), max((seed for each in self.listed for seed in each.seeds), default=0)
-        starts = range(BLOCK, last + 2 * BLOCK, BLOCK)
-        spent = (
-            any(self.looked_at(analysis, each, range(start, start + BLOCK)) for each in digests) for start in starts
-        )
-        return next(start for start, used in zip(starts, spent, strict=True) if not used)
+        blocks = [range(start, start + BLOCK) for start in range(BLOCK, last + 2 * BLOCK, BLOCK)]
+        free = [seeds for seeds in blocks if not any(self.looked_at(analysis, each, seeds) for each in digests)]
+        judged = [seeds for seeds in free if digests and all(self._judged(analysis, each, seeds) for each in digests)]
+        return (judged[-1] if judged else free[0]).start
 
     def with_(self, new: Iterable[Judgement]) -> "Judgements":
         """These and new ones. A judgement of the same rule on the same seeds replaces the one that was there."""
         by_key = {replace(each, status="undefined"): each for each in (*self.listed, *new)}
         return Judgements(tuple(sorted(by_key.values())))
+
+    def _judged(self, analysis: str, digest: str, seeds: range) -> bool:
+        rules = ((each.analysis, each.digest, each.seeds) for each in self.listed)
+        return any((name, rule) == (analysis, digest) and set(judged) & set(seeds) for name, rule, judged in rules)
 
     def _spent(self, analysis: str, digest: str, seed: int) -> bool:
         there = [each for each in self.listed if each.analysis == analysis and seed in each.seeds]

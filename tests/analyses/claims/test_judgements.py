@@ -88,6 +88,21 @@ def test_the_next_block_is_the_first_that_can_confirm_every_rule() -> None:
     assert recorded.unused_block("two", ["a third"]) == 100
 
 
+def test_the_next_block_is_the_last_one_where_all_the_rules_were_judged() -> None:
+    def block(*digests: str) -> int:
+        return recorded.unused_block("one", digests)
+
+    # Its first block was looked at in another way, so that the first rule was judged on the second block alone.
+    recorded = Judgements().with_([judgement(FIRST, NEXT)])
+    assert (block(FIRST), block(SECOND)) == (200, 100)
+    # Both rules together were judged nowhere.
+    assert block(FIRST, SECOND) == 100
+    recorded = recorded.with_([judgement(FIRST, range(300, 305))])
+    assert block(FIRST) == 300
+    # A judgement in another analysis is none here.
+    assert recorded.unused_block("two", [FIRST]) == 100
+
+
 def test_the_record_is_sorted_readable_and_read_back(tmp_path: Path) -> None:
     later, first = judgement(SECOND, NEXT, "fails"), judgement(FIRST)
     record(tmp_path / "results", [later])
