@@ -51,13 +51,13 @@ def gather(runs: Mapping[str, Run], reading: Reading, skipped: Sequence[Skipped]
                 diverged.append(f"{name} seed {seed} (step {outcome['step']})")
                 continue
             curves += [{"run": name, "seed": seed, **row} for row in metrics]
-            seen = outcome.get("step", 0) * run.config.training.batch
-            prompts[name] = max(prompts.get(name, 0), seen)
+            prompts_seen = outcome.get("step", 0) * run.config.training.batch
+            prompts[name] = max(prompts.get(name, 0), prompts_seen)
             reason = reason_unsettled(run.config, seed, outcome, metrics)
             if reason is not None:
                 unsettled.append(text := f"{name} seed {seed} ({reason})")
                 if ON_PLATEAU in reason:
-                    plateau_prompts[text] = seen
+                    plateau_prompts[text] = prompts_seen
     columns = ["run", "seed", "step", "train_loss", "held_out_loss", "gradient_norm"]
     table = pd.DataFrame(curves, columns=columns).astype({"train_loss": float, "gradient_norm": float})
     return Evidence(

@@ -13,11 +13,11 @@ def verdicts_of(
     analysis: Analysis, evidence: Evidence, size: Size, recorded: Judgements | None = None
 ) -> tuple[Verdict, ...]:
     """The analysis's claims, judged; a quick run decides nothing, also not that a claim is exploratory."""
-    given = Circumstances(
+    circumstances = Circumstances(
         size.quick, evidence.diverged, evidence.undertrained, evidence.prompts, evidence.plateau_prompts
     )
     rows = judged(analysis, evidence)
-    verdicts = tuple(judge(claim, rows, given) for claim in analysis.claims())
+    verdicts = tuple(judge(claim, rows, circumstances) for claim in analysis.claims())
     if size.quick:
         return verdicts
     digests, seeds = rule_digests(analysis, size), size.seed_numbers

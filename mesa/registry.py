@@ -1,93 +1,16 @@
-"""The learners and the token predictors as rows of registries: names, sentences and facts; nothing is loaded."""
+"""The learners as rows of a registry: names, sentences and facts; nothing is loaded. Token predictors have a file."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING
 
-from tasks.registry import Registry, Row, Settings
+from mesa.learner_row import CandidateSpace, LearnerRow, LearnerSettings
+from mesa.token_predictor_rows import TOKEN_PREDICTORS, TokenPredictorRow
+from tasks.registry import Registry
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from mesa.learners.learner import Learner
-    from mesa.learners.token_predictors import Rule
-    from tasks.predictor import RegressionPredictor
 
-# Settings of a learner as Python numbers, or tensors where a learner takes matrices.
-LearnerSettings: TypeAlias = "Mapping[str, float | tuple[float, ...] | Tensor]"
-
-
-@dataclass(frozen=True)
-class CandidateSpace:
-    """What bounds the numbers of steps that `identify` tries: inputs have `d_in` entries.
-
-    `max_costly_steps` bounds learners whose fit is a long search.
-    """
-
-    d_in: int
-    max_steps: int
-    max_costly_steps: int
-
-
-def _no_parameters(steps: int, d_in: int) -> int:
-    return 0
-
-
-def _no_settings(steps: int, d_in: int) -> LearnerSettings:
-    return {}
-
-
-def _without_steps(space: CandidateSpace) -> Sequence[int]:
-    return (0,)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnerRow(Row):
-    """A learner: the settings that its name fixes, and what tests and probes need to know to use it.
-
-    settings: fields of the class that the name fixes.
-    candidate_settings: further fields that are set when it is fitted to a model's predictions.
-    takes_steps: whether the class has a field `steps`.
-    free_parameters: how many numbers `fit` chooses, by (steps, d_in). For `identify`, fewer are simpler.
-    equivariant: whether its predictions stay the same when the coordinates of x and of the teacher are permuted alike,
-        or change their signs alike.
-    order_free: whether the order of the examples changes no prediction.
-    continuous: whether its predictions are continuous in the context's inputs.
-    limit: the learner of as many free parameters that it becomes in a limit, "" where there is none.
-    spectral: whether it is a `mesa.learners.filters.response.SpectralLearner`.
-    costly: whether `identify` tries it only where cheaper candidates leave something to explain.
-    candidate_steps: the numbers of steps at which `identify` tries it: 0 for a learner without steps, an empty
-        sequence for a learner that is no candidate.
-    example: stable settings, by (steps, d_in), on which the laws are tested.
-    plants: models that `mesa bench identify` plants, by number of steps: a value for each step of every setting, in
-        units that follow from the size of S; without settings the learner is fitted.
-    """
-
-    settings: Settings = field(default_factory=dict)
-    candidate_settings: Settings = field(default_factory=dict)
-    takes_steps: bool = False
-    free_parameters: Callable[[int, int], int] = _no_parameters
-    equivariant: bool = True
-    order_free: bool = True
-    continuous: bool = True
-    limit: str = ""
-    spectral: bool = False
-    costly: bool = False
-    candidate_steps: Callable[[CandidateSpace], Sequence[int]] = _without_steps
-    example: Callable[[int, int], LearnerSettings] = _no_settings
-    plants: Mapping[int, Mapping[str, float | int | tuple[float, ...]]] = field(default_factory=dict)
-
-    def learner(self, steps: int = 1, **settings: object) -> "Learner":
-        """The learner with its defaults, what its name fixes, and further settings; ValueError for a wrong one."""
-        return cast("Learner", self._instance(steps, settings))
-
-    def predictor(self, steps: int = 1, **settings: object) -> "RegressionPredictor":
-        """The same object as a predictor: these settings are taken as they are, and nothing is fitted."""
-        return cast("RegressionPredictor", self._instance(steps, settings))
-
-    def _instance(self, steps: int, settings: Mapping[str, object]) -> object:
-        make = cast("Callable[..., object]", self.load())
-        return make(**{**({"steps": steps} if self.takes_steps else {}), **self.settings, **settings})
+# The registries of this package are offered together.
+__all__ = ["LEARNERS", "TOKEN_PREDICTORS", "CandidateSpace", "LearnerRow", "TokenPredictorRow", "learner_of"]
 
 
 def _preconditioner(steps: int, d_in: int) -> LearnerSettings:
@@ -111,7 +34,7 @@ LEARNERS = Registry(
         "gd": LearnerRow(
             target="mesa.learners.gradient_descent:GradientDescent",
             spectral=True,
-            about="gradient descent; steps of one shared size",
+            about="gradient descent; all steps share one size",
             takes_steps=True,
             free_parameters=lambda steps, d_in: 1,
             candidate_steps=lambda space: range(1, space.max_steps + 1),
@@ -121,7 +44,7 @@ LEARNERS = Registry(
         "gd_plus_plus": LearnerRow(
             target="mesa.learners.gradient_descent:GradientDescent",
             spectral=True,
-            about="GD++: curvature corrected; steps with shared sizes",
+            about="GD++: curvature corrected; all steps share one size and one gamma",
             settings={"gamma": 0.0},
             takes_steps=True,
             free_parameters=lambda steps, d_in: 2,
@@ -136,7 +59,7 @@ LEARNERS = Registry(
         "gd_per_step": LearnerRow(
             target="mesa.learners.gradient_descent:GradientDescent",
             spectral=True,
-            about="gradient descent; steps of a size each",
+            about="gradient descent; each step has a size of its own",
             settings={"shared": False},
             takes_steps=True,
             free_parameters=lambda steps, d_in: steps,
@@ -147,7 +70,7 @@ LEARNERS = Registry(
         "gd_plus_plus_per_step": LearnerRow(
             target="mesa.learners.gradient_descent:GradientDescent",
             spectral=True,
-            about="GD++; steps with sizes of their own",
+            about="GD++; each step has a size and a gamma of its own",
             settings={"gamma": 0.0, "shared": False},
             takes_steps=True,
             # The last step's gamma changes no prediction.
@@ -158,7 +81,7 @@ LEARNERS = Registry(
         ),
         "preconditioned_gd": LearnerRow(
             target="mesa.learners.preconditioned:PreconditionedGradientDescent",
-            about="gradient descent times one fixed matrix; steps share it",
+            about="gradient descent times one fixed matrix, which all steps share",
             # A preconditioner is symmetric; a fit to a model that rotates its queries is not.
             candidate_settings={"symmetric": True},
             takes_steps=True,
@@ -172,7 +95,7 @@ LEARNERS = Registry(
         ),
         "general_preconditioned_gd": LearnerRow(
             target="mesa.learners.preconditioned:PreconditionedGradientDescent",
-            about="gradient descent times one fixed matrix that need not be symmetric; steps share it",
+            about="gradient descent times one fixed matrix that need not be symmetric; all steps share it",
             settings={"name": "general_preconditioned_gd"},
             takes_steps=True,
             free_parameters=lambda steps, d_in: d_in * d_in,
@@ -183,7 +106,7 @@ LEARNERS = Registry(
         ),
         "newton": LearnerRow(
             target="mesa.learners.newton:Newton",
-            about="Newton-Schulz iteration for the inverse; steps, nothing to fit",
+            about="Newton-Schulz iteration for the inverse; takes steps, nothing to fit",
             spectral=True,
             takes_steps=True,
             # Further steps are least squares, which has a row of its own.
@@ -192,7 +115,7 @@ LEARNERS = Registry(
         ),
         "newton_fitted_scale": LearnerRow(
             target="mesa.learners.newton:Newton",
-            about="Newton-Schulz iteration with one fitted scale for all prompts; steps",
+            about="Newton-Schulz iteration with one fitted scale for all prompts; takes steps",
             settings={"fit_scale": True},
             takes_steps=True,
             spectral=True,
@@ -203,14 +126,14 @@ LEARNERS = Registry(
         ),
         "conjugate_gradients": LearnerRow(
             target="mesa.learners.conjugate_gradients:ConjugateGradients",
-            about="conjugate gradients on the normal equations; steps, nothing to fit",
+            about="conjugate gradients on the normal equations; takes steps, nothing to fit",
             takes_steps=True,
             candidate_steps=lambda space: range(1, min(space.d_in, 6) + 1),
             plants={2: {}},
         ),
         "coordinate_descent": LearnerRow(
             target="mesa.learners.coordinate_descent:CoordinateDescent",
-            about="coordinate descent on the squared error; sweeps, nothing to fit",
+            about="coordinate descent on the squared error; takes sweeps, nothing to fit",
             takes_steps=True,
             # Flipping signs changes nothing, but permuting coordinates changes which one is first.
             equivariant=False,
@@ -309,7 +232,7 @@ LEARNERS = Registry(
         ),
         "heavy_ball": LearnerRow(
             target="mesa.learners.filters.momentum:Momentum",
-            about="gradient descent with momentum; steps of one size",
+            about="gradient descent with momentum; all steps share one size",
             takes_steps=True,
             spectral=True,
             free_parameters=lambda steps, d_in: 2,
@@ -320,7 +243,7 @@ LEARNERS = Registry(
         ),
         "nesterov": LearnerRow(
             target="mesa.learners.filters.momentum:Momentum",
-            about="accelerated gradient descent, its gradient taken ahead; steps of one size",
+            about="Nesterov's accelerated gradient descent; all steps share one size",
             settings={"ahead": True},
             takes_steps=True,
             spectral=True,
@@ -331,7 +254,7 @@ LEARNERS = Registry(
         ),
         "weight_decay": LearnerRow(
             target="mesa.learners.filters.weight_decay:WeightDecay",
-            about="gradient descent with weight decay: on the loss of ridge regression; steps of one size",
+            about="gradient descent on the loss of ridge regression (weight decay); all steps share one size",
             takes_steps=True,
             spectral=True,
             free_parameters=lambda steps, d_in: 2,
@@ -353,44 +276,3 @@ def learner_of(name: str, steps: int = 1) -> "Learner":
     3
     """
     return LEARNERS[name].learner(steps)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenPredictorRow(Row):
-    """An explicit rule for what comes next in a sequence of tokens; it has no parameters."""
-
-    def rule(self) -> "Rule":
-        """The function itself: prompts and the symbols that may come to scores, one a symbol."""
-        return cast("Rule", self.load())
-
-
-TOKEN_PREDICTORS = Registry(
-    "token predictor",
-    TokenPredictorRow,
-    {
-        "gradient_step": TokenPredictorRow(
-            target="mesa.learners.token_predictors:gradient_step",
-            about="one gradient step on the pairs so far: counts of what followed the current token",
-        ),
-        "normalised_bigram": TokenPredictorRow(
-            target="mesa.learners.token_predictors:normalised_bigram",
-            about="shares of what followed the current token",
-        ),
-        "smoothed_log_bigram": TokenPredictorRow(
-            target="mesa.learners.token_predictors:smoothed_log_bigram",
-            about="logarithms of these shares, each symbol counted once more",
-        ),
-        "most_recent": TokenPredictorRow(
-            target="mesa.learners.token_predictors:most_recent",
-            about="what followed the current token the last time",
-        ),
-        "unigram": TokenPredictorRow(
-            target="mesa.learners.token_predictors:unigram",
-            about="logarithms of the shares of all tokens so far, each symbol counted once more",
-        ),
-        "uniform": TokenPredictorRow(
-            target="mesa.learners.token_predictors:uniform",
-            about="all symbols alike",
-        ),
-    },
-)

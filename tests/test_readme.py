@@ -1,9 +1,12 @@
 """The README is true: its Python runs, its commands exist, and its layout names every folder and no other."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.helpers.measures import sources, tree_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -41,3 +44,15 @@ def test_links_lead_somewhere() -> None:
     targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if not target.startswith("http")]
     assert targets
     assert all((ROOT / target).exists() for target in targets)
+
+
+def test_every_paper_that_the_code_cites_is_listed() -> None:
+    key = re.compile(r"(?<=[\s(])\[([A-Z]{2,4})\]")
+    strings = (
+        node.value
+        for path in sources()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    cited = {name for text in strings for name in key.findall(text)}
+    assert cited == set(key.findall(README))

@@ -48,14 +48,14 @@ class Judgements:
         """
         return [seed for seed in seeds if self._spent(analysis, digest, seed)]
 
-    def unused_block(self, analysis: str, digests: Iterable[str]) -> int:
+    def confirming_block(self, analysis: str, digests: Iterable[str]) -> int:
         """The multiple of 100, from 100 on, such that each rule can be confirmed on the 100 seeds from there.
 
         It is the last one where all these rules were judged already, so that a result is not made again on other seeds;
         else the first one.
 
         >>> record = Judgements((Judgement("a", "id", "first rule", "default", (100, 101), "holds"),))
-        >>> record.unused_block("a", ["first rule"]), record.unused_block("a", ["second rule"])
+        >>> record.confirming_block("a", ["first rule"]), record.confirming_block("a", ["second rule"])
         (100, 200)
         """
         digests, last = set(digests), max((seed for each in self.listed for seed in each.seeds), default=0)
@@ -74,8 +74,8 @@ class Judgements:
         return any((name, rule) == (analysis, digest) and set(judged) & set(seeds) for name, rule, judged in rules)
 
     def _spent(self, analysis: str, digest: str, seed: int) -> bool:
-        there = [each for each in self.listed if each.analysis == analysis and seed in each.seeds]
-        return bool(there) and not any(each.digest == digest and each.status != "exploratory" for each in there)
+        of_seed = [each for each in self.listed if each.analysis == analysis and seed in each.seeds]
+        return bool(of_seed) and not any(each.digest == digest and each.status != "exploratory" for each in of_seed)
 
 
 def exploratory(

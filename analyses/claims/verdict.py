@@ -14,9 +14,9 @@ Status = Literal["holds", "fails", "inconclusive", "undefined", "exploratory"]
 
 # A single seed has no interval, and may be an exception.
 FEWEST_SEEDS = 2
-# A control that must break a rule and never leaves a trivial plateau has had its chance when it has seen so many times
-# the prompts of the models that it is compared with.
-LONGER = 3
+# A control that must break a rule, and whose loss stays on a trivial plateau, counts once it was trained on this many
+# times the prompts of the models that it is compared with. After fewer prompts it may only lack training.
+PROMPTS_ON_PLATEAU = 3
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,19 @@ class Circumstances:
     plateau_prompts: Mapping[str, int] = field(default_factory=dict)
 
     def without_stuck(self, compared: set[str]) -> "Circumstances":
-        """The same without seeds that stayed on a plateau for `LONGER` times the prompts of the `compared` runs."""
-        seen = [self.prompts[run] for run in compared if run in self.prompts]
-        if not seen:
+        """The same without seeds that stayed on a plateau for long enough to count.
+
+        That is for `PROMPTS_ON_PLATEAU` times the prompts of the `compared` runs.
+        """
+        prompts_of_compared = [self.prompts[run] for run in compared if run in self.prompts]
+        if not prompts_of_compared:
             return self
-        stuck = {seed for seed, prompts in self.plateau_prompts.items() if prompts >= LONGER * max(seen)}
+        enough = PROMPTS_ON_PLATEAU * max(prompts_of_compared)
+        stuck = {seed for seed, prompts in self.plateau_prompts.items() if prompts >= enough}
         return replace(self, undertrained=tuple(seed for seed in self.undertrained if seed not in stuck))
 
 
-def judge(claim: Claim, rows: pd.DataFrame, given: Circumstances) -> Verdict:
+def judge(claim: Claim, rows: pd.DataFrame, circumstances: Circumstances) -> Verdict:
     """Apply a claim's rule to the model and to every control, and say what follows.
 
     Undefined: the rule is not decided for any seed. Holds: every seed meets the rule, every seed of every negative
@@ -63,57 +67,58 @@ def judge(claim: Claim, rows: pd.DataFrame, given: Circumstances) -> Verdict:
 
     Inconclusive otherwise, and always in a quick run, with one seed, with a seed that is undefined, that diverged or
     that was not trained to the end. For "holds" these conditions include the runs of the controls. A near miss or
-    negative control that cannot leave a trivial plateau counts where it has seen `LONGER` times the subject's prompts.
+    negative control whose loss stays on a trivial plateau counts once it was trained on `PROMPTS_ON_PLATEAU` times the
+    prompts of the subject.
     """
     outcome = apply(claim, rows, claim.subject)
     controls = {name: apply(claim, rows, source) for name, source in claim.controls.items()}
-    status, reason = _status(claim, outcome, controls, given)
+    status, reason = _status(claim, outcome, controls, circumstances)
     return Verdict(claim, status, reason, outcome, controls)
 
 
 def _status(
-    claim: Claim, outcome: Outcome, controls: Mapping[str, Outcome], given: Circumstances
+    claim: Claim, outcome: Outcome, controls: Mapping[str, Outcome], circumstances: Circumstances
 ) -> tuple[Status, str]:
     if not outcome.met:
         return "undefined", "nothing was measured"
     if len(outcome.undefined_seeds) == len(outcome.met):
         return "undefined", f"no seed has a value of: {', '.join(outcome.undefined_measures)}"
     counted = _counted(outcome)
-    if given.quick:
+    if circumstances.quick:
         return "inconclusive", f"{counted}, but a quick run decides nothing"
     compared = {claim.subject.run, *claim.beside}
-    if objection := _objection(outcome, compared, given):
+    if objection := _objection(outcome, compared, circumstances):
         return "inconclusive", f"{counted}, but {objection}"
-    clear = [measure.label for measure in claim.measures if clearly_broken(measure, outcome)]
-    if not clear and (unclear := undecided(claim, outcome)):
+    broken = [measure.label for measure in claim.measures if clearly_broken(measure, outcome)]
+    if not broken and (unclear := undecided(claim, outcome)):
         return "inconclusive", f"{counted}, but other seeds might decide otherwise: {', '.join(unclear)}"
     if outcome.all_met:
-        missing = _missing_for_holds(claim, controls) or _unfinished_controls(claim, compared, given)
+        missing = _missing_for_holds(claim, controls) or _unfinished_controls(claim, compared, circumstances)
         if missing:
             return "inconclusive", f"{counted}, but {missing}"
         return "holds", f"{counted}, and every negative control breaks it"
-    if outcome.seeds_met and not clear:
+    if outcome.seeds_met and not broken:
         return "inconclusive", counted
     if unmet := _unmet(claim.positive, controls):
         return "inconclusive", f"{counted}, but neither does the positive control: {unmet}"
-    return "fails", counted + (f"; mean and interval break: {', '.join(clear)}" if clear else "")
+    return "fails", counted + (f"; mean and interval break: {', '.join(broken)}" if broken else "")
 
 
-def _objection(outcome: Outcome, runs: set[str], given: Circumstances) -> str:
+def _objection(outcome: Outcome, runs: set[str], circumstances: Circumstances) -> str:
     """Why the numbers of the subject are no evidence either way; empty where they are."""
     if outcome.undefined_seeds:
         seeds, measures = _listed(outcome.undefined_seeds), ", ".join(outcome.undefined_measures)
         return f"seed {seeds} has no value of: {measures}"
     if len(outcome.met) < FEWEST_SEEDS:
         return f"{FEWEST_SEEDS} seeds are the fewest that decide"
-    return _unfinished(runs, given)
+    return _unfinished(runs, circumstances)
 
 
-def _unfinished(runs: set[str], given: Circumstances) -> str:
+def _unfinished(runs: set[str], circumstances: Circumstances) -> str:
     """The seeds of some runs that diverged or were not trained to the end, in words; empty where there are none."""
-    if diverged := _of_runs(runs, given.diverged):
+    if diverged := _of_runs(runs, circumstances.diverged):
         return f"these diverged: {', '.join(diverged)}"
-    if unsettled := _of_runs(runs, given.undertrained):
+    if unsettled := _of_runs(runs, circumstances.undertrained):
         return f"these were not trained to the end: {', '.join(unsettled)}"
     return ""
 
@@ -135,10 +140,10 @@ def _unmet(positive: Mapping[str, Source], controls: Mapping[str, Outcome]) -> s
     return ", ".join(name for name in positive if not controls[name].all_met)
 
 
-def _unfinished_controls(claim: Claim, compared: set[str], given: Circumstances) -> str:
+def _unfinished_controls(claim: Claim, compared: set[str], circumstances: Circumstances) -> str:
     positive = {source.run for source in claim.positive.values()}
     contradicting = {source.run for source in claim.contradicting.values()} - positive
-    return _unfinished(positive, given) or _unfinished(contradicting, given.without_stuck(compared))
+    return _unfinished(positive, circumstances) or _unfinished(contradicting, circumstances.without_stuck(compared))
 
 
 def _counted(outcome: Outcome) -> str:

@@ -7,6 +7,13 @@ import typer
 
 from tasks.registry import Row
 
+# The papers that rows of registries cite; the README lists all that the code cites.
+SOURCES = {
+    "VO": "von Oswald et al. 2023 (arXiv 2212.07677)",
+    "OL": "Olsson et al. 2022 (arXiv 2209.11895)",
+    "EDEL": "Edelman et al. 2024 (arXiv 2402.11004)",
+}
+
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
@@ -42,6 +49,7 @@ def list_() -> None:
         for name, row in rows.items():
             duration = f"; {ANALYSES[name].duration}" if rows is ANALYSES else ""
             typer.echo(f"  {name:<{width}}{row.about}{duration}")
+    typer.echo(f"sources: {', '.join(f'[{key}] {source}' for key, source in SOURCES.items())}")
 
 
 def config(name: Annotated[str, typer.Argument(help="A model of `mesa list`.")]) -> None:

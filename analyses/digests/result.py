@@ -46,13 +46,13 @@ def _python_files(path: Path) -> Iterator[Path]:
 
 def _experiments(module: str) -> Iterator[Path]:
     """The files of a module and of all modules of experiments that it leads to."""
-    waiting, met = [module], set[str]()
+    waiting, visited = [module], set[str]()
     while waiting:
         name = waiting.pop()
         file = _file(name)
-        if name in met or file is None:
+        if name in visited or file is None:
             continue
-        met.add(name)
+        visited.add(name)
         yield file
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:

@@ -39,7 +39,7 @@ def requested(
     prove_writable(folder, room=2**20)
     judgements = recorded_in(*(each for each in (checkout_results(), folder) if each is not None))
     rules = rule_digests(analysis, size)
-    first = judgements.unused_block(analysis.name, rules.values()) if seeds_from is None else seeds_from
+    first = judgements.confirming_block(analysis.name, rules.values()) if seeds_from is None else seeds_from
     size = replace(size, first_seed=first)
     other = name if seeds_from is None else f"{name}-from-{first}"
     out, result = out or _free_of_other_seeds(Path("out") / other, first), folder / other

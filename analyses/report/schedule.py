@@ -39,8 +39,10 @@ def departure(config: RunConfig) -> str:
     published = _published(config)
     if published is None:
         return ""
-    there, here = _settings(published), _settings(config)
-    differences = [f"{name} {there[name]} (here {here[name]})" for name in there if there[name] != here[name]]
+    of_notebooks, of_run = _settings(published), _settings(config)
+    differences = [
+        f"{name} {value} (here {of_run[name]})" for name, value in of_notebooks.items() if value != of_run[name]
+    ]
     if config.training.until == "settled":
         differences.insert(0, "they train a fixed number of steps at a constant rate")
     return f"The notebooks differ: {'; '.join(differences)}." if differences else ""

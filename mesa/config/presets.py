@@ -62,7 +62,7 @@ CONFIGURATIONS = Registry(
         # From variance 0.002, two of seeds 0 to 4 stay at predict-zero for all 5,000 steps, at lr 1e-3 and at 3e-3;
         # larger initial weights leave that saddle within 2,000 steps.
         "one-layer-anisotropic": ConfigurationRow(
-            about="the same layer where half the coordinates are four times narrower: the trained negative",
+            about="the layer of `one-layer` where half the coordinates are four times narrower: a negative control",
             settings={
                 "task": {"name": "linear_regression", "scales": [1.0] * 5 + [0.25] * 5},
                 "model": {"init_variance": 0.1},
@@ -147,11 +147,11 @@ CONFIGURATIONS = Registry(
             settings=_language("markov_chain", 2000, heads=1, frozen_layers=1),
         ),
         "markov-linear": ConfigurationRow(
-            about="the same with a linear second layer, which can count",
+            about="the model of `markov` with a linear second layer, which can count",
             settings=_language("markov_chain", 3000, heads=1, kernel=["softmax", "linear"]),
         ),
         "sine-learner": ConfigurationRow(
-            about="the same embedding and MLP, meta-trained through one explicit gradient step",
+            about="the embedding and MLP of `sine`, meta-trained through one explicit gradient step",
             settings=_sine("gradient_step", 3e-4),
         ),
     },

@@ -1,6 +1,7 @@
 """The command line as a user meets it: quick help, verbs that work together, and errors in one line."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,8 @@ def test_list_names_everything(capfd: pytest.CaptureFixture[str]) -> None:
         "training",
     ):
         assert name in out
+    rows, sources = out.split("sources: ")
+    assert set(re.findall(r"\[[A-Z]+\]", rows)) == set(re.findall(r"\[[A-Z]+\]", sources))
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,6 @@ CLAIMS = (
         Source(RUN),
         # The same models and the same measure, of the token before.
         near_miss=controls_of(RUN, "wrong_neighbour"),
-        amended=f"{_AMENDED}  This is the rule as it first was",
+        amended=f"{_AMENDED} This is the rule as it first was",
     ),
 )

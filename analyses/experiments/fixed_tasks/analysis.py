@@ -67,13 +67,15 @@ class FixedTasks:
         Where all teachers of a set are known, a rival is the Bayes predictor: the mean of those that fit the context.
         """
         align = GDAlignment(prompts=500 if size.quick else 10_000, learners=(GradientDescent(),))
-        blind = ("untrained", "shuffled_labels")
-        plans = {name: [Plan(align, controls=(FRESH, *blind, "constructed"))] for name in self.runs(size)}
+        negative = ("untrained", "shuffled_labels")
+        plans = {name: [Plan(align, controls=(FRESH, *negative, "constructed"))] for name in self.runs(size)}
         fitted = FITTED, FITTED_FRESH
-        plans |= {set_of(128): [Plan(align, controls=(FRESH, *blind, "constructed", *fitted))]}
+        plans |= {set_of(128): [Plan(align, controls=(FRESH, *negative, "constructed", *fitted))]}
         for name, count in {**{layer_of(count): count for count in TASKS if count <= 2048}, ENDLESS: 128}.items():
             knowing = replace(align, rivals=(teacher_pool(count),))
-            controls = (*blind, "constructed", "short_steps") if name == ENDLESS else (FRESH, *blind, "constructed")
+            controls = (
+                (*negative, "constructed", "short_steps") if name == ENDLESS else (FRESH, *negative, "constructed")
+            )
             plans[name] = [Plan(knowing, controls=controls)]
         return plans
 

@@ -41,7 +41,7 @@ def _of_last_head(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["metric"] == "relative_distance"]
 
 
-def _blind(run: str) -> dict[str, Source]:
+def _negative(run: str) -> dict[str, Source]:
     return controls_of(run, "untrained", "shuffled_tokens")
 
 
@@ -59,7 +59,7 @@ CLAIMS = (
         Source(LINEAR),
         # The same model on the same data, whose second layer divides by a sum over what it attends to.
         near_miss={"softmax": Source(SOFTMAX)},
-        negative=_blind(LINEAR),
+        negative=_negative(LINEAR),
         positive=controls_of(LINEAR, "constructed_pair_step"),
         amended="Its numbers were chosen after a look at one such model, which is not among these seeds. " + _LONGER,
     ),
@@ -79,7 +79,7 @@ CLAIMS = (
         # A trained linear second layer and the constructed step write counts of the same pairs; the constructed
         # induction head averages them.
         near_miss={"linear": Source(LINEAR), **controls_of(SOFTMAX, "constructed_pair_step", "constructed_induction")},
-        negative=_blind(SOFTMAX),
+        negative=_negative(SOFTMAX),
         answer="not one unnormalised gradient step of the squared loss, but the smoothed log bigram",
         amended="The rule allowed the nearer of two bigrams; the smoothed one was nearer in all of seeds 0 to 4. The "
         f"sentence now says which step is tested. {_LONGER}",
@@ -93,7 +93,7 @@ CLAIMS = (
         Source(LINEAR),
         # One layer learns from the same data to count symbols, and no more.
         near_miss=_ONE_LAYER,
-        negative=_blind(LINEAR),
+        negative=_negative(LINEAR),
         positive=controls_of(LINEAR, "best_predictor"),
         amended=_LONGER,
     ),
@@ -106,7 +106,7 @@ CLAIMS = (
         Source(SOFTMAX),
         # A linear second layer can count transitions, and does not come as close.
         near_miss={**_ONE_LAYER, "linear": Source(LINEAR)},
-        negative=_blind(SOFTMAX),
+        negative=_negative(SOFTMAX),
         positive=controls_of(SOFTMAX, "best_predictor"),
         amended="80 % was asked for, which two of five models with a linear second layer reached on seeds 100 to 104. "
         f"The softmax models had 92 % there. {_LONGER}",

@@ -31,7 +31,7 @@ def _claims(
 
     `largest_share` is the share of predict-zero's loss that a model may have at most on much larger inputs.
     """
-    blind = controls_of(norm, "untrained", "shuffled_labels")
+    negative = controls_of(norm, "untrained", "shuffled_labels")
     built = controls_of(norm, "constructed_normed")
     # The same layers, trained without the norm.
     without_norm = {"linear": Source(linear)}
@@ -50,7 +50,7 @@ def _claims(
             ),
             Source(norm),
             near_miss={**without_norm, **turned},
-            negative=blind,
+            negative=negative,
             positive=built,
         ),
         Claim(
@@ -61,7 +61,7 @@ def _claims(
             (Measure("sensitivity cosine", "at least", 0.7, alignment("sensitivity_cosine", rival), ideal=1.0),),
             Source(norm),
             near_miss=turned,
-            negative=blind,
+            negative=negative,
             # The norm removes two of eleven directions from the sensitivity: the query's own, and the mean over
             # channels.
             positive={**built, **without_norm},
@@ -84,7 +84,7 @@ def _claims(
             ),
             Source(norm),
             near_miss={**without_norm, **turned},
-            negative=blind,
+            negative=negative,
             positive=built,
             amended="The bound on predict-zero's share was 0.95, which the construction on turned queries met: it has "
             "0.92 with one layer and 0.90 with two, the construction 0.83 and 0.74. The bound is now about a quarter "

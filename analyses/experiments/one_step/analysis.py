@@ -7,7 +7,7 @@ import pandas as pd
 
 from analyses.claims.analysis import Evidence, Plot, Size, Verdict, sized
 from analyses.claims.claim import Claim
-from analyses.experiments.one_step.claims import CLAIMS, MODEL, NEGATIVE, TWO_OUTPUTS
+from analyses.experiments.one_step.claims import ANISOTROPIC, CLAIMS, MODEL, TWO_OUTPUTS
 from analyses.plots import regression as figures
 from analyses.plots import shifts as shift_figures
 from analyses.plots import weights as heatmaps
@@ -35,7 +35,7 @@ class OneStep:
         """The paper's setting, the same on anisotropic inputs, and the same with two outputs."""
         paper = preset("one-layer")
         two_outputs = paper.model_copy(update={"task": {**paper.task, "d_out": 2}})
-        configs = {MODEL: paper, NEGATIVE: preset("one-layer-anisotropic"), TWO_OUTPUTS: two_outputs}
+        configs = {MODEL: paper, ANISOTROPIC: preset("one-layer-anisotropic"), TWO_OUTPUTS: two_outputs}
         return {name: sized(config, size) for name, config in configs.items()}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
@@ -51,7 +51,7 @@ class OneStep:
                 Plan(probe_of("rollout", prompts), controls=(*PREDICTIONS, "identified_only")),
             ],
             # The anisotropic run is itself a control of most claims.
-            NEGATIVE: [
+            ANISOTROPIC: [
                 Plan(alignment, "all", ("untrained", "shuffled_labels", "constructed", "constructed_preconditioned")),
                 *(replace(plan, controls=("constructed_preconditioned",)) for plan in weights),
                 *(Plan(probe_of(name, prompts), controls=()) for name in ("out_of_distribution", "rollout")),
@@ -72,8 +72,8 @@ class OneStep:
         yield figures.scores(verdicts)
         yield figures.learning_curves(evidence)
         yield figures.alignment(evidence, MODEL, "gd")
-        yield figures.refutation(evidence, NEGATIVE)
+        yield figures.refutation(evidence, ANISOTROPIC)
         yield shift_figures.shifts(evidence, MODEL)
         yield figures.rollout(evidence, MODEL)
-        yield heatmaps.weights(evidence, (MODEL, NEGATIVE))
+        yield heatmaps.weights(evidence, (MODEL, ANISOTROPIC))
         yield heatmaps.attention(evidence, MODEL)

@@ -17,7 +17,7 @@ from analyses.claims.measures.regression import (
 from analyses.claims.tables import Number, losses, single_value
 
 PAPER = "von Oswald et al. 2023"
-MODEL, NEGATIVE, TWO_OUTPUTS = "isotropic", "anisotropic", "two-outputs"
+MODEL, ANISOTROPIC, TWO_OUTPUTS = "isotropic", "anisotropic", "two-outputs"
 SHIFTS = ("input_scale", "teacher_scale", "query_scale", "normal", "exponential", "laplace")
 NOISE = ("noisy_labels",)
 
@@ -52,12 +52,12 @@ def rollout_log_ratio(*dampings: float) -> Number:
 # times as large, and step sizes that differ between coordinates.
 _LARGER, _UNEVEN = controls_of(MODEL, "constructed_larger_step"), controls_of(MODEL, "constructed_uneven_step")
 # One preconditioned step: a trained one, and for weights an exact one, whose products are always defined.
-_ANISOTROPIC = {"anisotropic": Source(NEGATIVE)}
-_PRECONDITIONED = controls_of(NEGATIVE, "constructed_preconditioned")
+_ANISOTROPIC = {"anisotropic": Source(ANISOTROPIC)}
+_PRECONDITIONED = controls_of(ANISOTROPIC, "constructed_preconditioned")
 _NEAR = _LARGER | _UNEVEN | _ANISOTROPIC
 _NEAR_WEIGHTS = _LARGER | _UNEVEN | _PRECONDITIONED
 # Neither has an effect on weights: shuffled labels leave them as they are, and those of untrained models have no scale.
-_BLIND = controls_of(MODEL, "untrained", "shuffled_labels")
+_NEGATIVE = controls_of(MODEL, "untrained", "shuffled_labels")
 _CONSTRUCTED = controls_of(MODEL, "constructed")
 
 # One step with sizes of 0.1 to 1.9 times the tuned one is known to be taken for gradient descent. Its relative distance
@@ -89,7 +89,7 @@ CLAIMS = (
         (Measure("|loss / GD's loss - 1|", "at most", 0.02, loss_gap("gd")),),
         Source(MODEL),
         near_miss=_NEAR,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_CONSTRUCTED,
     ),
     Claim(
@@ -101,7 +101,7 @@ CLAIMS = (
         Source(MODEL),
         # A cosine does not see the size of the step.
         near_miss=_UNEVEN | _ANISOTROPIC,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_CONSTRUCTED,
     ),
     Claim(
@@ -115,7 +115,7 @@ CLAIMS = (
         ),
         Source(MODEL),
         near_miss=_NEAR,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_CONSTRUCTED,
     ),
     Claim(
@@ -140,7 +140,7 @@ CLAIMS = (
         _SHIFTED,
         Source(MODEL),
         near_miss=_NEAR,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         amended=_ALL_CONDITIONS,
     ),
@@ -155,7 +155,7 @@ CLAIMS = (
         ),
         Source(MODEL),
         near_miss=_NEAR,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         amended="The distance is new. When its bound was set, seeds 0 and 1 were known: .06 with ten noisy labels.",
     ),
@@ -172,7 +172,7 @@ CLAIMS = (
         Source(MODEL, "identified_only"),
         # Damped steps whose sizes differ between coordinates by 20 % end where equal ones do.
         near_miss=_LARGER | _ANISOTROPIC,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         amended=_IDENTIFIED,
     ),
@@ -186,7 +186,7 @@ CLAIMS = (
         (_UNDAMPED,),
         Source(MODEL, "identified_only"),
         near_miss=_LARGER | _ANISOTROPIC,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         amended=_IDENTIFIED,
     ),
@@ -200,7 +200,7 @@ CLAIMS = (
         (_DAMPED, _UNDAMPED),
         Source(MODEL),
         near_miss=_LARGER | _ANISOTROPIC,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         explaining=controls_of(MODEL, "identified_only"),
         amended=_IDENTIFIED,
@@ -243,11 +243,11 @@ CLAIMS = (
             Measure("cosine to plain GD", "below", 0.8, alignment("sensitivity_cosine")),
             Measure("|loss / preconditioned GD's loss - 1|", "at most", 0.02, loss_gap("preconditioned_gd")),
         ),
-        Source(NEGATIVE),
+        Source(ANISOTROPIC),
         # Plain gradient descent on the same inputs, exact; and a trained layer that does it on isotropic ones.
-        near_miss={**controls_of(NEGATIVE, "constructed"), "isotropic": Source(MODEL)},
-        negative=controls_of(NEGATIVE, "untrained", "shuffled_labels"),
-        positive=controls_of(NEGATIVE, "constructed_preconditioned"),
+        near_miss={**controls_of(ANISOTROPIC, "constructed"), "isotropic": Source(MODEL)},
+        negative=controls_of(ANISOTROPIC, "untrained", "shuffled_labels"),
+        positive=controls_of(ANISOTROPIC, "constructed_preconditioned"),
         answer="not plain GD, but preconditioned GD",
     ),
 )

@@ -20,7 +20,7 @@ ONE, TWO, WIDE = "one-head", "two-heads", "wide-head"
 # The notebooks' initial weights have variance 0.002 / fan_in; the seeds differ more from larger ones.
 LARGE = 0.1
 LARGE_RUNS = {name: f"{name}-large-start" for name in (ONE, TWO, WIDE)}
-HASTE = "two-heads-high-rate"
+HIGH_RATE = "two-heads-high-rate"
 
 
 class Plateau:
@@ -42,7 +42,7 @@ class Plateau:
         configs = {name: _config(2000, **model) for name, model in heads.items()}
         configs |= {LARGE_RUNS[name]: _config(2000, init_variance=LARGE, **model) for name, model in heads.items()}
         configs_of_size = {name: sized(config, size, steps=5000, batch=2048) for name, config in configs.items()}
-        return configs_of_size | {HASTE: sized(_config(1000, learning_rate=1e-2, n_heads=2), size)}
+        return configs_of_size | {HIGH_RATE: sized(_config(1000, learning_rate=1e-2, n_heads=2), size)}
 
     def plans(self, size: Size) -> dict[str, list[Plan]]:
         """The losses of gradient descent and of predicting zero; the claims otherwise use the learning curves."""
@@ -69,7 +69,7 @@ class Plateau:
                     Measure("step 90 % down", "at most", 5000.0, drop("fall_end")),
                 ),
                 Source(ONE),
-                near_miss={"high_rate": Source(HASTE)},
+                near_miss={"high_rate": Source(HIGH_RATE)},
             ),
             _seed_dependent("seed-dependent", "the notebooks'", ONE, TWO),
             _seed_dependent("seed-dependent-large", "larger", LARGE_RUNS[ONE], LARGE_RUNS[TWO]),

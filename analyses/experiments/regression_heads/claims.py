@@ -24,7 +24,7 @@ _ONE_HEAD, _TWO_LINEAR, _TWO_SOFTMAX = (
 )
 
 
-def _blind(run: str) -> dict[str, Source]:
+def _negative(run: str) -> dict[str, Source]:
     return controls_of(run, "untrained", "shuffled_labels")
 
 
@@ -44,7 +44,7 @@ CLAIMS = (
         Source(ONE),
         # Two heads trained on the same task do the same step, or nearly, and no head alone does all of it.
         near_miss={**_TWO_LINEAR, **_TWO_SOFTMAX},
-        negative=_blind(ONE),
+        negative=_negative(ONE),
         positive=controls_of(ONE, "constructed"),
         amended=_AMENDED,
     ),
@@ -65,7 +65,7 @@ CLAIMS = (
         # The same prediction by the same two heads: one that does 95 %, or one that does too much and another that
         # takes it back. And trained heads of other models.
         near_miss={**controls_of(LINEAR, "uneven_split", "opposed_split"), **_ONE_HEAD, **_TWO_SOFTMAX},
-        negative=_blind(LINEAR),
+        negative=_negative(LINEAR),
         # Half of the random splits meet the rule, so that it says nothing of a single seed.
         explaining=controls_of(LINEAR, "random_split"),
         amended=f"{_AMENDED}; the rule then allowed from 5 % to 95 %, which nine of ten random splits meet too. Known "
@@ -80,7 +80,7 @@ CLAIMS = (
         Source(SOFTMAX),
         # Heads of the same task and number, without the softmax whose constant one head cancels for the other.
         near_miss=_TWO_LINEAR,
-        negative={**_blind(SOFTMAX), **_ONE_HEAD},
+        negative={**_negative(SOFTMAX), **_ONE_HEAD},
         positive=controls_of(SOFTMAX, "constructed_softmax"),
         amended=_AMENDED,
     ),
@@ -93,7 +93,7 @@ CLAIMS = (
         Source(SOFTMAX),
         # Two heads of which one does 95 % of one step.
         near_miss=controls_of(LINEAR, "uneven_split"),
-        negative={**_blind(SOFTMAX), **_ONE_HEAD},
+        negative={**_negative(SOFTMAX), **_ONE_HEAD},
         positive=controls_of(SOFTMAX, "constructed_softmax"),
         amended=_AMENDED,
     ),

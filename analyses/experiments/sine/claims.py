@@ -56,7 +56,7 @@ def _chosen(table: pd.DataFrame, beyond: bool) -> pd.Series:
 
 # The learner with a wrong step is compared, as the learner is, with the learner of another seed.
 _NEAR = {**controls_of(LEARNER, *NEAR_MISSES), **controls_of(MODEL, "sine_fit")}
-_BLIND = controls_of(MODEL, "untrained", "shuffled_labels")
+_NEGATIVE = controls_of(MODEL, "untrained", "shuffled_labels")
 _OTHER_SEED = {LEARNER: Source(LEARNER)}
 
 _KNOWN = (
@@ -73,7 +73,7 @@ CLAIMS = (
         (Measure("|loss / learner's loss - 1|", "at most", 0.1, loss_gap(RIVAL)),),
         Source(MODEL),
         near_miss=_NEAR,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_OTHER_SEED,
     ),
     Claim(
@@ -88,7 +88,7 @@ CLAIMS = (
         ),
         Source(MODEL),
         near_miss=_NEAR,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_OTHER_SEED,
         amended="Before, the bounds were .15 and .5, which the larger step nearly meets. "
         + _KNOWN.format("distances of .31 and .05"),
@@ -105,7 +105,7 @@ CLAIMS = (
         ),
         Source(MODEL),
         near_miss=_NEAR,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_OTHER_SEED,
         amended="Before, the rule was the cosine alone, and no near miss could break it. "
         + _KNOWN.format("distances of .31 and .08"),
@@ -120,7 +120,7 @@ CLAIMS = (
         (Measure("largest |log(loss / learner's loss)|", "at most", 0.25, log_ratio(beyond=False)),),
         Source(MODEL),
         near_miss=_NEAR,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_OTHER_SEED,
         amended="Conditions under which the learner does worse than predicting zero count too; wider input ranges are "
         "a claim of their own. " + _KNOWN.format("log ratios of 2.5 and .4"),
@@ -134,7 +134,7 @@ CLAIMS = (
         (Measure("largest |f - g| / |g|", "at most", 0.12, distance(beyond=False)),),
         Source(MODEL),
         near_miss=_NEAR,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_OTHER_SEED,
         amended="Conditions under which the learner does worse than predicting zero count too; wider input ranges are "
         "a claim of their own. " + _KNOWN.format("distances of 1 and .2, and the learner of another seed .08"),
@@ -153,7 +153,7 @@ CLAIMS = (
         ),
         Source(MODEL),
         near_miss=_NEAR,
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_OTHER_SEED,
         amended="Before, these conditions were left out. "
         + _KNOWN.format("distances of 1.6 and .4, and the learner of another seed .5 to .7, which breaks the rule"),

@@ -20,7 +20,7 @@ def head_sum(metric: str) -> Number:
 _BEST_ONE, _BEST_TWO = Source(ONE, BEST), Source(TWO, BEST)
 # Every rate that was tried has to be trained to the end: any of them could have been the best.
 _ALL_RATES = tuple(run for name in (ONE, TWO) for run in runs_by_rate(name).values())
-_BLIND = controls_of(TWO, "untrained", "shuffled_labels")
+_NEGATIVE = controls_of(TWO, "untrained", "shuffled_labels")
 _CONSTRUCTED = controls_of(TWO, "constructed_softmax")
 # Its preconditioner is off by as much as it is right: the diagonal and the rest have one norm.
 _SKEWED = controls_of(TWO, "constructed_softmax_skewed")
@@ -61,7 +61,7 @@ CLAIMS = (
         _BEST_TWO,
         # One head closes about 60 %: the rule allows a quarter of what it lacks.
         near_miss={"one_head": _BEST_ONE, **_SKEWED},
-        negative=_BLIND,
+        negative=_NEGATIVE,
         positive=_CONSTRUCTED,
         beside=_ALL_RATES,
         amended=_SETTLED,
@@ -79,7 +79,7 @@ CLAIMS = (
         _BEST_TWO,
         # The linear layer differs in the softmax alone, and reaches GD. The skewed heads do not close half of the gap.
         near_miss={"linear": Source(LINEAR), **_SKEWED},
-        negative=_BLIND,
+        negative=_NEGATIVE,
         # Two constructed heads with small scores compute with inputs relative to the context's mean. That loses as much
         # as one example less in the context: 5 % of the loss.
         positive=_CONSTRUCTED,

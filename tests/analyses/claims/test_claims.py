@@ -28,14 +28,14 @@ GOOD, BAD = [0.5, 0.6, 0.55], [3.0, 3.1, 2.9]
 def rows(**values: list[float]) -> pd.DataFrame:
     listed = [
         {"run": "run", "control": control, "seed": seed, "value": value}
-        for control, found in values.items()
-        for seed, value in enumerate(found)
+        for control, of_control in values.items()
+        for seed, value in enumerate(of_control)
     ]
     return pd.DataFrame(listed, columns=["run", "control", "seed", "value"])
 
 
-def status(table: pd.DataFrame, given: Circumstances | None = None, claim: Claim = CLAIM) -> tuple[Status, str]:
-    verdict = judge(claim, table, given or Circumstances())
+def status(table: pd.DataFrame, circumstances: Circumstances | None = None, claim: Claim = CLAIM) -> tuple[Status, str]:
+    verdict = judge(claim, table, circumstances or Circumstances())
     return verdict.status, verdict.reason
 
 
@@ -48,7 +48,7 @@ def test_a_claim_holds_where_seeds_meet_it_and_controls_contradict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "given", "expected", "word"),
+    ("change", "circumstances", "expected", "word"),
     [
         ({"none": BAD}, Circumstances(), "fails", "0 of 3"),
         ({"none": [0.5, 0.6, 1.1]}, Circumstances(), "inconclusive", "not seed 2"),
@@ -85,10 +85,10 @@ def test_a_claim_holds_where_seeds_meet_it_and_controls_contradict() -> None:
     ],
 )
 def test_each_reason_not_to_hold(
-    change: dict[str, list[float]], given: Circumstances, expected: Status, word: str
+    change: dict[str, list[float]], circumstances: Circumstances, expected: Status, word: str
 ) -> None:
-    found, reason = status(rows(**{**FULL, **change}), given)
-    assert (found, word in reason) == (expected, True), reason
+    actual, reason = status(rows(**{**FULL, **change}), circumstances)
+    assert (actual, word in reason) == (expected, True), reason
 
 
 def test_a_claim_without_a_near_miss_never_holds() -> None:

@@ -75,7 +75,7 @@ def test_the_seeds_that_a_rule_was_developed_on_confirm_nothing() -> None:
 
 def test_the_next_block_is_the_first_that_can_confirm_every_rule() -> None:
     def block(*digests: str) -> int:
-        return recorded.unused_block("one", digests)
+        return recorded.confirming_block("one", digests)
 
     recorded = Judgements()
     assert block(FIRST) == 100
@@ -84,13 +84,13 @@ def test_the_next_block_is_the_first_that_can_confirm_every_rule() -> None:
     recorded = recorded.with_([judgement(SECOND, NEXT)])
     assert (block(FIRST), block(SECOND), block("a third")) == (100, 200, 300)
     # One seed of a block is enough to use it up.
-    assert recorded.with_([judgement(FIRST, range(399, 400))]).unused_block("one", ["a third"]) == 400
-    assert recorded.unused_block("two", ["a third"]) == 100
+    assert recorded.with_([judgement(FIRST, range(399, 400))]).confirming_block("one", ["a third"]) == 400
+    assert recorded.confirming_block("two", ["a third"]) == 100
 
 
 def test_the_next_block_is_the_last_one_where_all_the_rules_were_judged() -> None:
     def block(*digests: str) -> int:
-        return recorded.unused_block("one", digests)
+        return recorded.confirming_block("one", digests)
 
     # Its first block was looked at in another way, so that the first rule was judged on the second block alone.
     recorded = Judgements().with_([judgement(FIRST, NEXT)])
@@ -100,7 +100,7 @@ def test_the_next_block_is_the_last_one_where_all_the_rules_were_judged() -> Non
     recorded = recorded.with_([judgement(FIRST, range(300, 305))])
     assert block(FIRST) == 300
     # A judgement in another analysis is none here.
-    assert recorded.unused_block("two", [FIRST]) == 100
+    assert recorded.confirming_block("two", [FIRST]) == 100
 
 
 def test_the_record_is_sorted_readable_and_read_back(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from analyses.claims.analysis import judged
 from analyses.claims.verdict import Circumstances, judge
 from analyses.evidence import Evidence
-from analyses.experiments.plateau.analysis import HASTE, LARGE_RUNS, ONE, TWO, WIDE, Plateau
+from analyses.experiments.plateau.analysis import HIGH_RATE, LARGE_RUNS, ONE, TWO, WIDE, Plateau
 from analyses.experiments.plateau.times import drop_rows, plateau_times, relative_spread, relative_time, spread
 from probes.readings.reading import Reading
 
@@ -90,7 +90,7 @@ def test_rules_hold_on_the_claimed_curves_and_break_on_others(
     when = {
         **TRUE,
         **{LARGE_RUNS[name]: seeds for name, seeds in TRUE.items()},
-        HASTE: [50.0, 60.0, 70.0] * 2,
+        HIGH_RATE: [50.0, 60.0, 70.0] * 2,
         **change,
     }
     rows = judged(Plateau(), evidence(when))
