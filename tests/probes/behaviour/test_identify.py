@@ -266,7 +266,8 @@ def test_kernel_ridge_is_named(seeded):
 
 
 @pytest.mark.parametrize("defect", ["saturating predictions", "saturating labels"])
-def test_what_is_linear_in_small_labels_only_holds_in_distribution_only(seeded, defect):
+def test_what_saturates_is_not_named_without_restriction(seeded, defect):
+    """It leaves a thousandth in distribution, for which there is no noise, and far more where labels are doubled."""
     step = last_step(GradientDescent(0.9 * unit(seeded)))
 
     def saturating(values, bound):
@@ -279,7 +280,7 @@ def test_what_is_linear_in_small_labels_only_holds_in_distribution_only(seeded, 
         return step(replace(prompt, y=saturating(prompt.y, 3.0)))
 
     model = Planted(predictions if defect == "saturating predictions" else labels)
-    assert answered(model, seeded) == "gd 1, in distribution only"
+    assert answered(model, seeded) in ("none", "gd 1, in distribution only")
 
 
 def test_a_posterior_over_a_pool_of_teachers_is_named(seeded):
