@@ -46,7 +46,8 @@ def reproduce(
             )
     evidence = gather(runs, reading, skipped)
     record_in = None if size.quick else record_in
-    judgements = record_in.judgements if record_in else None
+    # Another rule may have been judged on these seeds while the models were trained.
+    judgements = record_in.all_judgements() if record_in else None
     result = Result(analysis, size, evidence, verdicts_of(analysis, evidence, size, judgements))
     # Judgements are recorded before there is a report that somebody could look at.
     if record_in:

@@ -154,7 +154,7 @@ def _read(file: Path) -> list[Judgement]:
         return []
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(file, f"not JSON: {error}") from None
     if not isinstance(data, list):
         raise _damaged(file, "not a list of judgements")

@@ -10,6 +10,9 @@ import typer
 from analyses.cli.common import Workers, interruptible
 from mesa.errors import UserError
 
+# The limits of a run's configuration.
+_MOST_SEEDS, _LARGEST_SEED = 1000, 10**9
+
 if TYPE_CHECKING:
     from analyses.claims.verdict import Verdict
 
@@ -23,9 +26,14 @@ def reproduce(
     analysis: Annotated[str, typer.Argument(help="An analysis of `mesa list`.")],
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run of seconds; it never concludes 'holds'.")] = False,
     full: Annotated[bool, typer.Option("--full", help="The paper's size: hours rather than minutes.")] = False,
-    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds; default the analysis's, quick 2.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=_MOST_SEEDS, help="How many seeds; default the analysis's, quick 2.")
+    ] = None,
     seeds_from: Annotated[
-        int | None, typer.Option(min=0, help="The first seed; default: the next block that can confirm, quick 0.")
+        int | None,
+        typer.Option(
+            min=0, max=_LARGEST_SEED, help="The first seed; default: the next block that can confirm, quick 0."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; default out/ANALYSIS[-SIZE][-from-SEED].")] = None,
     results: Annotated[

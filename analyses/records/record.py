@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from analyses.claims.judgements import Judgement, Judgements, record
+from analyses.claims.judgements import Judgement, Judgements, record, recorded_in
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class Record:
     judgements: Judgements
     rules: Mapping[str, str]
     digest: str
+
+    def all_judgements(self) -> Judgements:
+        """Those recorded so far and those that other processes have added to the folder since; UserError if damaged."""
+        return self.judgements.with_(recorded_in(self.folder).listed)
 
     def add(self, new: Iterable[Judgement]) -> None:
         """Write judgements to the folder; UserError where that fails."""

@@ -43,6 +43,8 @@ def requested(
     size = replace(size, first_seed=first)
     other = name if seeds_from is None else f"{name}-from-{first}"
     out, result = out or _free_of_other_seeds(Path("out") / other, first), folder / other
+    if result.exists():
+        prove_writable(result, room=2**20)
     record = Record(folder, result, judgements, rules, result_digest(analysis, size, rules))
     return Request(size, out, record, is_kept(record))
 

@@ -28,9 +28,10 @@ def is_kept(record: Record) -> bool:
     """Whether the folder of this result holds it whole, with the digest that it would have now."""
     try:
         data = json.loads((record.result / RESULTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(data, dict) and data.get("digest") == record.digest
+    is_whole = isinstance(data, dict) and (record.result / TABLE).is_file()
+    return is_whole and data.get("digest") == record.digest
 
 
 def table(result: Result) -> str:

@@ -46,6 +46,8 @@ REFUSED = [
     (["probe", "nothing", "--out", "x"], "goes with --pretrained"),
     (["reproduce", "one-stp"], "did you mean 'one-step'"),
     (["reproduce", "one-step", "--quick", "--full"], "a run has one size"),
+    (["reproduce", "one-step", "--seeds", "1001"], "'--seeds': Input should be less than or equal to 1000"),
+    (["reproduce", "one-step", "--seeds-from", "1000000001"], "'--seeds-from'"),
     (["bench", "trainig"], "did you mean 'training'"),
     (["bench", "training", "--json", "no/such/file"], "does not exist"),
     (["--plugin", "no_such_plugin", "list"], "cannot be loaded"),

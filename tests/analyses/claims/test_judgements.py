@@ -137,6 +137,7 @@ GOOD = json.dumps(
         (f"[{GOOD.replace('[100]', '100')}]", "entry 1"),
         (f"[{GOOD.replace('claim', 'clam')}]", "entry 1"),
         ("[\ud800]", "not JSON"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_a_damaged_record_is_refused_and_left_as_it_is(text: str, words: str, tmp_path: Path) -> None:

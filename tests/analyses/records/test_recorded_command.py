@@ -4,11 +4,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from analyses.claims.judgements import Judgement, record
 from analyses.records.folder import results_folder
 from analyses.registry import AnalysisRow
+from probes.runner import probe_runs
 from tasks.registry import _PLUGGED, plug  # pyright: ignore[reportPrivateUsage]
 from tests.helpers.command_line import mesa
 
@@ -152,6 +155,42 @@ def test_a_damaged_record_stops_the_command_before_it_trains(
     code, _, err = reproduced("--results", "mine")
     assert (code, err.count("\n"), "mine/judged.json: not JSON" in err) == (2, 1, True), err
     assert not Path("out").exists() and Path("mine/judged.json").read_text() == "["
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"digest": "half', "[]"])
+def test_a_damaged_result_is_made_again(content: str, reproduced: Callable[..., tuple[int, str, str]]) -> None:
+    Path("mine/tiny").mkdir(parents=True)
+    Path("mine/tiny/results.json").write_text(content)
+    code, _, err = reproduced("--results", "mine")
+    assert code == 0, err
+    assert json.loads(Path("mine/tiny/results.json").read_text())["claims"][0]["id"] == "huge"
+    # A result is whole with both of its files.
+    Path("mine/tiny/claims.md").unlink()
+    assert reproduced("--results", "mine")[0] == 0
+    assert Path("mine/tiny/claims.md").is_file()
+
+
+def test_a_place_where_no_result_can_be_kept_is_refused_before_training(
+    reproduced: Callable[..., tuple[int, str, str]],
+) -> None:
+    Path("mine").mkdir()
+    Path("mine/tiny").write_text("a file")
+    assert reproduced("--results", "mine")[::2] == (2, "mesa: error: mine/tiny: is a file, not a directory\n")
+    assert not Path("out").exists()
+
+
+def test_another_rule_that_is_judged_meanwhile_uses_up_the_seeds(
+    reproduced: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def probe_while_another_is_judged(*arguments: Any, **options: Any) -> object:
+        record(Path("mine"), [Judgement("tiny", "huge", "another rule", "default", (100,), "fails")])
+        return probe_runs(*arguments, **options)
+
+    monkeypatch.setattr("analyses.reproduce.probe_runs", probe_while_another_is_judged)
+    code, out, err = reproduced("--results", "mine")
+    assert code == 0, err
+    assert "huge: exploratory: the analysis was judged on seeds 100 before it had this rule" in out
+    assert ("default", [100, 101], "exploratory") in judged("mine/judged.json")
 
 
 def test_results_lie_with_the_sources_or_beside_the_report(tmp_path: Path) -> None:
