@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from analyses.claims.analysis import Result
+from analyses.claims.claim import Claim
 from analyses.claims.judgements import ranges
 from analyses.records.record import Record
 from analyses.report.results import results
@@ -46,8 +47,25 @@ def table(result: Result) -> str:
         f"Size {size.name}, seeds {ranges(size.seed_numbers)}. Made by `mesa reproduce {analysis.name}`.",
         "\n".join("| " + " | ".join(row) + " |" for row in rows),
         *(["Why not every claim holds:", "\n".join(reasons)] if reasons else []),
+        "Rules, with their sources (docs/verdicts.md says what a verdict is, and what each kind of control is for):",
+        rules([view.claim for view in views]),
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def rules(claims: Sequence[Claim]) -> str:
+    """The rule of each claim with its source, and what was amended in it, as a Markdown list.
+
+    >>> from analyses.claims.claim import Measure, Source
+    >>> measure = Measure("loss", "at most", 0.1, lambda rows: 0.0)
+    >>> print(rules([Claim("id", "It learns.", "our claim", "loss at most 0.1", (measure,), Source("run"))]))
+    - **id**: loss at most 0.1 (our claim).
+    """
+    lines = []
+    for claim in claims:
+        amended = f" Amended: {claim.amended.rstrip('.')}." if claim.amended else ""
+        lines.append(f"- **{claim.id}**: {claim.rule} ({claim.source}).{amended}")
+    return "\n".join(lines)
 
 
 def _row(view: VerdictView) -> Sequence[str]:

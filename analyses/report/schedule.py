@@ -18,8 +18,8 @@ def schedule(config: RunConfig) -> str:
         return (
             f"At most {size}: the learning rate rises to {training.learning_rate:g} in {warm_up(training):,} steps and "
             "is constant until the held-out loss has left every trivial plateau and has fallen by less than "
-            f"{LEAST_FALL:.0%} over the last fifth of the stretch; then it falls to zero along a cosine, "
-            f"{COSINE:g} times as long."
+            f"{LEAST_FALL:.0%} over the last fifth of the stretch, of itself and of what there is to learn; then it "
+            f"falls to zero along a cosine, {COSINE:g} times as long."
         )
     halved = "" if training.halve_every is None else f", halved every {training.halve_every:,} steps"
     return f"{size} at a learning rate of {training.learning_rate:g}{halved}."

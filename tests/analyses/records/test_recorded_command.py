@@ -95,6 +95,7 @@ def test_a_judgement_is_recorded_kept_and_not_repeated(reproduced: Callable[...,
     assert results["rules"].keys() == {"huge"}
     text = (kept / "claims.md").read_text()
     assert "seeds 100-101" in text and "\\|size\\|" in text and f"**{status}**" in text
+    assert "Rules, with their sources" in text and "- **huge**: " in text
     # Again: one line, and nothing is written. A comment or a docstring is no other code.
     page = Path("out/tiny/index.html")
     page.unlink()
