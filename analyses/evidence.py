@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from analyses.unsettled import reason_unsettled
+from analyses.unsettled import is_on_plateau, reason_unsettled
 from mesa.storage.run import Run
-from mesa.training.settling import ON_PLATEAU
 from probes.probe import Skipped
 from probes.readings.arrays import ArrayKey
 from probes.readings.reading import Reading
@@ -56,7 +55,7 @@ def gather(runs: Mapping[str, Run], reading: Reading, skipped: Sequence[Skipped]
             reason = reason_unsettled(run.config, seed, outcome, metrics)
             if reason is not None:
                 unsettled.append(text := f"{name} seed {seed} ({reason})")
-                if ON_PLATEAU in reason:
+                if is_on_plateau(reason):
                     plateau_prompts[text] = prompts_seen
     columns = ["run", "seed", "step", "train_loss", "held_out_loss", "gradient_norm"]
     table = pd.DataFrame(curves, columns=columns).astype({"train_loss": float, "gradient_norm": float})

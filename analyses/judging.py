@@ -14,7 +14,12 @@ def verdicts_of(
 ) -> tuple[Verdict, ...]:
     """The analysis's claims, judged; a quick run decides nothing, also not that a claim is exploratory."""
     circumstances = Circumstances(
-        size.quick, evidence.diverged, evidence.undertrained, evidence.prompts, evidence.plateau_prompts
+        size.quick,
+        evidence.diverged,
+        evidence.undertrained,
+        evidence.prompts,
+        evidence.plateau_prompts,
+        {name: run.seeds for name, run in evidence.runs.items()},
     )
     rows = judged(analysis, evidence)
     verdicts = tuple(judge(claim, rows, circumstances) for claim in analysis.claims())

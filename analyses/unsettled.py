@@ -6,7 +6,9 @@ from mesa.config.schema import RunConfig
 from mesa.storage.records import Evaluation, Outcome
 from mesa.training.plateaus import trivial_plateaus
 from mesa.training.rates import warm_up
-from mesa.training.settling import Plateau, why_unsettled
+from mesa.training.settling import ON_PLATEAU, Plateau, why_unsettled
+
+_STOPPED = "stopped at the largest number of steps, "
 
 
 def reason_unsettled(config: RunConfig, seed: int, outcome: Outcome, evaluations: Sequence[Evaluation]) -> str | None:
@@ -29,13 +31,24 @@ def reason_unsettled(config: RunConfig, seed: int, outcome: Outcome, evaluations
     if training.until == "settled":
         begin = warm_up(training)
         constant = [row for row in evaluations if begin < row["step"] <= outcome.get("cosine_from", 0)]
-        return f"stopped at the largest number of steps, {_why(constant, plateaus, begin)}"
+        return f"{_STOPPED}{_why(constant, plateaus, begin)}"
     full_rate_until = training.halve_every or training.steps
     at_full_rate = _why([row for row in evaluations if row["step"] <= full_rate_until], plateaus)
     if at_full_rate is None or full_rate_until >= training.steps:
         return at_full_rate
     at_the_end = _why(evaluations, plateaus)
     return at_the_end or f"flat only since the learning rate was halved; at the full rate {at_full_rate}"
+
+
+def is_on_plateau(reason: str) -> bool:
+    """Whether a seed that is not at its end is on a trivial plateau when training ends, by its reason.
+
+    A seed that left the plateau once the learning rate was halved is not.
+
+    >>> is_on_plateau("on the plateau of predicting zero"), is_on_plateau("training was interrupted")
+    (True, False)
+    """
+    return reason.removeprefix(_STOPPED).startswith(ON_PLATEAU)
 
 
 def _why(evaluations: Sequence[Evaluation], plateaus: Mapping[str, Plateau], begin: int = 0) -> str | None:

@@ -69,6 +69,11 @@ class Judgements:
         by_key = {replace(each, status="undefined"): each for each in (*self.listed, *new)}
         return Judgements(tuple(sorted(by_key.values())))
 
+    def on_other_seeds(self, analysis: str, digest: str, seeds: Iterable[int]) -> list[Judgement]:
+        """What the same rule said of other seeds, or of other sets of seeds; without exploratory judgements."""
+        rules = [each for each in self.listed if (each.analysis, each.digest) == (analysis, digest)]
+        return [each for each in rules if each.status != "exploratory" and set(each.seeds) != set(seeds)]
+
     def _judged(self, analysis: str, digest: str, seeds: range) -> bool:
         rules = ((each.analysis, each.digest, each.seeds) for each in self.listed)
         return any((name, rule) == (analysis, digest) and set(judged) & set(seeds) for name, rule, judged in rules)
@@ -88,7 +93,9 @@ def exploratory(
 ) -> tuple[Verdict, ...]:
     """The same verdicts; those whose rule may have been chosen by looking at some of the seeds are exploratory.
 
-    `digests` are those of the rules, by the claims' ids. Seeds 0 .. developed_on - 1 were looked at by definition.
+    `digests` are those of the rules, by the claims' ids. Seeds 0 .. developed_on - 1 were looked at by definition. A
+    rule that is judged on some seeds of an earlier judgement and leaves others out is exploratory too. Where the same
+    rule holds on some seeds and fails on others, the claim is inconclusive.
     """
     judged = []
     for verdict in verdicts:
@@ -96,9 +103,19 @@ def exploratory(
         earlier = recorded.looked_at(analysis, digests[verdict.claim.id], seeds)
         reasons = [f"the rule was developed on seeds {ranges(own)}"] if own else []
         reasons += [f"the analysis was judged on seeds {ranges(earlier)} before it had this rule"] if earlier else []
+        others = recorded.on_other_seeds(analysis, digests[verdict.claim.id], seeds)
+        left_out = sorted({seed for each in others if {*each.seeds} & {*seeds} for seed in {*each.seeds} - {*seeds}})
+        reasons += (
+            [f"seeds {ranges(left_out)}, judged by this rule together with them, are left out"] if left_out else []
+        )
+        opposite = [each.seeds for each in others if {each.status, verdict.status} == {"holds", "fails"}]
         if reasons:
             words = f"{' and '.join(reasons)}; by the numbers alone: {verdict.status}, {verdict.reason}"
             verdict = replace(verdict, status="exploratory", reason=words)
+        elif opposite:
+            listed = " and ".join(ranges(each) for each in opposite)
+            words = f"{verdict.reason}, but on seeds {listed} the same rule says the opposite"
+            verdict = replace(verdict, status="inconclusive", reason=words)
         judged.append(verdict)
     return tuple(judged)
 

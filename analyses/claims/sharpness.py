@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from analyses.claims.claim import Claim, Measure
 from analyses.claims.outcome import Outcome
@@ -39,8 +39,13 @@ def _pass_rate(measure: Measure, values: np.ndarray) -> float:
     n = len(values)
     if n < 2 or np.isnan(values).any():
         return math.nan
+    met = sum(measure.met(float(value)) is True for value in values)
+    if np.isinf(values).any() and 0 < met < n:
+        # Infinite values are no normal sample. Under Jeffreys' prior the share of seeds that meet the bound has a
+        # posterior Beta(met + 1/2, n - met + 1/2). This is the mean of the share's n-th power.
+        return float(special.beta(met + n + 0.5, n - met + 0.5) / special.beta(met + 0.5, n - met + 0.5))
     if np.isinf(values).any() or np.ptp(values) == 0:
-        return float(all(measure.met(float(value)) for value in values))
+        return float(met == n)
     source = np.random.default_rng(0)
     deviation = np.sqrt((n - 1) * values.var(ddof=1) / source.chisquare(n - 1, _DRAWS))
     mean = values.mean() + deviation / math.sqrt(n) * source.standard_normal(_DRAWS)

@@ -34,9 +34,9 @@ class Verdict:
 class Circumstances:
     """What limits every verdict: a smoke run, seeds that diverged, seeds that were not trained to the end.
 
-    The text of a seed starts with the name of its run, and a space. `prompts` has the largest number of prompts that a
-    seed of each run has seen, and `plateau_prompts` that of each undertrained seed whose loss is flat on a trivial
-    plateau, by its text.
+    The text of a seed starts with the name of its run, and a space. `seeds` has all seeds of each run, `prompts` the
+    largest number of prompts that a seed of each run has seen, and `plateau_prompts` that of each undertrained seed
+    whose loss is flat on a trivial plateau, by its text.
     """
 
     quick: bool = False
@@ -44,6 +44,7 @@ class Circumstances:
     undertrained: tuple[str, ...] = ()
     prompts: Mapping[str, int] = field(default_factory=dict)
     plateau_prompts: Mapping[str, int] = field(default_factory=dict)
+    seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def without_stuck(self, compared: set[str]) -> "Circumstances":
         """The same without seeds that stayed on a plateau for long enough to count.
@@ -87,13 +88,17 @@ def _status(
     if circumstances.quick:
         return "inconclusive", f"{counted}, but a quick run decides nothing"
     compared = {claim.subject.run, *claim.beside}
-    if objection := _objection(outcome, compared, circumstances):
+    if objection := _objection(claim, outcome, compared, circumstances):
         return "inconclusive", f"{counted}, but {objection}"
     broken = [measure.label for measure in claim.measures if clearly_broken(measure, outcome)]
     if not broken and (unclear := undecided(claim, outcome)):
         return "inconclusive", f"{counted}, but other seeds might decide otherwise: {', '.join(unclear)}"
     if outcome.all_met:
-        missing = _missing_for_holds(claim, controls) or _unfinished_controls(claim, compared, circumstances)
+        missing = (
+            _missing_for_holds(claim, controls)
+            or _unfinished_controls(claim, compared, circumstances)
+            or _unmeasured_controls(claim, controls, circumstances)
+        )
         if missing:
             return "inconclusive", f"{counted}, but {missing}"
         return "holds", f"{counted}, and every negative control breaks it"
@@ -104,14 +109,30 @@ def _status(
     return "fails", counted + (f"; mean and interval break: {', '.join(broken)}" if broken else "")
 
 
-def _objection(outcome: Outcome, runs: set[str], circumstances: Circumstances) -> str:
+def _objection(claim: Claim, outcome: Outcome, runs: set[str], circumstances: Circumstances) -> str:
     """Why the numbers of the subject are no evidence either way; empty where they are."""
     if outcome.undefined_seeds:
         seeds, measures = _listed(outcome.undefined_seeds), ", ".join(outcome.undefined_measures)
         return f"seed {seeds} has no value of: {measures}"
     if len(outcome.met) < FEWEST_SEEDS:
         return f"{FEWEST_SEEDS} seeds are the fewest that decide"
-    return _unfinished(runs, circumstances)
+    if unfinished := _unfinished(runs, circumstances):
+        return unfinished
+    unmeasured = _unmeasured(claim.subject, outcome, circumstances)
+    return f"seed {unmeasured} was not measured" if unmeasured else ""
+
+
+def _unmeasured(source: Source, outcome: Outcome, circumstances: Circumstances) -> str:
+    """The seeds of a source's run that have no row, in words; empty where all have rows."""
+    return _listed(seed for seed in circumstances.seeds.get(source.run, ()) if seed not in outcome.met)
+
+
+def _unmeasured_controls(claim: Claim, controls: Mapping[str, Outcome], circumstances: Circumstances) -> str:
+    """Seeds on which a control that matters was not measured, in words; empty where there are none."""
+    sources = {**claim.contradicting, **claim.positive}
+    unmeasured = {name: _unmeasured(source, controls[name], circumstances) for name, source in sources.items()}
+    listed = [f"{name} on seed {seeds}" for name, seeds in unmeasured.items() if seeds]
+    return f"these controls are not measured: {', '.join(listed)}" if listed else ""
 
 
 def _unfinished(runs: set[str], circumstances: Circumstances) -> str:

@@ -77,6 +77,8 @@ def test_flat_only_since_the_rate_was_halved_is_not_settled(tmp_path: Path) -> N
     assert reason(run, 2) == f"flat only since the learning rate was halved; at the full rate {at_full}"
     plateau = "on the plateau of predicting zero"
     assert reason(run, 3) == f"flat only since the learning rate was halved; at the full rate {plateau}"
+    # The last one has left the plateau, and is not stuck on it.
+    assert gather({"run": run}, Reading.of([])).plateau_prompts == {}
     # The same curve at one rate is at its end: a halving that never came changes nothing.
     assert reason(run_with(tmp_path / "other", [flat_once_halved], halve_every=1000), 0) is None
 

@@ -149,6 +149,19 @@ def test_neither_the_subject_nor_a_positive_control_may_stay_on_a_plateau() -> N
         assert status(table, claim=claim)[0] == "holds" and status(table, stuck, claim)[0] == "inconclusive"
 
 
+def test_every_seed_of_a_run_has_to_be_measured() -> None:
+    given = Circumstances(seeds={"run": range(3)})
+    assert status(rows(**FULL), given)[0] == "holds"
+    for name in ("one_step_fewer", "untrained", "constructed"):
+        verdict = status(rows(**{**FULL, name: FULL[name][:1]}), given)
+        assert verdict[0] == "inconclusive" and f"not measured: {name} on seed 1, 2" in verdict[1]
+    for values in (GOOD, BAD):
+        verdict = status(rows(**{**FULL, "none": values[:2]}), given)
+        assert verdict[0] == "inconclusive" and "seed 2 was not measured" in verdict[1]
+    # A seed that diverged has no rows, and that is the reason.
+    assert "diverged" in status(rows(**FULL), replace(given, diverged=("run seed 2 (step 7)",)))[1]
+
+
 def test_explaining_controls_weigh_nothing() -> None:
     claim = replace(CLAIM, explaining={"other": Source("run", "other")})
     assert status(rows(**FULL, other=GOOD), claim=claim)[0] == "holds"

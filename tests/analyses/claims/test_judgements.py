@@ -58,6 +58,28 @@ def test_no_status_is_spared_and_to_judge_twice_confirms_nothing(status: Status)
     assert judged(FIRST, BLOCK, *before, status=status).status == status
 
 
+def test_seeds_that_were_judged_together_are_not_picked_from() -> None:
+    before = judgement(FIRST, BLOCK, "inconclusive")
+    picked = judged(FIRST, range(101, 105), before)
+    assert picked.status == "exploratory" and "seeds 100, judged by this rule together" in picked.reason
+    assert judged(FIRST, range(104, 109), before).status == "exploratory"
+    # More seeds than before leave none out.
+    assert judged(FIRST, range(100, 108), before).status == judged(FIRST, BLOCK, before).status == "holds"
+
+
+@pytest.mark.parametrize(("first", "second"), [("holds", "fails"), ("fails", "holds")])
+def test_a_rule_with_opposite_verdicts_on_two_sets_of_seeds_is_open(first: Status, second: Status) -> None:
+    opposite = judged(FIRST, NEXT, judgement(FIRST, BLOCK, first), status=second)
+    assert opposite.status == "inconclusive" and "on seeds 100-104 the same rule says the opposite" in opposite.reason
+    # It stays open: a third set of seeds is no further chance.
+    before = judgement(FIRST, BLOCK, first), judgement(FIRST, NEXT, "inconclusive")
+    assert judged(FIRST, range(300, 305), *before, status=second).status == "inconclusive"
+    assert judged(FIRST, NEXT, judgement(FIRST, BLOCK, first), status=first).status == first
+    assert judged(FIRST, NEXT, judgement(FIRST, BLOCK, "inconclusive"), status=second).status == second
+    # What is judged again on the same seeds replaces the judgement that was there.
+    assert judged(FIRST, BLOCK, judgement(FIRST, BLOCK, first), status=second).status == second
+
+
 def test_a_rule_that_is_added_or_renamed_after_a_look_is_exploratory_too() -> None:
     assert judged(SECOND, BLOCK, judgement(FIRST, claim="other")).status == "exploratory"
     # The name of a claim is no part of its rule.

@@ -50,6 +50,8 @@ def test_of_several_measures_the_least_often_met_counts() -> None:
 def test_values_without_a_spread_or_a_limit_or_a_number() -> None:
     assert pass_rate(CLAIM, near_miss(2.0, 2.0)) == pass_rate(CLAIM, near_miss(math.inf, math.inf)) == 0.0
     assert pass_rate(CLAIM, near_miss(0.5, 0.5)) == 1.0
+    # Where four of five seeds meet the bound, all five often do.
+    assert pass_rate(CLAIM, near_miss(0.5, 0.6, 0.5, 0.6, math.inf)) == pytest.approx(0.35, abs=0.05)
     assert all(
         math.isnan(pass_rate(CLAIM, outcome)) for outcome in (near_miss(), near_miss(2.0), near_miss(2.0, math.nan))
     )
