@@ -1,5 +1,6 @@
 """Which learning algorithm is it? The learner that explains the predictions, in and out of distribution, or none."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -7,7 +8,7 @@ import torch
 
 from mesa.registry import CandidateSpace
 from probes.behaviour.identification.candidates import Candidate, candidates
-from probes.behaviour.identification.conditions import Condition, readable, settings
+from probes.behaviour.identification.conditions import Condition, Setting, readable, settings
 from probes.behaviour.identification.evidence import Evidence
 from probes.behaviour.identification.fits import Fits
 from probes.behaviour.identification.turns import SignedPermutation
@@ -45,6 +46,8 @@ class Identify:
     `parameter`: a fitted number of the first answer; the read-out is its name.
     `agrees`: a row for each candidate that suffices, the answer among them.
     `runner_up`: the row names the best candidate that does not suffice; its value is what it leaves unexplained.
+    `not_compared`: a condition beyond training that the model cannot read (1), or the share of prompts for which it
+    predicts no finite number there. An answer that predicts moderate numbers for them holds in distribution only.
 
     The bounds, and which candidate is preferred, stand in `probes.behaviour.identification.verdict`. Candidates try 1
     to `max_steps` steps: by default one more than the model has layers, and at least 4 for a model without layers.
@@ -68,6 +71,15 @@ class Identify:
     def __post_init__(self) -> None:
         if self.turns < 2:
             raise ValueError(f"turns: {self.turns} must be at least 2, to tell asymmetry from what is systematic")
+        if self.prompts < 2:
+            raise ValueError(f"prompts: {self.prompts} must be at least 2, or predictions have no variance")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise ValueError(f"max_steps: {self.max_steps} must be at least 1, or None")
+        if self.resamples < 0:
+            raise ValueError(f"resamples: {self.resamples} must be at least 0")
+        for name, scales in (("input_scales", self.input_scales), ("label_scales", self.label_scales)):
+            if wrong := [scale for scale in scales if not (math.isfinite(scale) and scale > 0)]:
+                raise ValueError(f"{name}: {wrong[0]} must be positive and finite")
 
     @RegressionSubject.needed_to_apply
     def applies(self, subject: RegressionSubject) -> str | None:
@@ -101,19 +113,23 @@ class Identify:
         ]
         fits = Fits.of(subject, subject.prompts(self.prompts, generator), turns, task)
         conditions: list[Condition] = []
+        unread, overflowing = list[Setting](), list[Condition]()
         for setting in settings(task, self.input_scales, self.label_scales):
             prompt = subject.prompts(self.prompts, generator, setting.task)
             if setting.beyond and not readable(subject, setting.task):
+                unread.append(setting)
                 continue
             unit = conditions[0].unit if conditions else None
-            conditions.append(Condition.of(setting, subject, prompt, turns, unit))
+            condition = Condition.of(setting, subject, prompt, turns, unit)
+            # What diverges may overflow; then there is no error to measure.
+            (overflowing if setting.beyond and not condition.is_finite else conditions).append(condition)
         layers = 0 if subject.hooked is None else subject.n_layers
         # A module without layers that can be counted may take several steps.
         most = self.max_steps or (max(2, layers + 1) if layers else _LEAST_STEPS)
         space = CandidateSpace(task.d_in, most, self.max_steps or max(2, layers))
         listed = candidates(space, teachers=task.teachers is not None)
         cheap = [candidate for candidate in listed if not candidate.costly]
-        evidence = Evidence(tuple(conditions), _scored(cheap, fits, conditions))
+        evidence = Evidence(tuple(conditions), _scored(cheap, fits, conditions), tuple(unread), tuple(overflowing))
         if evidence.explained():
             return evidence
         costly = [candidate for candidate in listed if candidate.costly]

@@ -32,6 +32,11 @@ class Setting:
     beyond: bool = False
     diverging: bool = False
 
+    @property
+    def labels(self) -> dict[str, object]:
+        """The columns of a row that name the condition."""
+        return {"condition": self.name, "condition_value": self.value}
+
 
 @dataclass(frozen=True)
 class ScaledLabels:
@@ -70,12 +75,12 @@ def settings(
 
 
 def readable(subject: RegressionSubject, task: Task) -> bool:
-    """Whether the model predicts numbers for prompts of this task; some layouts fix the number of examples."""
+    """Whether the model takes prompts of this task; some layouts fix the number of examples."""
     try:
-        prediction = subject.predict(subject.prompts(2, torch.Generator().manual_seed(0), task))
+        subject.predict(subject.prompts(2, torch.Generator().manual_seed(0), task))
     except _UNREADABLE:
         return False
-    return bool(prediction.isfinite().all())
+    return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +115,14 @@ class Condition:
         return self.turned_back[0]
 
     @property
+    def is_finite(self) -> bool:
+        """Whether all predictions are finite numbers."""
+        return bool(self.turned_back.isfinite().all())
+
+    @property
     def labels(self) -> dict[str, object]:
         """The columns of a row that name the condition."""
-        return {"condition": self.setting.name, "condition_value": self.setting.value}
+        return self.setting.labels
 
     @property
     def asymmetry(self) -> float:

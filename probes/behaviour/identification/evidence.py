@@ -7,20 +7,28 @@ import torch
 
 from mesa.learners.learner import Parametrised
 from probes.behaviour.identification.candidates import Candidate
-from probes.behaviour.identification.conditions import Condition
+from probes.behaviour.identification.conditions import Condition, Setting
 from probes.behaviour.identification.shares import Shares, resampled_shares, shares_of
 from probes.behaviour.identification.unexplained import Unexplained
-from probes.behaviour.identification.verdict import Criterion, Identity, decide, identify, sufficient
+from probes.behaviour.identification.verdict import Answer, Criterion, Identity, decide, identify, sufficient
 
 Row = dict[str, object]
+# Predictions that are larger, in standard deviations of those in distribution, may overflow on the way.
+_LARGE = 1e10
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What each fitted candidate leaves unexplained under each condition, the one in distribution first."""
+    """What each fitted candidate leaves unexplained under each condition, the one in distribution first.
+
+    `unread` are conditions beyond training that the model cannot read, and `overflowing` those where it predicts
+    numbers that are not finite: nothing is measured there.
+    """
 
     conditions: tuple[Condition, ...]
     listed: Sequence[Unexplained]
+    unread: tuple[Setting, ...] = ()
+    overflowing: tuple[Condition, ...] = ()
 
     @property
     def shares(self) -> Shares:
@@ -38,7 +46,8 @@ class Evidence:
     def identity(self, resamples: int, generator: torch.Generator) -> Identity:
         """The verdict."""
         shares = self.shares
-        return identify(shares, resampled_shares(self.listed, shares, resamples, generator))
+        identity = identify(shares, resampled_shares(self.listed, shares, resamples, generator))
+        return replace(identity, answers=tuple(dict.fromkeys(map(self._restricted, identity.answers))))
 
     def explaining(self) -> tuple[Candidate, ...]:
         """All candidates that suffice in training's range."""
@@ -54,12 +63,31 @@ class Evidence:
             return False
         return float(shares.total[shares.candidates.index(answer.candidate), 0]) <= Criterion().noise
 
+    def _restricted(self, answer: Answer) -> Answer:
+        """The answer, in distribution only where it predicts moderate numbers and the model none that is finite."""
+        if answer.candidate is None or not answer.everywhere:
+            return answer
+        (item,) = (item for item in self.listed if item.candidate == answer.candidate)
+        # A candidate that was not fitted shares the predictor of the most steps.
+        step = -1 if answer.candidate.free or not answer.candidate.steps else answer.candidate.steps - 1
+        for condition in self.overflowing:
+            guess = item.predictor.predict(condition.prompt)[step]
+            # One that overflows with the model is large before it does.
+            moderate = guess.isfinite() & (guess.abs() < _LARGE * condition.unit**0.5)
+            if bool((moderate & ~condition.prediction.isfinite()).any()):
+                return replace(answer, everywhere=False)
+        return answer
+
     def rows(self) -> list[Row]:
         """The rows behind the verdict: asymmetry, and what every candidate leaves unexplained in every condition."""
         shares = self.shares
         rows: list[Row] = [
             {"metric": "asymmetry", **condition.labels, "value": condition.asymmetry} for condition in self.conditions
         ]
+        rows += [{"metric": "not_compared", **setting.labels, "value": 1.0} for setting in self.unread]
+        for condition in self.overflowing:
+            share = 1.0 - float(condition.prediction.isfinite().flatten(1).all(dim=1).double().mean())
+            rows.append({"metric": "not_compared", **condition.labels, "value": share})
         for index, candidate in enumerate(shares.candidates):
             for at, condition in enumerate(self.conditions):
                 labels = {**_labels(candidate), **condition.labels}

@@ -27,6 +27,7 @@ from tasks.regression.shifts import InputScale
 
 TASK = LinearRegression(d_in=5, context=8)
 PROBE = Identify(prompts=400, max_steps=2)
+PROBE_OF_FIVE = Identify(prompts=400, max_steps=5)
 
 
 def subject(model) -> RegressionSubject:
@@ -351,7 +352,13 @@ def test_a_model_of_one_number_of_examples_is_not_tried_with_others(seeded):
             return OneStep().forward(tokens)
 
     table = PROBE(subject(Fixed().double()), seeded(2)).table
-    assert named(table) == ("gd", 1) and "context" not in set(table["condition"].dropna())
+    assert named(table) == ("gd", 1)
+    dropped = table[table["metric"] == "not_compared"]
+    assert dropped[["condition", "condition_value", "value"]].values.tolist() == [
+        ["context", 16, 1.0],
+        ["context", 4, 1.0],
+    ]
+    assert set(table[table["condition"] == "context"]["metric"]) == {"not_compared"}
 
 
 def test_a_module_without_layers_is_tried_with_four_steps(seeded):
@@ -359,9 +366,49 @@ def test_a_module_without_layers_is_tried_with_four_steps(seeded):
     assert answered(model, seeded, max_steps=None) == "gd 4"
 
 
-def test_one_turn_is_refused():
-    with pytest.raises(ValueError, match="turns: 1 must be at least 2"):
-        Identify(turns=1)
+def test_a_model_that_predicts_no_number_beyond_training_holds_in_distribution_only(seeded):
+    # Inputs lie in the unit cube around 0, and in twice that.
+    limit = 0.8
+
+    def breaks(prompt):
+        step = last_step(GradientDescent(0.9 * unit(seeded)))(prompt)
+        return torch.where(prompt.query.abs().amax(dim=-1, keepdim=True) > limit, math.nan, step)
+
+    small = subject(Planted(breaks))
+    inside = small.prompts(4000, seeded(2)).query.abs().max()
+    assert inside < limit < 2 * inside
+    table = PROBE(small, seeded(2)).table
+    assert named(table, "identified_in_distribution") == ("gd", 1)
+    shares = table[table["metric"] == "not_compared"].set_index(["condition", "condition_value"])["value"]
+    assert 0 < shares["input_scale", 2.0] <= 1
+
+
+def test_a_model_that_overflows_as_its_algorithm_diverges_holds_everywhere(seeded):
+    """Each corrected step multiplies exponents by three: single precision overflows where double precision does not."""
+    u = unit(seeded)
+    model = gradient_step_model(1.3 * u, d_in=5, steps=5, gamma=0.5 * u, tied=True).float()
+    small = subject(model)
+    table = PROBE_OF_FIVE(small, seeded(2)).table
+    assert named(table) == ("gd_plus_plus", 5)
+    overflowing = table[table["metric"] == "not_compared"]
+    assert set(overflowing["condition"]) and (overflowing["value"] < 1).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"turns": 1}, "turns: 1 must be at least 2"),
+        ({"prompts": 1}, "prompts: 1 must be at least 2"),
+        ({"max_steps": -1}, "max_steps: -1 must be at least 1"),
+        ({"max_steps": 0}, "max_steps: 0 must be at least 1"),
+        ({"resamples": -1}, "resamples: -1 must be at least 0"),
+        ({"label_scales": (math.nan,)}, "label_scales: nan must be positive"),
+        ({"input_scales": (0.5, -1.0)}, "input_scales: -1.0 must be positive"),
+    ],
+)
+def test_settings_that_cannot_be_measured_are_refused(settings, line):
+    with pytest.raises(ValueError, match=line):
+        Identify(**settings)
 
 
 class OneStep(nn.Module):
