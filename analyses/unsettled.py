@@ -16,14 +16,13 @@ def reason_unsettled(config: RunConfig, seed: int, outcome: Outcome, evaluations
 
     Of a run on a fixed set of prompts it is the training loss that must settle.
 
-    Where `training.until` is settled, the outcome says whether the loss settled. Otherwise it must settle by the same
-    rule in the stretch at the full learning rate: a loss can also be flat because its rate was halved.
+    The loss must settle in the stretch at the full learning rate: it can also be flat because its rate was halved.
     """
     training = config.training
     if config.task.get("prompts"):
         # On a fixed set of prompts training can be at its end while the held-out loss is above every plateau.
         evaluations = [{**row, "held_out_loss": row["train_loss"]} for row in evaluations if row["train_loss"]]
-    if outcome["status"] == "diverged" or outcome.get("settled"):
+    if outcome["status"] == "diverged":
         return None
     if outcome["status"] != "finished":
         return "training has not begun" if outcome["status"] == "not started" else "training was interrupted"
@@ -31,7 +30,10 @@ def reason_unsettled(config: RunConfig, seed: int, outcome: Outcome, evaluations
     if training.until == "settled":
         begin = warm_up(training)
         constant = [row for row in evaluations if begin < row["step"] <= outcome.get("cosine_from", 0)]
-        return f"{_STOPPED}{_why(constant, plateaus, begin)}"
+        reason = _why(constant, plateaus, begin)
+        # Whoever trained a model may have asked less of a loss that settles than is asked now.
+        before = "settled too early, " if outcome.get("settled") else _STOPPED
+        return None if reason is None else f"{before}{reason}"
     full_rate_until = training.halve_every or training.steps
     at_full_rate = _why([row for row in evaluations if row["step"] <= full_rate_until], plateaus)
     if at_full_rate is None or full_rate_until >= training.steps:

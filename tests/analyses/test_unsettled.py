@@ -90,10 +90,20 @@ def test_the_largest_number_of_steps_is_a_reason(tmp_path: Path, curve: Curve, w
     assert str(reason(run, 0)).startswith(f"stopped at the largest number of steps, {why}")
 
 
-def test_the_outcome_says_that_a_loss_settled(tmp_path: Path) -> None:
+def test_an_outcome_that_says_settled_is_checked(tmp_path: Path) -> None:
     outcome: dict[str, object] = {"status": "finished", "step": 1000, "cosine_from": 800, "settled": True}
-    # The loss falls again along the cosine.
-    assert reason(run_with(tmp_path / "run", [falling], outcome, until="settled"), 0) is None
+    assert reason(run_with(tmp_path / "flat", [flat], outcome, until="settled"), 0) is None
+    too_early = reason(run_with(tmp_path / "falling", [falling], outcome, until="settled"), 0)
+    assert str(too_early).startswith("settled too early, still falling: by 8.1 %")
+
+
+def test_a_fall_along_the_cosine_is_none(tmp_path: Path) -> None:
+    outcome: dict[str, object] = {"status": "finished", "step": 1000, "cosine_from": 800, "settled": True}
+
+    def falls_at_the_end(step: int) -> float:
+        return 0.1 if step <= 800 else 0.1 * 0.9 ** ((step - 800) / 20)
+
+    assert reason(run_with(tmp_path / "run", [falls_at_the_end], outcome, until="settled"), 0) is None
 
 
 def test_a_seed_that_was_not_trained_is_named(tmp_path: Path) -> None:

@@ -132,6 +132,17 @@ def test_the_way_that_can_be_learnt_ends_at_the_best_prediction() -> None:
     assert (guess.loss, guess.best) == pytest.approx((math.log(3), best), rel=1e-4)
 
 
+@pytest.mark.parametrize("jitter", [0.005, 0.02, 0.05])
+def test_a_slow_fall_is_not_taken_for_none_however_often_one_looks(jitter: float) -> None:
+    """The loss of deep models falls as a power of the step: here by 5 % in every fifth, and jitters."""
+    steps = range(50, 6001, 50)
+    for seed in range(5):
+        noise = np.random.default_rng(seed).normal(0.0, jitter, len(steps))
+        losses = [0.1 * (step / 1000) ** -0.25 * math.exp(z) for step, z in zip(steps, noise, strict=True)]
+        looks = range(20, len(steps), 3)
+        assert all(why_unsettled(steps[:count], losses[:count], ZERO) for count in looks)
+
+
 def test_where_little_can_be_learnt_a_little_is_much() -> None:
     """The numbers of a Markov chain of four states: only 0.18 of 1.39 can be learnt."""
     chain = {"a uniform guess": Plateau(1.39, best=1.21)}
