@@ -32,8 +32,8 @@ def departure(config: RunConfig) -> str:
 
     >>> departure(RunConfig())
     ''
-    >>> short = RunConfig(training=TrainingConfig(until="settled", batch=1024))
-    >>> departure(short)
+    >>> training = RunConfig().training.model_copy(update={"until": "settled", "batch": 1024})
+    >>> departure(RunConfig(training=training))
     'The notebooks differ: they train a fixed number of steps at a constant rate; batch 2,048 (here 1,024).'
     """
     published = _published(config)

@@ -1,5 +1,6 @@
 """Is a loss at its end? It must have left every trivial plateau, and must no longer fall at the full learning rate."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,21 +71,30 @@ def why_unsettled(
     if fewest < FEWEST:
         return f"too short to tell: {fewest} evaluations in a fifth of it, {FEWEST} are needed"
     level = float(np.median(last))
+    to_learn = min((plateau.loss - plateau.best for plateau in plateaus.values()), default=level)
+    recent = [(step, loss) for step, loss in zip(steps, losses, strict=True) if end - 2 * fifth < step]
+    if reason := _why_falling(before, last, to_learn) or _why_unsure(recent, fifth):
+        return reason
+    not_left = [name for name, plateau in plateaus.items() if level >= plateau.left_below]
+    return f"{ON_PLATEAU} {' and '.join(not_left)}" if not_left else None
+
+
+def _why_falling(before: Sequence[float], last: Sequence[float], to_learn: float) -> str | None:
+    """Why a loss still falls, by its evaluations in the last fifth and in the one before; None where it does not."""
+    level = float(np.median(last))
     fall = _fall(float(np.median(before)), level)
     if fall >= LEAST_FALL:
         return f"still falling: by {100 * fall:.1f} % over the last fifth"
-    to_learn = min((plateau.loss - plateau.best for plateau in plateaus.values()), default=level)
     if (fallen := float(np.median(before)) - level) >= LEAST_FALL * to_learn > 0:
         return f"still falling: by {100 * fallen / to_learn:.1f} % of what there is to learn over the last fifth"
-    recent = [(step, loss) for step, loss in zip(steps, losses, strict=True) if end - 2 * fifth < step]
-    steepest = _steepest_fall(recent, fifth)
-    if steepest >= LEAST_FALL:
-        return f"may still fall, by up to {100 * steepest:.1f} % in a fifth: its jitter hides less"
     drop = _fall(level, float(np.median(last[-3:])))
-    if drop > 1 - LEFT:
-        return f"still falling: by {100 * drop:.1f} % at the end of the last fifth"
-    not_left = [name for name, plateau in plateaus.items() if level >= plateau.left_below]
-    return f"{ON_PLATEAU} {' and '.join(not_left)}" if not_left else None
+    return f"still falling: by {100 * drop:.1f} % at the end of the last fifth" if drop > 1 - LEFT else None
+
+
+def _why_unsure(evaluations: Sequence[tuple[int, float]], fifth: float) -> str | None:
+    steepest = _steepest_fall(evaluations, fifth)
+    sure = steepest < LEAST_FALL
+    return None if sure else f"may still fall, by up to {100 * steepest:.1f} % in a fifth: its jitter hides less"
 
 
 def _steepest_fall(evaluations: Sequence[tuple[int, float]], fifth: float) -> float:
@@ -96,8 +106,8 @@ def _steepest_fall(evaluations: Sequence[tuple[int, float]], fifth: float) -> fl
     steps, losses = np.array(evaluations, dtype=float).T
     if not (losses > 0).all():
         return 0.0
-    trend = theilslopes(np.log(losses), steps, alpha=0.95)
-    return 1.0 - float(np.exp(trend.low_slope * fifth))
+    low_slope = float(np.asarray(theilslopes(np.log(losses), steps, alpha=0.95))[2])
+    return 1.0 - math.exp(low_slope * fifth)
 
 
 def _fall(before: float, after: float) -> float:

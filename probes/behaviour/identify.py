@@ -112,17 +112,7 @@ class Identify:
             *(SignedPermutation.draw(self.prompts, task.d_in, exchangeable, generator) for _ in range(self.turns - 1)),
         ]
         fits = Fits.of(subject, subject.prompts(self.prompts, generator), turns, task)
-        conditions: list[Condition] = []
-        unread, overflowing = list[Setting](), list[Condition]()
-        for setting in settings(task, self.input_scales, self.label_scales):
-            prompt = subject.prompts(self.prompts, generator, setting.task)
-            if setting.beyond and not readable(subject, setting.task):
-                unread.append(setting)
-                continue
-            unit = conditions[0].unit if conditions else None
-            condition = Condition.of(setting, subject, prompt, turns, unit)
-            # What diverges may overflow; then there is no error to measure.
-            (overflowing if setting.beyond and not condition.is_finite else conditions).append(condition)
+        conditions, unread, overflowing = self._conditions(subject, task, turns, generator)
         layers = 0 if subject.hooked is None else subject.n_layers
         # A module without layers that can be counted may take several steps.
         most = self.max_steps or (max(2, layers + 1) if layers else _LEAST_STEPS)
@@ -134,6 +124,26 @@ class Identify:
             return evidence
         costly = [candidate for candidate in listed if candidate.costly]
         return replace(evidence, listed=[*evidence.listed, *_scored(costly, fits, conditions)])
+
+    def _conditions(
+        self,
+        subject: RegressionSubject,
+        task: LinearRegression,
+        turns: list[SignedPermutation],
+        generator: torch.Generator,
+    ) -> tuple[list[Condition], list[Setting], list[Condition]]:
+        """The conditions to compare under; those it cannot read; and those where it predicts no finite number."""
+        conditions, unread, overflowing = list[Condition](), list[Setting](), list[Condition]()
+        for setting in settings(task, self.input_scales, self.label_scales):
+            prompt = subject.prompts(self.prompts, generator, setting.task)
+            if setting.beyond and not readable(subject, setting.task):
+                unread.append(setting)
+                continue
+            unit = conditions[0].unit if conditions else None
+            condition = Condition.of(setting, subject, prompt, turns, unit)
+            # What diverges may overflow; then there is no error to measure.
+            (overflowing if setting.beyond and not condition.is_finite else conditions).append(condition)
+        return conditions, unread, overflowing
 
 
 def _scored(listed: Sequence[Candidate], fits: Fits, conditions: Sequence[Condition]) -> list[Unexplained]:
